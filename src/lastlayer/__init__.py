@@ -1,0 +1,39 @@
+"""The classification output layer: from features or logits to calibrated probabilities and a decision.
+
+Every public name is imported on first use (PEP 562), so that `import lastlayer` costs next to nothing.
+"""
+
+import importlib
+
+_HOME = {
+    "Evaluation": "metrics",
+    "SoftmaxClassifier": "estimators",
+    "cross_entropy": "losses",
+    "cross_entropy_value_and_grad": "losses",
+    "evaluate": "metrics",
+    "fit_temperature": "calibration",
+    "hardmax": "functions",
+    "load": "estimators",
+    "log_sigmoid": "functions",
+    "log_softmax": "functions",
+    "logsumexp": "functions",
+    "nll": "losses",
+    "sigmoid": "functions",
+    "smooth_max": "functions",
+    "softmax": "functions",
+}
+
+__all__ = sorted(_HOME)
+__version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'lastlayer' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lastlayer.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,99 @@
+"""What every public function does first: shapes, dtypes and labels, and the wording of what is wrong with them."""
+
+import sys
+
+import numpy as np
+
+
+def as_float_array(values, name):
+    """`values` as a float32 or float64 array: float16 becomes float32, integers and booleans float64.
+
+    Args:
+      values: (...) array-like of numbers.
+      name: what the caller calls it, the subject of any error.
+    Returns: (...) array, the same memory when no conversion is needed.
+    Raises: TypeError if it is a torch tensor, a sparse matrix or holds anything but real numbers.
+    """
+    refuse_foreign(values, name)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: rows of different lengths, expected a rectangular array of numbers.") from None
+    if array.dtype in (np.float32, np.float64):
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    if array.dtype.kind in "biu" or array.dtype.kind == "f":
+        return array.astype(np.float64)
+    raise TypeError(f"{name}: dtype is {array.dtype}, expected real numbers; convert with .astype(numpy.float64).")
+
+
+def refuse_foreign(values, name):
+    """Raise TypeError for a torch tensor or a sparse matrix, and say what to pass instead."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(values, torch.Tensor):
+        raise TypeError(f"{name}: received a torch.Tensor, expected a NumPy array; pass {name}.numpy(force=True).")
+    if hasattr(values, "tocsr"):
+        raise TypeError(f"{name}: received a sparse matrix, expected a dense array; pass {name}.toarray().")
+
+
+def result_dtype(values):
+    """The dtype a result takes: that of float16, float32 and float64 input, float64 for everything else."""
+    dtype = np.asarray(values).dtype
+    return dtype.newbyteorder("=") if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
+
+
+def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels"):
+    """`labels` as a contiguous int64 array of `shape`, every entry in 0..num_classes-1 or equal to `ignore_index`.
+
+    Raises: TypeError unless they are integers (or booleans); ValueError on a wrong shape or a label out of range,
+      naming the first bad row.
+    """
+    refuse_foreign(labels, name)
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biu" and labels.size:
+        raise TypeError(
+            f"{name}: dtype is {labels.dtype}, expected integers from 0 to {num_classes - 1}; "
+            "encode the names first, for example with numpy.unique(names, return_inverse=True)."
+        )
+    if labels.shape != tuple(shape):
+        raise ValueError(f"{name}: shape is {labels.shape}, expected {tuple(shape)}, one label for each row of scores.")
+    labels = np.ascontiguousarray(labels, dtype=np.int64).reshape(labels.shape)
+    wrong = (labels < 0) | (labels >= num_classes)
+    if ignore_index is not None:
+        wrong &= labels != ignore_index
+    if wrong.any():
+        first = np.unravel_index(int(wrong.argmax()), labels.shape)
+        row = int(first[0]) if len(first) == 1 else tuple(map(int, first))
+        raise ValueError(
+            f"{name}: row {row} is {labels[first]}, but logits have {num_classes} classes (0 to {num_classes - 1})."
+        )
+    return labels
+
+
+def as_sample_weight(sample_weight, num_rows):
+    """`sample_weight` as an (N,) float64 array; None stays None.
+
+    Raises: ValueError unless finite, non-negative, of length N and not all zero.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.ascontiguousarray(as_float_array(sample_weight, "sample_weight"), dtype=np.float64)
+    if weight.shape != (num_rows,):
+        raise ValueError(f"sample_weight: shape is {weight.shape}, expected ({num_rows},), one weight for each row.")
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"sample_weight: row {row} is {weight[row]}, expected a finite number that is not negative.")
+    if num_rows and not weight.any():
+        raise ValueError("sample_weight: every weight is 0, expected at least one positive weight.")
+    return weight
+
+
+def positive_number(value, name):
+    """`value` as a float. Raises ValueError unless it is a finite number > 0, TypeError if it is no number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: received {value!r}, expected a number greater than 0.")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}: received {value!r}, expected a finite number greater than 0.")
+    return float(value)

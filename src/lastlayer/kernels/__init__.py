@@ -1,0 +1,1 @@
+"""Compiled loops over contiguous blocks; they trust their input and allocate nothing."""
