@@ -43,8 +43,10 @@ def result_dtype(values):
     return dtype.newbyteorder("=") if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
 
 
-def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels"):
+def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", scores="logits"):
     """`labels` as a contiguous int64 array of `shape`, every entry in 0..num_classes-1 or equal to `ignore_index`.
+
+    `name` and `scores` are what the caller calls the labels and the rows that they belong to.
 
     Raises: TypeError unless they are integers (or booleans); ValueError on a wrong shape or a label out of range,
       naming the first bad row.
@@ -57,7 +59,9 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels"):
             "encode the names first, for example with numpy.unique(names, return_inverse=True)."
         )
     if labels.shape != tuple(shape):
-        raise ValueError(f"{name}: shape is {labels.shape}, expected {tuple(shape)}, one label for each row of scores.")
+        raise ValueError(
+            f"{name}: shape is {labels.shape}, expected {tuple(shape)}, one label for each row of {scores}."
+        )
     labels = np.ascontiguousarray(labels, dtype=np.int64).reshape(labels.shape)
     wrong = (labels < 0) | (labels >= num_classes)
     if ignore_index is not None:
@@ -66,7 +70,7 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels"):
         first = np.unravel_index(int(wrong.argmax()), labels.shape)
         row = int(first[0]) if len(first) == 1 else tuple(map(int, first))
         raise ValueError(
-            f"{name}: row {row} is {labels[first]}, but logits have {num_classes} classes (0 to {num_classes - 1})."
+            f"{name}: row {row} is {labels[first]}, but {scores} have {num_classes} classes (0 to {num_classes - 1})."
         )
     return labels
 
