@@ -1,0 +1,26 @@
+"""Differences and products as an unevaluated sum of two floats, high + low, so that nothing is lost to rounding.
+
+Knuth, The Art of Computer Programming 2 (1998), section 4.2.2 (TwoSum); the product's error is one fused
+multiply-add. Compiled without fast-math: reassociation would cancel every error term to 0.
+"""
+
+from lastlayer.kernels._compile import compiled
+from lastlayer.kernels.instructions import fused_multiply_add
+
+
+@compiled(inline=True)
+def exact_sum(a, b):
+    """`a + b` as (high, low), exactly, unless it overflows or an operand is not finite: then `low` is NaN."""
+    high = a + b
+    b_part = high - a
+    return high, (a - (high - b_part)) + (b - b_part)
+
+
+@compiled(inline=True)
+def scaled_difference(logit, top, beta, beta_low):
+    """(beta + beta_low) * (logit - top) as (high, low): what the exponential of a centred logit takes."""
+    difference, lost = exact_sum(logit, -top)
+    high = beta * difference
+    low = fused_multiply_add(beta, difference, -high)
+    low = fused_multiply_add(beta_low, difference, low)
+    return high, fused_multiply_add(beta, lost, low)

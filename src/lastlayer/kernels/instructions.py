@@ -1,0 +1,55 @@
+"""Single machine instructions that Numba has no name for; LLVM vectorises each of them inside a loop.
+
+None of them carries a fast-math flag that changes a value, so exact arithmetic stays exact wherever it is inlined.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_INTEGER_OF_SAME_WIDTH = {types.float32: types.int32, types.float64: types.int64}
+_FLOAT_OF_SAME_WIDTH = {integer: real for real, integer in _INTEGER_OF_SAME_WIDTH.items()}
+
+
+@intrinsic
+def fused_multiply_add(typing_context, a, b, c):  # noqa: ARG001
+    """`a * b + c` with one rounding."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        kind = arguments[0].type
+        function = builder.module.declare_intrinsic("llvm.fma", [kind], ir.FunctionType(kind, [kind, kind, kind]))
+        return builder.call(function, arguments)
+
+    return a(a, a, a), generate
+
+
+@intrinsic
+def maximum(typing_context, a, b):  # noqa: ARG001
+    """The larger of `a` and `b`, NaN if either is NaN; which of -0.0 and 0.0 is left open."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        kind = arguments[0].type
+        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, arguments, fastmath=("nsz",))
+
+    return a(a, a), generate
+
+
+@intrinsic
+def bits_of(typing_context, value):  # noqa: ARG001
+    """The bits of a float as the signed integer of the same width."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return _INTEGER_OF_SAME_WIDTH[value](value), generate
+
+
+@intrinsic
+def float_of_bits(typing_context, bits):  # noqa: ARG001
+    """The float whose bits are those of a signed integer of the same width."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return _FLOAT_OF_SAME_WIDTH[bits](bits), generate
