@@ -3,7 +3,7 @@
 import numba
 
 
-def compiled(function=None, *, fastmath=False, inline=False):
+def compiled(function=None, *, fastmath: bool | set[str] = False, inline=False):
     """Compile `function` on its first call.
 
     Numba refuses to decorate when neither the package nor the user's cache directory is writable; then the kernel

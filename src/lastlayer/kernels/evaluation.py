@@ -21,8 +21,7 @@ def evaluate_rows(probabilities, labels, tolerance, chosen, confidence, of_label
       squared_error: (n,) float64, receives the sum over classes of (p - [class is the label])².
     Returns: the first row that is no distribution, where the work stopped; -1 if every row is one.
     """
-    num_rows, num_classes = probabilities.shape
-    for i in range(num_rows):
+    for i in range(labels.size):
         row = probabilities[i]
         label = labels[i]
         own = row[label]

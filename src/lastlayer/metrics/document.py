@@ -1,0 +1,98 @@
+"""Evaluations as versioned JSON: NaN and the infinities, which JSON lacks, are explicit strings."""
+
+import json
+import math
+
+import numpy as np
+
+from lastlayer.metrics.per_class import PerClass
+from lastlayer.metrics.reliability import Reliability
+
+SCHEMA = 1
+_FLOAT_OF_TEXT = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_COUNTS = ("rows", "num_classes", "top_k")
+_FIGURES = (
+    "accuracy",
+    "top_k_accuracy",
+    "log_loss",
+    "brier",
+    "ece",
+    "mean_confidence",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+)
+_TABLES = {
+    "per_class": (PerClass, {"precision": float, "recall": float, "f1": float, "support": int}),
+    "reliability": (Reliability, {"rows": int, "confidence": float, "accuracy": float}),
+}
+
+
+def evaluation_to_dict(evaluation):
+    """`evaluation` as nested dicts and lists of int, str, bool and finite float; see `Evaluation.to_dict`."""
+    document = {"schema": SCHEMA}
+    document |= {key: getattr(evaluation, key) for key in _COUNTS}
+    document |= {key: _written(getattr(evaluation, key)) for key in _FIGURES}
+    for key, (_, columns) in _TABLES.items():
+        table = getattr(evaluation, key)
+        document[key] = {column: [_written(entry) for entry in getattr(table, column).tolist()] for column in columns}
+    document["classes"] = None if evaluation.classes is None else evaluation.classes.tolist()
+    return document
+
+
+def evaluation_to_json(evaluation, *, indent):
+    """`evaluation` as JSON text; see `Evaluation.to_json`."""
+    return json.dumps(evaluation_to_dict(evaluation), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def evaluation_from_json(kind, text):
+    """The evaluation in JSON `text`, as a `kind`; see `Evaluation.from_json`."""
+    try:
+        document = json.loads(text)
+    except ValueError as failure:
+        raise ValueError(f"evaluation: {failure}, expected the JSON of Evaluation.to_json.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+        raise ValueError('evaluation: no whole number under the key "schema", expected the JSON of Evaluation.to_json.')
+    if document["schema"] != SCHEMA:
+        raise ValueError(
+            f"evaluation: schema is {document['schema']}, expected {SCHEMA}; upgrade lastlayer to read it."
+        )
+    fields = {key: _read(document, key, int) for key in _COUNTS} | {
+        key: _read(document, key, float) for key in _FIGURES
+    }
+    for key, (part, columns) in _TABLES.items():
+        table = _entry(document, key)
+        fields[key] = part(**{column: _read_column(table, column, number) for column, number in columns.items()})
+    classes = _entry(document, "classes")
+    return kind(**fields, classes=None if classes is None else np.array(classes))
+
+
+def _written(value):
+    if isinstance(value, int) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _entry(document, key):
+    if not isinstance(document, dict) or key not in document:
+        raise ValueError(f'evaluation: no key "{key}", expected the JSON of Evaluation.to_json, schema {SCHEMA}.')
+    return document[key]
+
+
+def _read(document, key, kind):
+    return _number(_entry(document, key), key, kind)
+
+
+def _read_column(table, column, kind):
+    entries = _entry(table, column)
+    if not isinstance(entries, list):
+        raise ValueError(f'evaluation: "{column}" is {entries!r}, expected a list of numbers.')
+    return np.array([_number(entry, column, kind) for entry in entries], dtype=np.int64 if kind is int else np.float64)
+
+
+def _number(value, key, kind):
+    if kind is float and isinstance(value, str) and value in _FLOAT_OF_TEXT:
+        return _FLOAT_OF_TEXT[value]
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
+        raise ValueError(f'evaluation: "{key}" is {value!r}, expected a number, "NaN", "Infinity" or "-Infinity".')
+    return kind(value)

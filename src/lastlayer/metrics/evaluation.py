@@ -1,0 +1,83 @@
+"""The evaluation of probabilities against labels: frozen, prints as a table, serialises to versioned JSON."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lastlayer.metrics.document import evaluation_from_json, evaluation_to_dict, evaluation_to_json
+from lastlayer.metrics.per_class import PerClass
+from lastlayer.metrics.reliability import Reliability
+from lastlayer.metrics.text_table import evaluation_as_text
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How good N rows of probabilities over K classes are, judged by one label a row.
+
+    The prediction of a row is its largest probability, the first of equals.
+
+    Attributes:
+      rows: N.
+      num_classes: K.
+      accuracy: share of rows whose prediction is the label.
+      top_k: how many classes `top_k_accuracy` looks at, at most K.
+      top_k_accuracy: share of rows whose label is among their `top_k` most probable classes, a lower class index first
+        where probabilities are equal.
+      log_loss: mean of -ln p(label), in nats; Infinity if a label was given probability 0.
+      brier: mean over rows of the sum over classes of (p - [class is the label])², from 0 to 2. Source: Brier 1950.
+      ece: expected calibration error of the confidence, from 0 to 1, over the equal-width bins of `reliability`.
+      mean_confidence: mean of each row's largest probability; above `accuracy` means over-confident.
+      balanced_accuracy: mean recall of the classes that have rows.
+      macro_f1: mean F1 of the classes that appear among the labels or the predictions.
+      weighted_f1: mean F1 of the classes, each weighted by its rows.
+      per_class: precision, recall, F1 and support of each class.
+      reliability: confidence against accuracy, bin by bin.
+      classes: (K,) names of the classes; None where they are just 0..K-1.
+    """
+
+    rows: int
+    num_classes: int
+    accuracy: float
+    top_k: int
+    top_k_accuracy: float
+    log_loss: float
+    brier: float
+    ece: float
+    mean_confidence: float
+    balanced_accuracy: float
+    macro_f1: float
+    weighted_f1: float
+    per_class: PerClass
+    reliability: Reliability
+    classes: np.ndarray | None = None
+
+    def to_dict(self):
+        """The evaluation as what JSON can hold, key by key as in `to_json`."""
+        return evaluation_to_dict(self)
+
+    def to_json(self, *, indent=None):
+        """The evaluation as strict JSON text, with "schema": 1 as its first key.
+
+        NaN and the infinities, which JSON lacks, are written as the strings "NaN", "Infinity" and "-Infinity".
+
+        Args:
+          indent: spaces a level, as in json.dumps; None puts everything on one line.
+        """
+        return evaluation_to_json(self, indent=indent)
+
+    @classmethod
+    def from_json(cls, text):
+        """The evaluation that `to_json` wrote.
+
+        Returns: an Evaluation equal to the one written; numeric class names come back as int64, float64 or bool.
+        Raises: ValueError if `text` is no JSON, no evaluation, or of a newer schema.
+        """
+        return evaluation_from_json(cls, text)
+
+    def __eq__(self, other):
+        return self.to_dict() == other.to_dict() if isinstance(other, Evaluation) else NotImplemented
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __str__(self):
+        return evaluation_as_text(self)

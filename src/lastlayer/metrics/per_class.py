@@ -1,0 +1,39 @@
+"""Precision, recall, F1 and support of each class, from three counts a class: no K×K matrix is ever formed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class PerClass:
+    """What an evaluation knows of each class; entry k of every array is class k, and K is their length.
+
+    A ratio 0 / 0 is NaN: it is undefined, not bad.
+
+    Attributes:
+      precision: (K,) share of the rows given to the class that belong there; NaN if none was given to it.
+      recall: (K,) share of the rows of the class that were given to it; NaN if it has no rows.
+      f1: (K,) 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 if the class has rows and never a right
+        answer, NaN if it appears neither among the labels nor among the predictions.
+      support: (K,) int64, the rows of the class.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+    @classmethod
+    def from_counts(cls, right, predicted, support):
+        """From (K,) counts: rows rightly given to the class, rows given to it, rows that belong to it."""
+        return cls(
+            precision=_ratio(right, predicted),
+            recall=_ratio(right, support),
+            f1=_ratio(2 * right, predicted + support),
+            support=support,
+        )
+
+
+def _ratio(part, whole):
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

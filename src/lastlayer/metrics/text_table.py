@@ -1,0 +1,67 @@
+"""An evaluation as plain text of at most 80 columns, whether it has two classes or a million."""
+
+import numpy as np
+
+# As many classes as are shown one by one; of more than that, only the worst few.
+_MOST_CLASSES, _WORST_CLASSES = 12, 5
+_NAME_WIDTH = 36
+
+
+def evaluation_as_text(evaluation):
+    """A block of figures, an empty line, and a table of classes."""
+    return "\n".join([*_figures(evaluation), "", *_class_table(evaluation)])
+
+
+def _figures(evaluation):
+    # Where every class is among the top k, the figure is 1 and says nothing.
+    informative = evaluation.top_k < evaluation.num_classes
+    top_k = [(f"top-{evaluation.top_k} accuracy", _decimals(evaluation.top_k_accuracy), "")] if informative else []
+    lines = [
+        ("rows", f"{evaluation.rows:,}", ""),
+        ("classes", f"{evaluation.num_classes:,}", ""),
+        ("accuracy", _decimals(evaluation.accuracy), ""),
+        *top_k,
+        ("balanced accuracy", _decimals(evaluation.balanced_accuracy), "mean recall of the classes"),
+        ("macro F1", _decimals(evaluation.macro_f1), ""),
+        ("log-loss", _decimals(evaluation.log_loss), "nats"),
+        ("Brier score", _decimals(evaluation.brier), "0 to 2"),
+        ("calibration error", _decimals(evaluation.ece), f"{len(evaluation.reliability.rows)} bins"),
+        ("mean confidence", _decimals(evaluation.mean_confidence), _verdict(evaluation)),
+    ]
+    return [f"{name:<18} {value:>12}  {note}".rstrip() for name, value, note in lines]
+
+
+def _verdict(evaluation):
+    if evaluation.mean_confidence > evaluation.accuracy:
+        return "above the accuracy: over-confident"
+    if evaluation.mean_confidence < evaluation.accuracy:
+        return "below the accuracy: under-confident"
+    return ""
+
+
+def _class_table(evaluation):
+    per_class, total = evaluation.per_class, evaluation.num_classes
+    shown = np.arange(total)
+    heading = "class"
+    if total > _MOST_CLASSES:
+        heading = f"the {_WORST_CLASSES} lowest F1"
+        shown = np.argsort(per_class.f1, kind="stable")[:_WORST_CLASSES]  # NaN, undefined, comes last
+    names = [_class_name(evaluation.classes, k) for k in shown]
+    width = max(map(len, [heading, *names]))
+    lines = [f"{heading:<{width}}  precision    recall        F1       support"]
+    for k, name in zip(shown, names, strict=True):
+        ratios = "  ".join(
+            f"{_decimals(array[k]):>8}" for array in (per_class.precision, per_class.recall, per_class.f1)
+        )
+        lines.append(f"{name:<{width}}   {ratios}  {per_class.support[k]:>12,}")
+    return lines
+
+
+def _class_name(classes, k):
+    name = str(k) if classes is None else str(classes[k])
+    name = name if name.isprintable() else repr(name)
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+
+
+def _decimals(value):
+    return "-" if np.isnan(value) else f"{value:.4f}"
