@@ -1,0 +1,21 @@
+"""Files of features and labels → arrays, lazily and larger than memory, through Polars."""
+
+from lastlayer.tables.feature_columns import FeatureColumns, choose_features, match_features, wrong_width
+from lastlayer.tables.feature_matrix import feature_matrix
+from lastlayer.tables.input_error import InputError
+from lastlayer.tables.labels import cast_labels, label_array, label_column
+from lastlayer.tables.table import Table, open_table
+
+__all__ = [
+    "FeatureColumns",
+    "InputError",
+    "Table",
+    "cast_labels",
+    "choose_features",
+    "feature_matrix",
+    "label_array",
+    "label_column",
+    "match_features",
+    "open_table",
+    "wrong_width",
+]

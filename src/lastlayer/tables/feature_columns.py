@@ -1,0 +1,156 @@
+"""Which columns are features: chosen for a fit, found again for a model."""
+
+import fnmatch
+from dataclasses import dataclass
+
+import polars as pl
+
+from lastlayer.tables.feature_matrix import is_list_of_numbers, require_numbers
+from lastlayer.tables.input_error import InputError, missing_column
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """Names of the feature columns in the order of the model's features, or of the one column of lists."""
+
+    names: tuple[str, ...]
+    is_list: bool = False
+
+    def __str__(self):
+        first = ", ".join(self.names[:3])
+        if self.is_list or len(self.names) <= 3:
+            return first
+        return f"{self.names[0]}, {self.names[1]} ... {self.names[-1]}"
+
+
+def choose_features(table, patterns=(), label=None):
+    """The feature columns of `table`.
+
+    Args:
+      table: Table.
+      patterns: column names, globs such as "f_*", or several of them with commas between. When empty: the only
+        column of lists of numbers, else every column of numbers but the label.
+      label: the label column, which is never a feature.
+    Returns: FeatureColumns.
+    Raises: InputError if nothing matches, if two columns of lists could be meant, or if a column of numbers holds
+      a few texts and would be left out by mistake.
+    """
+    schema = table.schema
+    others = [column for column in schema if column != label]
+    if patterns:
+        return _of_one_kind(table, _matching(table, patterns, others, label))
+    lists = [column for column in others if is_list_of_numbers(schema[column])]
+    if len(lists) > 1:
+        raise InputError(
+            f"{table.name}: columns {' and '.join(lists)} both hold lists of numbers, expected one; "
+            f"choose it with --features {lists[0]}."
+        )
+    if lists:
+        return FeatureColumns((lists[0],), is_list=True)
+    numbers = tuple(column for column in others if schema[column].is_numeric())
+    _refuse_spoilt_numbers(table, [column for column in others if schema[column] == pl.String])
+    if not numbers:
+        raise InputError(
+            f"{table.name}: no column of numbers beside the label, expected features; the columns are "
+            f"{', '.join(others[:8]) or 'none'}."
+        )
+    return FeatureColumns(numbers)
+
+
+def match_features(table, names, *, is_list, width, label=None):
+    """The columns of `table` that hold the features a model was fitted on, in the model's order.
+
+    Columns are found by name; others are ignored. A model fitted on a column of lists takes the column of that name,
+    else the only column of lists. A model that knows no names takes what `choose_features` chooses, in that order.
+
+    Args:
+      table: Table.
+      names: the model's feature columns, None if it was fitted on an array.
+      is_list: whether they are one column of lists.
+      width: the number of features it was fitted on.
+      label: the label column, which is never a feature.
+    Returns: FeatureColumns.
+    Raises: InputError naming the missing columns, or both widths.
+    """
+    if names is None:
+        columns = choose_features(table, label=label)
+    elif is_list and names[0] not in table.schema:
+        columns = choose_features(table, label=label)
+        if not columns.is_list:
+            raise missing_column(table.name, names[0], table.schema, "the model was fitted on it")
+    else:
+        missing = [name for name in names if name not in table.schema]
+        if len(missing) > 1:
+            shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+            raise InputError(
+                f"{table.name}: {len(missing)} of the model's {len(names)} feature columns are missing ({shown}), "
+                "expected all of them by name; add them."
+            )
+        if missing:
+            raise missing_column(table.name, missing[0], table.schema, "the model was fitted on it")
+        columns = FeatureColumns(tuple(names), is_list=is_list)
+    found = _declared_width(table, columns)
+    if found is not None and found != width:
+        raise wrong_width(table.name, columns, found, width)
+    return columns
+
+
+def wrong_width(where, columns, found, width):
+    """The InputError for rows of `found` features where the model has `width`."""
+    subject = f"column {columns.names[0]} holds lists of {found}" if columns.is_list else f"{found} columns of numbers"
+    return InputError(f"{where}: {subject}, but the model was fitted on {width} features; pass the same features.")
+
+
+def _matching(table, patterns, others, label):
+    chosen = {}
+    for pattern in _split(patterns, table.schema):
+        if pattern == label:
+            raise InputError(f"--features {pattern}: it is the label column, expected other columns; leave it out.")
+        if pattern in table.schema or pattern in table.sources[0].left_out:
+            table.require_columns([pattern])
+            found = [pattern]
+        else:
+            found = fnmatch.filter(others, pattern)
+        if not found:
+            raise missing_column(f"--features {pattern}: {table.name}", pattern, others)
+        chosen.update(dict.fromkeys(found))
+    return tuple(chosen)
+
+
+def _split(patterns, schema):
+    for pattern in patterns:
+        if pattern in schema:
+            yield pattern
+        else:
+            yield from filter(None, (part.strip() for part in pattern.split(",")))
+
+
+def _of_one_kind(table, names):
+    lists = [name for name in names if isinstance(table.schema[name], (pl.List, pl.Array))]
+    if not lists:
+        return FeatureColumns(names)
+    if len(names) > 1:
+        raise InputError(
+            f"--features: column {lists[0]} holds lists and stands beside {len(names) - 1} more, expected one column "
+            "of lists or columns of numbers; choose either."
+        )
+    return FeatureColumns(names, is_list=True)
+
+
+def _declared_width(table, columns):
+    if not columns.is_list:
+        return len(columns.names)
+    dtype = table.schema[columns.names[0]]
+    return dtype.size if isinstance(dtype, pl.Array) else None
+
+
+def _refuse_spoilt_numbers(table, texts):
+    """A single "n/a" turns a column of a csv file into text: a mistake to report, not a column to leave out."""
+    if not texts:
+        return
+    present = [pl.col(name).count().alias(f"present {name}") for name in texts]
+    numbers = [pl.col(name).cast(pl.Float64, strict=False).is_finite().sum().alias(f"numbers {name}") for name in texts]
+    counts = table.reduce(texts, present + numbers)
+    for name, present_count, number_count in zip(texts, counts[: len(texts)], counts[len(texts) :], strict=True):
+        if number_count < present_count < 2 * number_count:
+            require_numbers(table.collect([name])[name], table.place)

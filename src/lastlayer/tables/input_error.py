@@ -1,0 +1,23 @@
+"""What is wrong with a file, a column or a value that a user handed over."""
+
+import difflib
+
+
+class InputError(ValueError):
+    """One sentence about the input: where, what was found, what was expected, what to do."""
+
+
+def missing_column(where, name, columns, remedy="check the name"):
+    """The InputError for a column that is not there, with the nearest name that is."""
+    columns = list(columns)
+    nearest = difflib.get_close_matches(name, columns, n=1, cutoff=0.5) or difflib.get_close_matches(
+        name.casefold(), [column for column in columns if column.casefold() == name.casefold()], n=1
+    )
+    shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"{remedy}."
+    return InputError(f"{where}: no column {name!r}, expected one of {shown}; {hint}")
+
+
+def first_line(failure):
+    """What another library says, cut to its first line and without a full stop."""
+    return (str(failure).strip().splitlines() or [type(failure).__name__])[0].strip().rstrip(".")
