@@ -21,7 +21,7 @@ _LOG2E_64, _LN2_HIGH_64, _LN2_LOW_64 = 1.4426950408889634, 0.6931471805599453, 2
 _LOWEST_32, _LOWEST_64 = np.float32(-105.0), np.float64(-746.0)
 _EXPONENT_32, _STEP_32, _UNSTEP_32 = np.int32((127 + 64) << 23), np.int32(23), np.float32(2.0**-64)
 _EXPONENT_64, _STEP_64, _UNSTEP_64 = np.int64((1023 + 128) << 52), np.int64(52), np.float64(2.0**-128)
-_ONE_32, _MINUS_ONE_32 = np.float32(1.0), np.float32(-1.0)
+_ZERO_32, _ONE_32 = np.float32(0.0), np.float32(1.0)
 # Fits with a largest error of 8e-9 and 1.3e-17 of exp(r), highest power first.
 _Q32 = tuple(np.float32(c) for c in (0.0013926213, 0.008363203, 0.041666556, 0.16666576, 0.5))
 _Q64 = (
@@ -43,16 +43,16 @@ def exponential(high, low):
 
     Args:
       high: the argument, <= 0; -inf gives 0 and NaN gives NaN.
-      low: what rounding took from it, at most a few units in the last place of `high`. It may be NaN where `high`
-        is not finite, as the error term of -inf - x is.
+      low: what rounding took from it, at most a few units in the last place of `high`. It may be anything where
+        `high` is not finite: the error terms of a sum or product that overflows are infinite or NaN.
     """
     raise NotImplementedError
 
 
 def _exponential32(high, low):
-    # A comparison with NaN is false: `high` keeps its NaN, `low` loses it. Each line is one vector maximum.
+    # A comparison with NaN is false: `high` keeps its NaN, `low` loses its own.
+    low = low if high > _LOWEST_32 else _ZERO_32
     high = _LOWEST_32 if high < _LOWEST_32 else high
-    low = low if low > _MINUS_ONE_32 else _MINUS_ONE_32
     shifted = fused_multiply_add(high, _LOG2E_32, _ROUNDING_32)
     n = shifted - _ROUNDING_32
     r = fused_multiply_add(n, -_LN2_HIGH_32, high)
@@ -66,8 +66,8 @@ def _exponential32(high, low):
 
 
 def _exponential64(high, low):
+    low = low if high > _LOWEST_64 else 0.0
     high = _LOWEST_64 if high < _LOWEST_64 else high
-    low = low if low > -1.0 else -1.0
     shifted = fused_multiply_add(high, _LOG2E_64, _ROUNDING_64)
     n = shifted - _ROUNDING_64
     r = fused_multiply_add(n, -_LN2_HIGH_64, high)

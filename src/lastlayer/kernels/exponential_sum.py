@@ -63,7 +63,8 @@ def sum_of_exponentials(row, top, beta, beta_low, keep):
     Args:
       row: (K,) logits, float32 or float64.
       top: their maximum; if it is not finite, `others` is NaN.
-      beta: the scale, in the row's type; `beta_low` is what rounding took from it.
+      beta: the scale, in the row's type.
+      beta_low: what rounding took from it.
       keep: True to leave the exponentials in `row`, None to leave `row` alone.
     Returns: the sum over the classes below the maximum as an unevaluated sum of two, and the number of the others.
     """

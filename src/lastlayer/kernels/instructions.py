@@ -12,10 +12,10 @@ _FLOAT_OF_SAME_WIDTH = {integer: real for real, integer in _INTEGER_OF_SAME_WIDT
 
 
 @intrinsic
-def fused_multiply_add(typing_context, a, b, c):  # noqa: ARG001
+def fused_multiply_add(typing_context, a, b, c):
     """`a * b + c` with one rounding."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         kind = arguments[0].type
         function = builder.module.declare_intrinsic("llvm.fma", [kind], ir.FunctionType(kind, [kind, kind, kind]))
         return builder.call(function, arguments)
@@ -24,10 +24,10 @@ def fused_multiply_add(typing_context, a, b, c):  # noqa: ARG001
 
 
 @intrinsic
-def maximum(typing_context, a, b):  # noqa: ARG001
+def maximum(typing_context, a, b):
     """The larger of `a` and `b`, NaN if either is NaN; which of -0.0 and 0.0 is left open."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         kind = arguments[0].type
         function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
         return builder.call(function, arguments, fastmath=("nsz",))
@@ -36,20 +36,20 @@ def maximum(typing_context, a, b):  # noqa: ARG001
 
 
 @intrinsic
-def bits_of(typing_context, value):  # noqa: ARG001
+def bits_of(typing_context, value):
     """The bits of a float as the signed integer of the same width."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
     return _INTEGER_OF_SAME_WIDTH[value](value), generate
 
 
 @intrinsic
-def float_of_bits(typing_context, bits):  # noqa: ARG001
+def float_of_bits(typing_context, bits):
     """The float whose bits are those of a signed integer of the same width."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
     return _FLOAT_OF_SAME_WIDTH[bits](bits), generate

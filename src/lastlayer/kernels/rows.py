@@ -39,10 +39,16 @@ def log_softmax_rows(logits, beta, beta_low, log_probabilities):
 
 @compiled
 def logsumexp_rows(logits, beta, beta_low, sums):
-    """Write log(sum exp(beta z)) / beta of each row to the float64 `sums` (n,): the smooth maximum."""
+    """Write log(sum exp(beta z)) / beta of each row to the float64 `sums` (n,): the smooth maximum.
+
+    A row of nothing but -inf is -inf and a row with +inf is +inf, by definition.
+    """
     inverse = np.float64(beta) + np.float64(beta_low)
     for i in range(logits.shape[0]):
         row = logits[i]
         top = row_maximum(row)
+        if np.isinf(top):
+            sums[i] = top
+            continue
         others, lost, winners = sum_of_exponentials(row, top, beta, beta_low, None)
         sums[i] = np.float64(top) + log_of_sum(others, lost, winners) / inverse

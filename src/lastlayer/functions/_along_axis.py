@@ -1,0 +1,239 @@
+"""How a function of scores runs along one axis of an array of any rank and stride, on every core.
+
+An array whose memory is dense is seen as (outer, K, inner) without a copy: lanes run along the classes when they are
+the last axis and many, across examples otherwise. Any other array is copied into the result, or a block at a time
+where the result is smaller than the array.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from lastlayer._arrays import as_float_array, positive_number, result_dtype
+from lastlayer._threads import run_blocks
+
+# Below this many classes a row does not fill the vectors well, and a tile of rows is turned instead.
+SHORT = 64
+# The fewest logits worth a dispatch to another thread: about 100 microseconds of work.
+GRAIN = 1 << 17
+# Examples that are computed side by side; a tile of 64 classes in float32 takes 32 KiB.
+LANES = 128
+# Outside these bounds float32 could not hold the products of beta; such a beta is computed with in float64.
+_SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
+
+
+class Kernels(NamedTuple):
+    """One function in its three forms; see kernels.rows, kernels.short_rows and kernels.columns."""
+
+    rows: object
+    short_rows: object
+    columns: object
+
+
+def transform(kernels, logits, axis, beta, out):
+    """Apply a function that keeps the shape.
+
+    Returns: an array in the shape of `logits` and its result dtype, `out` if that is given.
+    Raises: ValueError on zero classes, a bad axis, beta <= 0 or an `out` of another shape or dtype.
+    """
+    beta = positive_number(beta, "beta")
+    array = as_float_array(logits, "logits")
+    dtype = result_dtype(logits)
+    axis = class_axis(array, axis)
+    if out is not None:
+        check_out(out, array.shape, dtype)
+        if np.may_share_memory(array, out) and not _same_memory(array, out):
+            array = array.copy()
+    array = _in_working_dtype(array, beta)
+    direct = out is not None and out.dtype == array.dtype
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    result = out if direct else np.empty(array.shape, array.dtype, order)
+    _fill(kernels, array, axis, beta, result)
+    if direct:
+        return out
+    if out is None:
+        return result.astype(dtype, copy=False)
+    out[...] = result
+    return out
+
+
+def reduce(kernels, logits, axis, beta, keepdims=False):
+    """Apply a function that takes the axis away, or leaves it at length 1 with `keepdims`.
+
+    Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left.
+    Raises: ValueError on zero classes, a bad axis or beta <= 0.
+    """
+    beta = positive_number(beta, "beta")
+    array = as_float_array(logits, "logits")
+    axis = class_axis(array, axis)
+    sums = _reduced(kernels, _in_working_dtype(array, beta), axis, beta)
+    if array.ndim and keepdims:
+        sums = np.expand_dims(sums, axis)
+    return sums.astype(result_dtype(logits), copy=False)[()]
+
+
+def class_axis(array, axis, name="logits"):
+    """The axis as a number from 0; a scalar counts as one class.
+
+    Raises: TypeError unless it is an integer; ValueError where there is no such axis, or no classes on it.
+    """
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"axis: received {axis!r}, expected one integer.")
+    rank = max(1, array.ndim)
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis: received {axis}, but {name} have {array.ndim} axes ({-rank} to {rank - 1}).")
+    axis = int(axis) % rank
+    if array.ndim and array.shape[axis] == 0:
+        raise ValueError(f"{name}: shape is {array.shape}, expected at least one class along axis {axis}.")
+    return axis
+
+
+def dense(array):
+    """Whether kernels may walk the memory of `array` as it stands."""
+    return array.flags.c_contiguous and array.flags.aligned
+
+
+def without_read_only_flag(array):
+    """The same memory, not marked read-only: Numba would compile every kernel a second time for that mark.
+
+    Only for what a kernel reads.
+    """
+    if array.flags.writeable:
+        return array
+    return np.asarray(_Memory(array))
+
+
+class _Memory:
+    def __init__(self, array):
+        self._owner = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def split_beta(beta, dtype):
+    """`beta` as the sum of two numbers of a type, so that rounding it costs nothing."""
+    high = dtype.type(beta)
+    return high, dtype.type(beta - float(high))
+
+
+def scratch(num_classes, dtype):
+    """A tile (1, K, lanes) and the state of its lanes, for the kernels that work across examples."""
+    return np.empty((1, num_classes, LANES), dtype), np.empty((4, LANES), dtype)
+
+
+def _in_working_dtype(array, beta):
+    if array.dtype == np.float32 and not _SMALLEST_BETA_32 <= beta <= _LARGEST_BETA_32:
+        return array.astype(np.float64)
+    return array
+
+
+def check_out(out, shape, dtype):
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: received {type(out).__name__}, expected a NumPy array of shape {shape}.")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: is {out.dtype} of shape {out.shape}, expected {dtype} of shape {shape}, like logits.")
+    if not out.flags.writeable:
+        raise ValueError("out: is read-only, expected an array that can be written to.")
+
+
+def _same_memory(a, b):
+    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.dtype == b.dtype
+
+
+def _fill(kernels, array, axis, beta, result):
+    """Write the function of `array` to `result`, in place where their layouts differ."""
+    if not array.size:
+        return
+    if dense(result):
+        if not dense(array):
+            result[...] = array
+            array = result
+        _fill_dense(kernels, array, axis, beta, result)
+    elif dense(result.T):
+        _fill(kernels, array.T, array.ndim - 1 - axis, beta, result.T)
+    else:
+        copy = np.array(array, order="C")
+        _fill_dense(kernels, copy, axis, beta, copy)
+        result[...] = copy
+
+
+def _three_axes(array, axis):
+    """A dense array as (outer, K, inner)."""
+    shape = array.shape or (1,)
+    return array.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+
+
+def _fill_dense(kernels, array, axis, beta, result):
+    source, target = _three_axes(without_read_only_flag(array), axis), _three_axes(result, axis)
+    outer, num_classes, inner = source.shape
+    beta, beta_low = split_beta(beta, source.dtype)
+    if inner > 1:
+
+        def columns(first, last):
+            state = np.empty((4, LANES), source.dtype)
+            kernels.columns(source, beta, beta_low, target, state, first, last)
+
+        run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
+        return
+    source, target = source.reshape(outer, num_classes), target.reshape(outer, num_classes)
+
+    def rows(first, last):
+        if num_classes < SHORT:
+            kernels.short_rows(
+                source[first:last], beta, beta_low, target[first:last], *scratch(num_classes, source.dtype)
+            )
+        else:
+            kernels.rows(source[first:last], beta, beta_low, target[first:last])
+
+    run_blocks(rows, outer, items_per_block=_grain(num_classes))
+
+
+def _reduced(kernels, array, axis, beta):
+    """The float64 result of a reduction, the axis taken away."""
+    shape = array.shape[:axis] + array.shape[axis + 1 :]
+    if not math.prod(shape):
+        return np.empty(shape)
+    if array.ndim > 1 and not dense(array) and dense(array.T):
+        return _reduced(kernels, array.T, array.ndim - 1 - axis, beta).T
+    beta_high, beta_low = split_beta(beta, array.dtype)
+    if dense(array) and math.prod(array.shape[axis + 1 :]) > 1:
+        source = _three_axes(without_read_only_flag(array), axis)
+        outer, num_classes, inner = source.shape
+        sums = np.empty((outer, inner))
+
+        def columns(first, last):
+            state = np.empty((4, LANES), source.dtype)
+            kernels.columns(source, beta_high, beta_low, sums, state, first, last)
+
+        run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
+        return sums.reshape(shape)
+    source = np.moveaxis(array, axis, -1) if array.ndim else array
+    source = source.reshape(-1, source.shape[-1] if array.ndim else 1)
+    num_rows, num_classes = source.shape
+    sums = np.empty(num_rows)
+
+    def rows(first, last):
+        for start, block in dense_blocks(source, first, last):
+            if num_classes < SHORT:
+                kernels.short_rows(
+                    block, beta_high, beta_low, sums[start : start + len(block)], *scratch(num_classes, source.dtype)
+                )
+            else:
+                kernels.rows(block, beta_high, beta_low, sums[start : start + len(block)])
+
+    run_blocks(rows, num_rows, items_per_block=_grain(num_classes))
+    return sums.reshape(shape)
+
+
+def dense_blocks(rows, first, last):
+    """Yield (start, block) that cover rows[first:last]: one block as it stands, or copies of a cache's size."""
+    if dense(rows):
+        yield first, without_read_only_flag(rows)[first:last]
+        return
+    step = max(1, GRAIN // rows.shape[1])
+    for start in range(first, last, step):
+        yield start, np.array(rows[start : min(start + step, last)], order="C")
+
+
+def _grain(logits_per_item):
+    return -(-GRAIN // logits_per_item)

@@ -1,0 +1,32 @@
+"""log_softmax: scores to log-probabilities."""
+
+from lastlayer.functions._along_axis import Kernels, transform
+from lastlayer.kernels.columns import log_softmax_columns
+from lastlayer.kernels.rows import log_softmax_rows
+from lastlayer.kernels.short_rows import log_softmax_short_rows
+
+_KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
+
+
+def log_softmax(logits, *, axis=-1, beta=1.0, out=None):
+    """Log-probabilities beta z - log sum exp(beta z) of `logits` along `axis`, in nats.
+
+    Relative error at most 4e-7 in float32 and 1e-15 in float64, also for a winner whose log-probability is near 0:
+    that is -log1p of the sum of the others, never the logarithm of a number rounded to 1.
+
+    Args:
+      logits: (..., K, ...) scores; -inf marks a class as impossible, its log-probability is -inf.
+      axis: the axis of the classes.
+      beta: inverse temperature, > 0.
+      out: (..., K, ...) array for the result, in the result's dtype; it may be `logits` itself.
+    Returns: (..., K, ...) numbers <= 0, in the dtype of `logits` (float64 for integers, float16 computed in float32).
+      A row that holds NaN or +inf, or nothing but -inf, is NaN.
+    Raises:
+      ValueError: if `axis` has no classes, beta is not above 0, or `out` does not fit.
+      TypeError: if `logits` are not a dense array of real numbers.
+
+    >>> import numpy as np
+    >>> log_softmax(np.array([0.0, -40.0])).tolist()
+    [-4.248354255291589e-18, -40.0]
+    """
+    return transform(_KERNELS, logits, axis, beta, out)

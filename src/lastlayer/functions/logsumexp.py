@@ -1,0 +1,51 @@
+"""logsumexp and smooth_max: the logarithm of a sum of exponentials, and the maximum it smooths."""
+
+from lastlayer.functions._along_axis import Kernels, reduce
+from lastlayer.kernels.columns import logsumexp_columns
+from lastlayer.kernels.rows import logsumexp_rows
+from lastlayer.kernels.short_rows import logsumexp_short_rows
+
+_KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
+
+
+def logsumexp(logits, *, axis=-1, keepdims=False):
+    """Logarithm of the sum of exponentials of `logits` along `axis`, in nats; it never overflows.
+
+    Args:
+      logits: (..., K, ...) scores; -inf adds nothing.
+      axis: the axis of the classes.
+      keepdims: leave `axis` in the result, with length 1.
+    Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
+      float32); sums are accumulated in float64. A row that holds NaN is NaN, one with +inf is +inf and one of
+      nothing but -inf is -inf.
+    Raises:
+      ValueError: if `axis` has no classes.
+      TypeError: if `logits` are not a dense array of real numbers.
+
+    >>> import numpy as np
+    >>> float(logsumexp(np.array([1000.0, 1000.0])))
+    1000.6931471805599
+    """
+    return reduce(_KERNELS, logits, axis, 1.0, keepdims)
+
+
+def smooth_max(logits, *, axis=-1, beta=1.0):
+    """Smooth maximum of `logits` along `axis`, in the logits' own unit.
+
+    max(z) <= smooth_max(z) <= max(z) + log(K) / beta, so it sharpens to the maximum as beta grows.
+
+    Args:
+      logits: (..., K, ...) scores; -inf marks a class as impossible.
+      axis: the axis of the classes.
+      beta: inverse temperature, > 0.
+    Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
+      float32). A row that holds NaN is NaN, one with +inf is +inf and one of nothing but -inf is -inf.
+    Raises:
+      ValueError: if `axis` has no classes or beta is not above 0.
+      TypeError: if `logits` are not a dense array of real numbers.
+
+    >>> import numpy as np
+    >>> float(smooth_max(np.array([0.0, 0.0]), beta=2.0))
+    0.34657359027997264
+    """
+    return reduce(_KERNELS, logits, axis, beta)

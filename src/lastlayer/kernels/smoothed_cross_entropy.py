@@ -1,0 +1,66 @@
+"""Cross-entropy of contiguous rows against a label and a weight on every class: what label smoothing asks for."""
+
+import numpy as np
+
+from lastlayer.kernels._compile import compiled
+from lastlayer.kernels.exponential_sum import copied_maximum, log_of_sum, row_maximum, sum_of_exponentials
+
+
+@compiled(inline=True, fastmath={"reassoc"})
+def _below_top(row, top, class_weight):
+    """sum_k class_weight[k] (top - row[k]) in float64; a class of weight 0 may be at -inf."""
+    total = 0.0
+    for k in range(row.size):
+        weight = class_weight[k]
+        below = np.float64(top) - np.float64(row[k])
+        total += weight * below if weight > 0.0 else 0.0
+    return total
+
+
+@compiled
+def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, losses, gradient):
+    """Write a_i (-log p[label]) + sum_k b_k (-log p_k) of each row, in nats, and its gradient.
+
+    A label below 0 is ignored: loss 0, gradient 0, whatever the logits. A row with NaN or +inf, or all -inf, is NaN.
+
+    Args:
+      logits: (n, K) C-contiguous float32 or float64.
+      labels: (n,) int64, below K; not checked.
+      label_weight: (n,) float64, a above, >= 0.
+      class_weight: (K,) float64, b above, >= 0.
+      losses: (n,) float64, written.
+      gradient: (n, K) in the type of `logits`, written, may be `logits` itself; or None.
+    """
+    one, zero = logits.dtype.type(1), logits.dtype.type(0)
+    class_total = class_weight.sum()
+    for i in range(logits.shape[0]):
+        label, weight = labels[i], label_weight[i]
+        if label < 0:
+            losses[i] = 0.0
+            if gradient is not None:
+                for j in range(gradient.shape[1]):
+                    gradient[i, j] = zero
+            continue
+        logit = logits[i, label]
+        if gradient is None:
+            row = logits[i]
+            top = row_maximum(row)
+        else:
+            row = gradient[i]
+            top = copied_maximum(logits[i], row)
+        spread = _below_top(row, top, class_weight)
+        if gradient is None:
+            others, lost, winners = sum_of_exponentials(row, top, one, zero, None)
+        else:
+            others, lost, winners = sum_of_exponentials(row, top, one, zero, True)
+        total = winners + others + lost
+        log_sum = log_of_sum(others, lost, winners)
+        at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight > 0.0 else 0.0 * log_sum
+        losses[i] = weight * at_label + (class_total * log_sum + spread)
+        if gradient is not None:
+            value = np.float64(row[label])
+            not_label = (winners - 1.0) + others + lost if value >= 1.0 else total - value
+            scale = (weight + class_total) / total
+            for j in range(row.size):
+                row[j] = row[j] * scale - class_weight[j]
+            row[label] = (class_total * value - weight * not_label) / total - class_weight[label]

@@ -1,0 +1,30 @@
+"""nll: the loss of given log-probabilities."""
+
+import numpy as np
+
+from lastlayer._arrays import as_float_array, as_labels, result_dtype
+from lastlayer.functions._along_axis import class_axis
+
+
+def nll(log_probabilities, labels):
+    """Negative log-likelihood -log p[label] of each example, in nats.
+
+    Args:
+      log_probabilities: (..., K) log-probabilities, classes last.
+      labels: (...) integers in 0..K-1.
+    Returns: (...) losses in the dtype of `log_probabilities` (float64 for integers); a label of probability 0 costs
+      +inf.
+    Raises:
+      ValueError: if there are no classes, `labels` have another shape, or one is out of range (it names the first).
+      TypeError: if the labels are not integers.
+
+    >>> import numpy as np
+    >>> nll(np.log([[0.25, 0.75], [0.5, 0.5]]), [1, 0]).round(4).tolist()
+    [0.2877, 0.6931]
+    """
+    array = np.atleast_1d(as_float_array(log_probabilities, "log_probabilities"))
+    class_axis(array, -1, "log_probabilities")
+    labels = as_labels(labels, array.shape[-1], array.shape[:-1])
+    # 0 - x rather than -x: a certain right answer costs 0, not -0.
+    losses = 0.0 - np.take_along_axis(array, labels[..., None], axis=-1)[..., 0]
+    return losses.astype(result_dtype(log_probabilities), copy=False)[()]
