@@ -17,7 +17,7 @@ class ClassIndex:
         if twice.any():
             first, second = self._order[twice.argmax() :][:2]
             raise ValueError(
-                f"classes: {self.classes[first]!r} stands at {first} and at {second}, expected each class once."
+                f"classes: {self.classes[first].item()!r} stands at {first} and at {second}, expected each class once."
             )
 
     def find(self, labels):

@@ -4,7 +4,7 @@ import numpy as np
 
 # As many classes as are shown one by one; of more than that, only the worst few.
 _MOST_CLASSES, _WORST_CLASSES = 12, 5
-_NAME_WIDTH = 36
+_NAME_WIDTH = 32
 
 
 def evaluation_as_text(evaluation):

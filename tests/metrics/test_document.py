@@ -1,0 +1,78 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lastlayer as ll
+
+
+def example(**options):
+    return ll.evaluate([[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], [1, 0], **options)
+
+
+def test_trap_33_what_json_lacks_is_written_as_strings_and_comes_back():
+    evaluation = example()
+    document = json.loads(evaluation.to_json(), parse_constant=pytest.fail)
+    assert document["log_loss"] == "Infinity"
+    assert document["per_class"]["recall"] == [0.0, 0.0, "NaN"]
+    back = ll.Evaluation.from_json(evaluation.to_json())
+    assert back == evaluation
+    assert back.log_loss == math.inf
+    np.testing.assert_array_equal(back.per_class.recall, [0, 0, np.nan])
+
+
+@settings(deadline=None, max_examples=50)
+@given(classes=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=3, max_size=3, unique=True))
+def test_any_class_name_makes_the_round_trip(classes):
+    # NumPy drops zeros at the end of a str, so such names are not distinct there.
+    classes = [name.rstrip("\0") + "_" * i for i, name in enumerate(classes)]
+    if len(set(classes)) < 3:
+        return
+    evaluation = ll.evaluate([[1.0, 0.0, 0.0]], [classes[0]], classes=classes)
+    back = ll.Evaluation.from_json(evaluation.to_json(indent=2))
+    assert back == evaluation
+    assert back.classes.tolist() == classes
+
+
+def test_a_class_may_be_called_nan():
+    evaluation = example().to_dict() | {"classes": ["NaN", "Infinity", "cow"]}
+    assert ll.Evaluation.from_json(json.dumps(evaluation)).classes.tolist() == ["NaN", "Infinity", "cow"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 2}, "schema is 2, expected 1; upgrade lastlayer"),
+        ({"schema": None}, 'no whole number under the key "schema"'),
+        ({"accuracy": "high"}, "\"accuracy\" is 'high', expected a number"),
+        ({"rows": 1.5}, '"rows" is 1.5, expected a number'),
+        ({"per_class": {"precision": []}}, 'no key "recall"'),
+        ({"per_class": {"precision": 3}}, '"precision" is 3, expected a list'),
+        ({"reliability": []}, 'no key "rows"'),
+    ],
+)
+def test_foreign_documents_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        ll.Evaluation.from_json(json.dumps(example().to_dict() | change))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_text_that_is_no_document_is_refused(text):
+    with pytest.raises(ValueError, match=r"expected the JSON of Evaluation\.to_json"):
+        ll.Evaluation.from_json(text)
+
+
+def test_keys_of_a_later_minor_version_are_ignored():
+    evaluation = example()
+    assert ll.Evaluation.from_json(json.dumps(evaluation.to_dict() | {"later": 1})) == evaluation
+
+
+def test_evaluations_compare_by_value_and_are_frozen():
+    assert example() == example()
+    assert example() != example(bins=3)
+    assert example() != 3
+    with pytest.raises(AttributeError):
+        example().accuracy = 1.0

@@ -1,0 +1,236 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lastlayer as ll
+from tests.oracles.evaluation import evaluation as slow_evaluation
+from tests.shared_data import data_file
+
+SCALARS = (
+    *("rows", "num_classes", "accuracy", "top_k", "top_k_accuracy", "log_loss", "brier", "ece"),
+    *("mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1"),
+)
+
+
+def random_case(rng, rows, num_classes, dtype=np.float64, sharpness=1.0):
+    probabilities = rng.dirichlet(np.full(num_classes, 1 / sharpness), size=rows).astype(dtype)
+    return probabilities, rng.integers(0, num_classes, rows)
+
+
+def assert_agrees(result, probabilities, labels, *, top_k=5, bins=15):
+    expected = slow_evaluation(probabilities.astype(np.float64).tolist(), labels.tolist(), top_k=top_k, bins=bins)
+    for key in SCALARS:
+        assert getattr(result, key) == pytest.approx(expected[key], rel=1e-12, abs=1e-14), key
+    for key in ("precision", "recall", "f1", "support"):
+        np.testing.assert_allclose(getattr(result.per_class, key), expected[key], rtol=1e-14, err_msg=key)
+    np.testing.assert_array_equal(result.reliability.rows, expected["bin_rows"])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "num_classes"), [(1, 1), (7, 2), (200, 3), (90, 10), (40, 130)])
+def test_every_figure_is_its_definition(rows, num_classes, dtype):
+    rng = np.random.default_rng(rows)
+    for sharpness in (0.5, 20.0):
+        probabilities, labels = random_case(rng, rows, num_classes, dtype, sharpness)
+        result = ll.evaluate(probabilities, labels, top_k=3, bins=7)
+        assert_agrees(result, probabilities, labels, top_k=3, bins=7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_ties_and_absent_classes(data):
+    # Rows over a grid of eighths are full of ties, and of confidences that lie exactly on the edge of a bin.
+    num_classes = data.draw(st.integers(1, 6))
+    rows = data.draw(st.integers(1, 12))
+    cuts = data.draw(
+        st.lists(
+            st.lists(st.integers(0, 8), min_size=num_classes - 1, max_size=num_classes - 1),
+            min_size=rows,
+            max_size=rows,
+        )
+    )
+    edges = np.sort(np.array(cuts, dtype=np.float64).reshape(rows, num_classes - 1), axis=1) / 8
+    probabilities = np.diff(edges, axis=1, prepend=0, append=1)
+    labels = np.array(data.draw(st.lists(st.integers(0, num_classes - 1), min_size=rows, max_size=rows)))
+    result = ll.evaluate(probabilities, labels, top_k=2, bins=8)
+    assert_agrees(result, probabilities, labels, top_k=2, bins=8)
+
+
+def test_literal_figures():
+    result = ll.evaluate([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.5, 0.3]], [0, 1, 1], top_k=2)
+    assert result.accuracy == 2 / 3
+    assert result.top_k_accuracy == 1.0
+    assert result.log_loss == pytest.approx((0.35667494393873245 + 1.2039728043259361 + 0.6931471805599453) / 3)
+    assert result.brier == pytest.approx((0.14 + 0.86 + 0.38) / 3)
+    assert result.mean_confidence == pytest.approx(0.6)
+    # Bins of 1/15: .7 in the 11th (right), .6 in the 9th (wrong), .5 in the 8th (right).
+    assert result.ece == pytest.approx((0.3 + 0.6 + 0.5) / 3)
+    np.testing.assert_array_equal(result.per_class.precision, [1, 1, 0])
+    np.testing.assert_array_equal(result.per_class.recall, [1, 0.5, np.nan])
+    np.testing.assert_array_equal(result.per_class.f1, [1, 2 / 3, 0])
+    np.testing.assert_array_equal(result.per_class.support, [1, 2, 0])
+    assert result.balanced_accuracy == 0.75
+    assert result.macro_f1 == pytest.approx(5 / 9)
+    assert result.weighted_f1 == pytest.approx(7 / 9)
+
+
+def test_scikit_learn_gives_the_same_figures():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    probabilities, labels = random_case(rng, 500, 12)
+    labels[labels == 3] = 4  # a class without rows, though it is predicted
+    result, predictions, every = ll.evaluate(probabilities, labels), probabilities.argmax(axis=1), np.arange(12)
+    assert result.accuracy == metrics.accuracy_score(labels, predictions)
+    assert result.top_k_accuracy == metrics.top_k_accuracy_score(labels, probabilities, k=5, labels=every)
+    assert result.log_loss == pytest.approx(metrics.log_loss(labels, probabilities, labels=every))
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(labels, predictions, average="macro"))
+    assert result.weighted_f1 == pytest.approx(metrics.f1_score(labels, predictions, average="weighted"))
+
+
+def test_an_overconfident_network():
+    with np.load(data_file("wideresnet-cifar100.npz")) as arrays:
+        result = ll.evaluate(arrays["predictions"], arrays["ground_truth"])
+    assert (result.rows, result.num_classes) == (10_000, 100)
+    assert result.accuracy == pytest.approx(0.754, abs=5e-4)
+    assert result.mean_confidence == pytest.approx(0.802, abs=5e-4)
+    assert "over-confident" in str(result)
+
+
+def test_probability_zero_for_the_label_costs_infinitely_much():
+    assert ll.evaluate([[1.0, 0.0], [0.5, 0.5]], [1, 0]).log_loss == math.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_any_layout_of_memory(dtype):
+    probabilities, labels = random_case(np.random.default_rng(3), 50, 7, dtype)
+    expected = ll.evaluate(probabilities, labels)
+    wide = np.zeros((50, 14), dtype)
+    wide[:, ::2] = probabilities
+    frozen = probabilities.copy()
+    frozen.setflags(write=False)
+    for same in (np.asfortranarray(probabilities), wide[:, ::2], frozen, probabilities[::-1].copy()[::-1]):
+        assert ll.evaluate(same, labels) == expected
+    assert ll.evaluate(probabilities.tolist(), labels.tolist()).accuracy == expected.accuracy
+
+
+def test_threads_do_not_change_a_figure(monkeypatch):
+    probabilities, labels = random_case(np.random.default_rng(4), 5000, 100)
+    results = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("LASTLAYER_NUM_THREADS", threads)
+        results.append(ll.evaluate(probabilities, labels))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (["cat", "dog", "cow"], ["dog", "cow", "cat", "cat"]),
+        (np.array([30, 10, 20], np.int32), [10, 20, 30, 30]),
+        ([2.5, 0.5, 1.5], [0.5, 1.5, 2.5, 2.5]),
+        (np.array(["cat", "dog", "cow"], object), np.array(["dog", "cow", "cat", "cat"], object)),
+    ],
+)
+def test_labels_may_be_members_of_classes(classes, labels):
+    probabilities, _ = random_case(np.random.default_rng(5), 4, 3)
+    named = ll.evaluate(probabilities, labels, classes=classes)
+    plain = ll.evaluate(probabilities, [1, 2, 0, 0])
+    assert named.to_dict() | {"classes": None} == plain.to_dict()
+    assert named.classes.tolist() == list(classes)
+
+
+def test_boolean_classes():
+    result = ll.evaluate([[0.9, 0.1], [0.2, 0.8]], [False, True], classes=[False, True])
+    assert result.accuracy == 1.0
+    assert ll.Evaluation.from_json(result.to_json()).classes.dtype == bool
+
+
+def test_memory_is_linear_at_many_classes():
+    # A confusion matrix of 200,000 classes would take 320 GB.
+    rows, num_classes = 3, 200_000
+    probabilities = np.full((rows, num_classes), 1 / num_classes, np.float32)
+    result = ll.evaluate(probabilities, [0, 1, num_classes - 1])
+    assert result.accuracy == pytest.approx(1 / 3)
+    assert result.top_k_accuracy == pytest.approx(2 / 3)
+    assert max(map(len, str(result).splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "message"),
+    [
+        ([[0.5, 0.5], [2.0, 1.0]], [0, 1], r"row 1 has 2 for class 0, expected numbers from 0 to 1; pass softmax"),
+        ([[0.5, 0.5], [0.2, 0.2]], [0, 1], r"row 1 sums to 0.4, expected 1 within 0.001; pass softmax\(logits\)"),
+        ([[0.5, 0.5], [-0.1, 1.1]], [0, 1], r"row 1 has -0.1 for class 0"),
+        ([[np.nan, 0.5], [0.5, 0.5]], [0, 1], r"row 0 has nan for class 0"),
+        ([[0.5, np.nan], [0.5, 0.5]], [0, 1], r"row 0 has nan for class 1"),
+        ([[0.5, 0.5], [np.inf, 0.5]], [0, 1], r"row 1 has inf for class 0"),
+        ([0.5, 0.5], [0, 1], r"shape is \(2,\), expected \(N, K\)"),
+        (np.zeros((2, 0)), [0, 1], r"shape is \(2, 0\), expected \(N, K\)"),
+        (np.zeros((0, 3)), [], r"no rows, expected at least one"),
+        ([[0.5, 0.5]], [2], r"labels: row 0 is 2, but probabilities have 2 classes \(0 to 1\)"),
+        ([[0.5, 0.5]], [-1], r"labels: row 0 is -1, but probabilities have 2 classes"),
+        ([[0.5, 0.5]], [0, 1], r"labels: shape is \(2,\), expected \(1,\)"),
+        ([[0.5, 0.5], [0.5]], [0, 1], r"probabilities: rows of different lengths"),
+    ],
+)
+def test_bad_values_are_named(probabilities, labels, message):
+    with pytest.raises(ValueError, match=message):
+        ll.evaluate(probabilities, labels)
+
+
+def test_the_first_bad_row_is_named_whatever_the_threads(monkeypatch):
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "4")
+    probabilities, labels = random_case(np.random.default_rng(6), 20_000, 60)
+    probabilities[[7_001, 19_999], 0] += 1
+    with pytest.raises(ValueError, match=r"row 7001 has"):
+        ll.evaluate(probabilities, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "error", "message"),
+    [
+        (["cat", "cow"], ["cat", "dog"], ValueError, r"labels: row 1 is 'cow', which is none of the 2 classes"),
+        ([0, 1], ["cat", "dog"], TypeError, r"labels: dtype is int64, but classes are <U3"),
+        (["cat", "dog"], ["cat", "cat"], ValueError, r"classes: 'cat' stands at 0 and at 1"),
+        (["cat", "dog"], [], ValueError, r"classes: there are none"),
+        (["cat", "dog"], [["cat", "dog"]], ValueError, r"classes: shape is \(1, 2\)"),
+        (["cat", "dog"], ["cat", "dog", "cow"], ValueError, r"probabilities: 2 columns, expected 3"),
+        (["cat"], ["cat", "dog"], ValueError, r"labels: 1 of them, expected 2"),
+        ([None, "cat"], ["cat", "dog"], TypeError, r"labels: dtype is object"),
+        ([0.0, np.nan], [0, 1], ValueError, r"labels: entry 1 is nan"),
+    ],
+)
+def test_bad_class_names_are_named(labels, classes, error, message):
+    with pytest.raises(error, match=message):
+        ll.evaluate([[0.5, 0.5], [0.5, 0.5]], labels, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"top_k": 0}, ValueError), ({"bins": 0}, ValueError), ({"top_k": 2.5}, TypeError), ({"bins": True}, TypeError)],
+)
+def test_options_are_positive_integers(options, error):
+    with pytest.raises(error, match="expected a whole number of at least 1"):
+        ll.evaluate([[0.5, 0.5]], [0], **options)
+
+
+def test_foreign_arrays_are_refused():
+    with pytest.raises(TypeError, match="labels: dtype is float64, expected integers"):
+        ll.evaluate([[0.5, 0.5]], [0.0])
+    with pytest.raises(TypeError, match="probabilities: dtype is <U1"):
+        ll.evaluate(np.array([["a", "b"]]), [0])
+
+
+def test_json_keys_are_a_promise():
+    document = json.loads(ll.evaluate([[0.7, 0.3]], [0]).to_json())
+    assert list(document) == [
+        "schema", "rows", "num_classes", "top_k", "accuracy", "top_k_accuracy", "log_loss", "brier", "ece",
+        "mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1", "per_class", "reliability", "classes",
+    ]  # fmt: skip
+    assert document["schema"] == 1
+    assert list(document["per_class"]) == ["precision", "recall", "f1", "support"]
+    assert list(document["reliability"]) == ["rows", "confidence", "accuracy"]

@@ -1,0 +1,40 @@
+import numpy as np
+
+import lastlayer as ll
+
+
+def test_a_small_evaluation_reads_like_this():
+    evaluation = ll.evaluate([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]], ["cat", "cat"], classes=["cat", "dog", "cow"], top_k=2)
+    assert str(evaluation) == "\n".join([
+        "rows                          2",
+        "classes                       3",
+        "accuracy                 0.5000",
+        "top-2 accuracy           1.0000",
+        "balanced accuracy        0.5000  mean recall of the classes",
+        "macro F1                 0.3333",
+        "log-loss                 0.8574  nats",
+        "Brier score              0.5800  0 to 2",
+        "calibration error        0.4000  15 bins",
+        "mean confidence          0.8000  above the accuracy: over-confident",
+        "",
+        "class  precision    recall        F1       support",
+        "cat       1.0000    0.5000    0.6667             2",
+        "dog       0.0000         -    0.0000             0",
+        "cow            -         -         -             0",
+    ])  # fmt: skip
+
+
+def test_many_classes_show_the_worst_few_within_80_columns():
+    rng = np.random.default_rng(0)
+    classes = [f"class {k} " + "with a very long name " * 4 + "\x1b[31m" for k in range(1000)]
+    probabilities = rng.dirichlet(np.ones(1000), size=3000)
+    evaluation = ll.evaluate(probabilities, [classes[k] for k in rng.integers(0, 1000, 3000)], classes=classes)
+    lines = str(evaluation).splitlines()
+    assert len(lines) < 20
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in str(evaluation)
+    assert "the 5 lowest F1" in str(evaluation)
+
+
+def test_two_classes_have_no_top_k_line():
+    assert "top-" not in str(ll.evaluate([[0.5, 0.5]], [0]))
