@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from lastlayer.storage import UnwritableFile, replacement, require_writable
+from lastlayer.storage import UnwritableFile, replacement, require_writable, write_head
 
 
 @pytest.fixture
@@ -17,6 +17,12 @@ def umask():
 def test_permissions_of_a_new_file_follow_the_umask(tmp_path):
     with replacement(tmp_path / "new") as beside:
         beside.write_text("x")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+@pytest.mark.usefixtures("umask")
+def test_permissions_of_a_head_follow_the_umask(tmp_path):
+    write_head(tmp_path / "new", {}, {})
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
 
 

@@ -27,16 +27,16 @@ def replacement(path):
     """
     target = Path(os.path.realpath(path))
     try:
-        mode = _replaceable(target)
+        old_mode = _replaceable(target)
         beside = _create_beside(target)
+        mode = stat.S_IMODE(beside.stat().st_mode) if old_mode is None else old_mode
     except OSError as failure:
         raise unwritable(path, _reason(failure)) from failure
     try:
         try:
             yield beside
             _flush(beside, os.O_RDWR)
-            if mode is not None:
-                beside.chmod(mode)
+            beside.chmod(mode)  # whoever wrote it may have put a private file of its own in its place
             os.replace(beside, target)
         except OSError as failure:
             if isinstance(failure, UnwritableFile) or failure.errno is None:

@@ -1,0 +1,205 @@
+"""`lastlayer fit`: from files of features and labels to a calibrated head in one file."""
+
+import math
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+import lastlayer as ll
+from lastlayer.cli.arguments import data_argument, json_option, positive, standard_input, where_option
+from lastlayer.cli.exit_codes import INTERRUPTED
+from lastlayer.cli.hold_out import hold_out
+from lastlayer.cli.printing import print_json, print_pairs
+from lastlayer.cli.refusals import about_the_input
+from lastlayer.storage import require_writable
+from lastlayer.tables import (
+    InputError,
+    cast_labels,
+    choose_features,
+    feature_matrix,
+    label_array,
+    label_column,
+    match_features,
+    open_table,
+    wrong_width,
+)
+
+_HOLDOUT = 0.1
+
+
+@click.command("fit")
+@data_argument
+@click.option("--label", metavar="COLUMN", help="The label column.  [default: label, labels or y]")
+@click.option(
+    "--features",
+    multiple=True,
+    metavar="COLUMN",
+    help="Feature columns, or globs; repeat it, or put commas between.  [default: the only column of lists of numbers, "
+    "else every column of numbers but the label]",
+)
+@where_option
+@click.option("--validation", multiple=True, metavar="DATA", help="Calibrate on the rows of these files.")
+@click.option("--validation-where", metavar="SQL", help="Calibrate on these rows, of --validation or else of DATA.")
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    help=f"Without validation rows: calibrate on this share of every class, and fit the rest; 0 calibrates nothing.  "
+    f"[default: {_HOLDOUT}]",
+)
+@click.option(
+    "--C",
+    "C",
+    default=1.0,
+    show_default=True,
+    callback=positive,
+    help="Weak penalty when large. Unit-length embeddings want 10 to 100: C = 1 shrinks their scores hard, and "
+    "calibration repairs most of it, not all.",
+)
+@click.option("--class-weight", type=click.Choice(["balanced"]), help="Let every class weigh the same.")
+@click.option("--tol", default=1e-4, show_default=True, callback=positive, help="Accuracy of the optimum.")
+@click.option("--max-iter", type=click.IntRange(min=1), default=1000, show_default=True, help="Iterations at most.")
+@click.option("-o", "--output", required=True, metavar="MODEL", help="The model file, .safetensors.")
+@json_option
+def command(
+    data, label, features, where, validation, validation_where, holdout, C, class_weight, tol, max_iter, output, as_json
+):
+    """Fit a softmax head on files of features and labels, calibrate it, and save it.
+
+    DATA is parquet, arrow, csv, tsv, jsonl, npy or npz: files, patterns, or - for standard input.
+
+    Calibration needs rows that the fit has not seen. They come from --validation, from --validation-where, or else from
+    --holdout: then the head is fitted on the remaining rows only. Standard output gets the summary, MODEL the head.
+
+    Ctrl-C stops the fit and writes nothing.
+    """
+    begun = time.perf_counter()
+    if holdout is not None and (validation or validation_where):
+        raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
+    _require_apart(output, [*data, *validation])
+    require_writable(output)
+
+    table = open_table(data, where=where, wanted=[*features, *([label] if label else [])], stdin=standard_input())
+    label = label_column(table, label)
+    columns = choose_features(table, features, label)
+    frame = table.collect([*columns.names, label])
+    X = feature_matrix(frame, columns, table.place)
+    y = label_array(frame[label], table.place)
+    del frame
+    if validation or validation_where:
+        held = _validation_rows(table, validation, validation_where, columns, X.shape[1], label, y)
+    else:
+        (X, y), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout)
+
+    model = ll.SoftmaxClassifier(C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, verbose=1)
+    with about_the_input():
+        model.fit(X, y)
+    optimum = model.optimum_
+    if optimum.stopped == "interrupted":
+        click.echo(
+            f"error: interrupted at objective {optimum.objective:.6f} after {optimum.iterations} iterations; "
+            f"{output} was not written.",
+            err=True,
+        )
+        click.get_current_context().exit(INTERRUPTED)
+    before = after = None
+    if held is not None:
+        before = _log_loss(model, *held)
+        with about_the_input():
+            model.calibrate(*held)
+        after = _log_loss(model, *held)
+    summary = {
+        "rows": len(y),
+        "held_out_rows": 0 if held is None else len(held[1]),
+        "classes": len(model.classes_),
+        "features": X.shape[1],
+        "feature_columns": str(columns),
+        "C": C,
+        "objective": optimum.objective,
+        "gap": optimum.gap,
+        "iterations": optimum.iterations,
+        "stopped": optimum.stopped,
+        "log_loss_before": before,
+        "log_loss_after": after,
+        "beta": float(model.beta_),
+        "seconds": time.perf_counter() - begun,
+    }
+    training = {key: summary[key] for key in ("rows", "held_out_rows", "log_loss_before", "log_loss_after", "seconds")}
+    model.save(
+        output,
+        header={
+            "feature_columns": list(columns.names),
+            "list_column": columns.is_list,
+            "label_column": label,
+            "training": training,
+        },
+    )
+    if as_json:
+        print_json({"schema": 1, "model": str(output), **summary})
+    else:
+        print_pairs(_readable(summary, output))
+
+
+def _require_apart(output, inputs):
+    if Path(output).exists() and any(Path(path).exists() and Path(path).samefile(output) for path in inputs):
+        raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+
+
+def _validation_rows(table, validation, where, columns, width, label, y):
+    """Features and labels (X, y) of the rows to calibrate on, which must not be rows of the fit."""
+    if validation:
+        held = open_table(validation, where=where, wanted=[*columns.names, label], stdin=standard_input())
+        columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label)
+    else:
+        held = table.filtered(where)
+        shared = table.count(where)
+        if shared:
+            raise InputError(
+                f"--validation-where {where!r}: {shared} of its rows are rows of the fit too, expected rows that the "
+                "fit has not seen; exclude them with --where."
+            )
+    frame = held.collect([*columns.names, label])
+    X = feature_matrix(frame, columns, held.place)
+    if X.shape[1] != width:
+        raise wrong_width(held.name, columns, X.shape[1], width)
+    classes = np.unique(y)
+    labels = label_array(cast_labels(frame[label], classes), held.place)
+    unknown = ~np.isin(labels, classes)
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise InputError(
+            f"{held.place(row)}: column {label} is {labels[row].item()!r}, which no row of the fit has "
+            f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
+        )
+    return X, labels
+
+
+def _log_loss(model, X, y):
+    with about_the_input():
+        return ll.evaluate(model.predict_proba(X), y, classes=model.classes_).log_loss
+
+
+def _readable(summary, output):
+    held = summary["held_out_rows"]
+    rows = f"{summary['rows']:,}" + (f" fitted, {held:,} held out for calibration" if held else " fitted")
+    certificate = f"at most {summary['gap']:.1e} above the optimum" if math.isfinite(summary["gap"]) else "no bound"
+    pairs = [
+        ("rows", rows),
+        ("classes", f"{summary['classes']:,}"),
+        ("features", f"{summary['features']:,} ({summary['feature_columns']})"),
+        ("C", f"{summary['C']:g}"),
+        ("objective", f"{summary['objective']:.6f}, {certificate}"),
+        ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),
+    ]
+    if held:
+        pairs.append(
+            (
+                "log-loss",
+                f"{summary['log_loss_before']:.4f} on held-out rows, {summary['log_loss_after']:.4f} calibrated",
+            )
+        )
+        pairs.append(("beta", f"{summary['beta']:.4f}"))
+    else:
+        pairs.append(("beta", "1 (not calibrated)"))
+    return [*pairs, ("seconds", f"{summary['seconds']:.2f}"), ("model", str(output))]

@@ -1,0 +1,29 @@
+"""Rows kept from the fit, the same share of every class."""
+
+import numpy as np
+
+_SEED = 0
+
+
+def hold_out(X, y, share):
+    """Split rows into those to fit and those to hold out, the same ones on every call.
+
+    Every class keeps at least one row in the fit; classes too small for their share take turns.
+
+    Args:
+      X: (n, D) features.
+      y: (n,) labels.
+      share: of the rows to hold out, 0 <= share < 1.
+    Returns: ((X, y), held): the rows to fit and the (X, y) held out, None if that is no row.
+    """
+    _, codes = np.unique(y, return_inverse=True)
+    order = np.lexsort((np.random.default_rng(_SEED).random(len(y)), codes))
+    sorted_codes = codes[order]
+    eligible = order[1:][sorted_codes[1:] == sorted_codes[:-1]]  # all but the first row of each class
+    # Every 1 / share-th eligible row, which in this order is the same share of each class.
+    turn = np.floor(np.arange(1, len(eligible) + 1) * min(1.0, share * len(y) / max(1, len(eligible))))
+    held = np.zeros(len(y), dtype=bool)
+    held[eligible[np.diff(turn, prepend=0) > 0]] = True
+    if not held.any():
+        return (X, y), None
+    return (X[~held], y[~held]), (X[held], y[held])

@@ -1,0 +1,83 @@
+"""`lastlayer info`: what a model file holds."""
+
+import click
+
+from lastlayer.cli.arguments import json_option
+from lastlayer.cli.printing import print_json, print_pairs
+from lastlayer.cli.saved_model import load_model
+from lastlayer.storage import read_head
+
+_SHOWN = 5
+
+
+@click.command("info")
+@click.argument("model")
+@json_option
+def command(model, as_json):
+    """Show what a model file holds."""
+    head = load_model(model)
+    _, stored = read_head(model)
+    optimum = getattr(head, "optimum_", None)
+    header = head.header_
+    document = {
+        "schema": 1,
+        "model": model,
+        "file_schema": stored["schema"],
+        "library_version": stored["library_version"],
+        "classes": head.classes_.tolist(),
+        "features": int(head.n_features_in_),
+        "feature_columns": header.get("feature_columns"),
+        "list_column": header.get("list_column"),
+        "label_column": header.get("label_column"),
+        "dtype": str(head.coef_.dtype),
+        "beta": float(head.beta_),
+        "C": float(head.C),
+        "objective": None if optimum is None else optimum.objective,
+        "gap": None if optimum is None else optimum.gap,
+        "gradient_norm": None if optimum is None else optimum.gradient_norm,
+        "iterations": None if optimum is None else optimum.iterations,
+        "stopped": None if optimum is None else optimum.stopped,
+        "training": header.get("training"),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        print_pairs(_readable(document))
+
+
+def _readable(document):
+    names = [str(name) for name in document["classes"][:_SHOWN]]
+    more = len(document["classes"]) - len(names)
+    pairs = [
+        ("model", document["model"]),
+        ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
+        ("classes", f"{len(document['classes']):,}: {', '.join(names)}" + (" ..." if more else "")),
+        ("features", f"{document['features']:,}{_columns(document)}"),
+        ("numbers", document["dtype"]),
+        ("C", f"{document['C']:g}"),
+        ("beta", f"{document['beta']:.4f}"),
+    ]
+    if document["label_column"]:
+        pairs.insert(4, ("label", document["label_column"]))
+    if document["objective"] is not None:
+        pairs.append(("objective", f"{document['objective']:.6f}, at most {document['gap']:.1e} above the optimum"))
+        pairs.append(("iterations", f"{document['iterations']:,} ({document['stopped']})"))
+    training = document["training"]
+    if training:
+        held = training["held_out_rows"]
+        rows = f"{training['rows']:,} fitted" + (f", {held:,} held out for calibration" if held else "")
+        pairs.append(("rows", rows))
+        if held:
+            before, after = training["log_loss_before"], training["log_loss_after"]
+            pairs.append(("log-loss", f"{before:.4f} on held-out rows, {after:.4f} calibrated"))
+        pairs.append(("seconds", f"{training['seconds']:.2f}"))
+    return pairs
+
+
+def _columns(document):
+    columns = document["feature_columns"]
+    if not columns:
+        return ""
+    if document["list_column"] or len(columns) <= 3:
+        return f" ({', '.join(columns)})"
+    return f" ({columns[0]}, {columns[1]} ... {columns[-1]})"

@@ -1,0 +1,74 @@
+"""`lastlayer predict`: the class and its probability for every row of a table of any length."""
+
+from pathlib import Path
+
+import click
+import polars as pl
+
+from lastlayer.cli.arguments import data_argument, json_option, standard_input, where_option
+from lastlayer.cli.prediction_file import kind_of, write_predictions
+from lastlayer.cli.refusals import about_the_input
+from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.storage import require_writable
+from lastlayer.tables import InputError, open_table
+
+
+@click.command("predict")
+@click.argument("model")
+@data_argument
+@where_option
+@click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K likeliest classes of every row.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column too; repeat it, or put commas between.")
+@click.option("-o", "--output", default="-", metavar="OUT", help="parquet, csv or jsonl; - is standard output.")
+@json_option
+def command(model, data, where, top, keep, output, as_json):
+    """Predict the class and its probability for every row.
+
+    OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on
+    to K, the likeliest first. Rows keep their order. Standard output gets csv, or JSON lines with --json.
+
+    Rows go through in batches, so files may be larger than memory. OUT appears when it is whole.
+    """
+    kind = kind_of(output, as_json)
+    if output != "-":
+        if any(Path(path).exists() and Path(output).exists() and Path(path).samefile(output) for path in data):
+            raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+        require_writable(output)
+    head = load_model(model)
+    if top is not None and top > len(head.classes_):
+        raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
+    table = open_table(data, where=where, stdin=standard_input())
+    columns = feature_columns(head, table, head.header_.get("label_column"))
+    kept = _kept(keep, table, kind, top)
+    rows = write_predictions(_predictions(head, table, columns, kept, top), output, kind)
+    if output != "-":
+        click.echo(f"{rows:,} rows written to {output}", err=True)
+
+
+def _kept(keep, table, kind, top):
+    kept = [name for option in keep for name in ([option] if option in table.schema else option.split(","))]
+    table.require_columns(kept)
+    for name in kept:
+        if name in _names(top):
+            raise InputError(f"--keep {name}: is a column of the predictions too, expected another; rename it.")
+        if kind == "csv" and table.schema[name].is_nested():
+            raise InputError(
+                f"--keep {name}: holds {table.schema[name]}, which csv cannot hold; write parquet or jsonl."
+            )
+    return list(dict.fromkeys(kept))
+
+
+def _names(top):
+    if top is None:
+        return ["prediction", "probability"]
+    return [f"{name}_{place}" for place in range(1, top + 1) for name in ("prediction", "probability")]
+
+
+def _predictions(head, table, columns, kept, top):
+    """DataFrames of the kept columns and the predictions, batch by batch."""
+    for frame, X, _ in batches(head, table, columns, kept):
+        with about_the_input():
+            labels, probabilities = head.predict_top_k(X, top or 1)
+        values = [part[:, place] for place in range(top or 1) for part in (labels, probabilities)]
+        found = [pl.Series(name, value.copy()) for name, value in zip(_names(top), values, strict=True)]
+        yield frame.select(kept).with_columns(found)

@@ -1,0 +1,77 @@
+"""Results on standard output: a rich table on a terminal, aligned plain text when piped, JSON when asked."""
+
+import json
+import math
+import sys
+
+import click
+
+
+def print_table(columns, rows, *, foot=(), title=None):
+    """Print `rows` under `columns`; the first column is text, the others are right-aligned.
+
+    Args:
+      columns: names.
+      rows: lists of str, as long as `columns`.
+      foot: rows set apart below the others, such as sums.
+      title: a line above.
+    """
+    if sys.stdout.isatty():
+        _print_rich(columns, rows, foot, title)
+        return
+    if title:
+        click.echo(title)
+    body = [list(columns), *rows, *foot]
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    rule = "  ".join("-" * width for width in widths)
+    lines = [_aligned(row, widths) for row in body]
+    lines.insert(1, rule)
+    if foot:
+        lines.insert(2 + len(rows), rule)
+    click.echo("\n".join(lines))
+
+
+def print_pairs(pairs):
+    """Print (name, value) pairs of str, one a line, values aligned."""
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}")
+
+
+def print_json(value):
+    """Print `value` as one JSON document; NaN and the infinities, which JSON lacks, are printed as strings."""
+    click.echo(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _strict(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _strict(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(entry) for entry in value]
+    return value
+
+
+def _aligned(row, widths):
+    first, *others = (
+        cell.ljust(width) if index == 0 else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  ".join([first, *others]).rstrip()
+
+
+def _print_rich(columns, rows, foot, title):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if index == 0 else "right", no_wrap=True)
+    for index, row in enumerate(rows):
+        table.add_row(*map(Text, row), end_section=bool(foot) and index == len(rows) - 1)
+    for row in foot:
+        table.add_row(*(Text(cell, style="bold") for cell in row))
+    Console(highlight=False).print(table)

@@ -1,0 +1,51 @@
+"""A model file applied to a table: which columns are its features, and how many rows to take at a time."""
+
+import lastlayer as ll
+from lastlayer.cli.refusals import about_the_input
+from lastlayer.tables import feature_matrix, match_features, wrong_width
+
+# Features and probabilities a batch holds at most: 64 MB of float32.
+_ENTRIES = 1 << 24
+
+
+def load_model(path):
+    """The model saved at `path`. Raises InputError or UnreadableHead if there is none."""
+    with about_the_input():
+        return ll.load(path)
+
+
+def feature_columns(model, table, label=None):
+    """The FeatureColumns of `table` that `model` was fitted on."""
+    names = model.header_.get("feature_columns") or getattr(model, "feature_names_in_", None)
+    return match_features(
+        table,
+        None if names is None else [str(name) for name in names],
+        is_list=bool(model.header_.get("list_column")),
+        width=model.n_features_in_,
+        label=label,
+    )
+
+
+def batches(model, table, columns, others=(), *, columns_of_output=1):
+    """Yield (frame, X, place): a batch of rows, its features, and a function from a row of it to where it stands.
+
+    Args:
+      model: whose width of features is required.
+      table: Table.
+      columns: FeatureColumns.
+      others: names of columns that the frame holds besides.
+      columns_of_output: how many numbers the caller makes of each row.
+    """
+    rows = max(1, _ENTRIES // max(model.n_features_in_, columns_of_output))
+    begin = 0
+    for frame in table.batches(dict.fromkeys([*columns.names, *others]), rows):
+        place = _from(table, begin)
+        X = feature_matrix(frame, columns, place)
+        if X.shape[1] != model.n_features_in_:
+            raise wrong_width(place(0), columns, X.shape[1], model.n_features_in_)
+        yield frame, X, place
+        begin += frame.height
+
+
+def _from(table, begin):
+    return lambda row: table.place(begin + row)
