@@ -30,7 +30,8 @@ def command(output):
     table = _digits()
     train, held_out, test = (table.filter(split=name) for name in ("train", "held_out", "test"))
     click.echo(
-        f"{len(table)} digits of 8 x 8 pixels: {len(train)} to fit, {len(held_out)} to calibrate, {len(test)} to test.\n",
+        f"{len(table)} digits of 8 x 8 pixels: {len(train)} to fit, {len(held_out)} to calibrate, "
+        f"{len(test)} to test.\n",
         err=True,
     )
     model = ll.SoftmaxClassifier(C=1.0).fit(*_arrays(train))

@@ -1,6 +1,7 @@
 """NumPy's own files as tables: a one-dimensional array is a column, a matrix a column of lists."""
 
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,15 @@ def read_npz(place, wanted=()):
       place: a path or a binary buffer.
       wanted: names in the order of their say.
     Returns: (DataFrame, left_out): left_out says, by name, why an array is no column.
-    Raises: InputError if no array is a column.
+    Raises: ValueError if it is no such file or no array is a column.
     """
     arrays, left_out = {}, {}
     try:
-        with np.load(place, allow_pickle=False) as file:
+        # Opened here: NumPy forgets to close a file that is no archive.
+        with (
+            nullcontext(place) if hasattr(place, "read") else open(place, "rb") as stream,
+            np.load(stream, allow_pickle=False) as file,
+        ):
             for name in file.files:
                 try:
                     array = file[name]
@@ -59,10 +64,10 @@ def read_npz(place, wanted=()):
                 else:
                     arrays[name] = array
     except zipfile.BadZipFile as failure:
-        raise InputError(f"{place}: no whole .npz file ({failure}); save it again.") from failure
+        raise ValueError(f"no whole .npz file: {failure}") from failure
     if not arrays:
         reason = next(iter(left_out.values()), "it holds no arrays")
-        raise InputError(f"{place}: {reason}, expected arrays of one entry for each row.")
+        raise ValueError(f"{reason}, expected arrays of one entry for each row")
     matrices = [name for name, array in arrays.items() if array.ndim == 2]
     anchor = next(name for name in [*wanted, *_FEATURES, *matrices, *arrays] if name in arrays)
     rows = len(arrays[anchor])

@@ -148,9 +148,14 @@ def _refuse_spoilt_numbers(table, texts):
     """A single "n/a" turns a column of a csv file into text: a mistake to report, not a column to leave out."""
     if not texts:
         return
-    present = [pl.col(name).count().alias(f"present {name}") for name in texts]
-    numbers = [pl.col(name).cast(pl.Float64, strict=False).is_finite().sum().alias(f"numbers {name}") for name in texts]
-    counts = table.reduce(texts, present + numbers)
-    for name, present_count, number_count in zip(texts, counts[: len(texts)], counts[len(texts) :], strict=True):
-        if number_count < present_count < 2 * number_count:
+    counts = table.reduce(texts, [_counted(name) for name in texts])
+    for name, count in zip(texts, counts, strict=True):
+        if count["finite"] < count["present"] < 2 * count["numbers"]:
             require_numbers(table.collect([name])[name], table.place)
+
+
+def _counted(name):
+    numbers = pl.col(name).cast(pl.Float64, strict=False)
+    return pl.struct(
+        present=pl.col(name).count(), numbers=numbers.count(), finite=numbers.is_finite().sum().cast(pl.Int64)
+    ).alias(name)
