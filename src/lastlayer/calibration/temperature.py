@@ -9,33 +9,34 @@ from lastlayer._arrays import as_float_array, as_labels, as_sample_weight
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.temperature import temperature_rows
 
-# Bounds of beta times the typical standard deviation of the logits within a row. At the lower one every row is all
-# but uniform, at the upper one all but one-hot.
-_LOWEST, _HIGHEST = 1e-3, 1e3
+# Where uniform probabilities are best: beta times the typical standard deviation of the logits within a row.
+_ALL_BUT_UNIFORM = 1e-3
 # Newton's step is quadratic: one of this relative size leaves an error of about its square.
 _SMALL_STEP = 1e-7
-# Passes after which every other step halves the bracket, so that the search ends whatever the data.
-_PATIENCE = 16
+# One step goes no further than this factor; after so many passes every other step halves the bracket instead, so that
+# the search ends whatever the data.
+_FARTHEST, _PATIENCE = 32.0, 24
 # Logits that a kernel call takes, which is what a float16 or strided block is copied to, and logits worth a dispatch.
 _BLOCK, _DISPATCH = 1 << 17, 1 << 15
 
 
 class TemperatureWarning(UserWarning):
-    """fit_temperature found no interior optimum and stopped at a bound of its search; the message says why."""
+    """No inverse temperature is the best one; the message says why, and what was returned instead."""
 
 
 def fit_temperature(logits, labels, *, sample_weight=None):
     """The inverse temperature beta > 0 for which softmax(beta * logits) has the least mean -ln p(label).
 
-    Fit it on rows that the model has not been trained on. The loss is convex in beta; its derivatives are exact, in
-    float64 whatever the dtype of the logits, and the optimum is found to about 1e-12 relative in 4 to 10 passes over
-    the logits. No array of their size is formed. A common scale s of all logits divides the result by s, so beta = 1
-    means that the logits are calibrated as they are, and 1 / beta is the temperature T of the literature.
+    Fit it on rows that the model was not trained on. The loss is convex in beta; its derivatives are exact, in
+    float64 whatever the dtype of the logits, and the optimum is found to 1e-12 relative in 3 to 10 passes over the
+    logits. No array of their size is formed. Multiplying all logits by s divides the result by s: beta = 1 means
+    that the logits are calibrated as they are, and 1 / beta is the temperature T of the literature.
 
-    There is no optimum if every label is its row's largest logit (the loss falls for ever as beta grows), or if the
-    labels score no higher than their row's mean (uniform probabilities are best). Then, and if the optimum lies beyond
-    them, the search stops at a bound, 1e3 or 1e-3 over the root mean square of the rows' standard deviations, and
-    warns.
+    Three kinds of data have no best beta, and a warning says so. Where every label is its row's largest logit the loss
+    falls for ever as beta grows; the result is the beta at which it has fallen to 1 / (N + 1) nats, since N right
+    answers do not tell an error rate much below 1 / N. Where the labels score on average no higher than the mean of
+    their row, nothing beats uniform probabilities; the result is all but uniform, 1e-3 over the root mean square of
+    the rows' standard deviations. Where the logits of every row are all equal, the result is 1.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
 
@@ -52,7 +53,7 @@ def fit_temperature(logits, labels, *, sample_weight=None):
       TypeError: if the logits are no real numbers or the labels no integers.
 
     Warns:
-      TemperatureWarning: if the search stopped at a bound, or the logits within each row are all equal (beta is 1).
+      TemperatureWarning: if there is no best beta.
 
     >>> import numpy as np
     >>> logits = np.array([[0.0, 2.0], [0.0, 2.0], [0.0, 2.0], [0.0, 2.0]])
@@ -60,70 +61,78 @@ def fit_temperature(logits, labels, *, sample_weight=None):
     >>> round(beta, 12), round(np.log(3).item() / 2, 12)
     (0.549306144334, 0.549306144334)
     """
-    loss = _MeanLoss(logits, labels, sample_weight)
-    slope, curvature = loss.derivatives(0.0)
-    loss.check()
-    if curvature == 0:
-        _warn("the logits within each row are all equal, so every beta gives the same loss; beta is 1.")
+    rows = _Rows(logits, labels, sample_weight)
+    rows.sweep(0.0)
+    rows.check()
+    if rows.curvature == 0:
+        _warn("the logits of every row are all equal, so every beta gives the same loss; beta is 1.")
         return 1.0
-    unit = 1 / math.sqrt(curvature)
-    lowest, highest = _LOWEST * unit, _HIGHEST * unit
-    if slope >= 0:
+    if rows.slope >= 0:
+        beta = _ALL_BUT_UNIFORM / math.sqrt(rows.curvature)
         _warn(
-            "labels score on average no higher than the mean of their row, so no beta > 0 beats uniform probabilities; "
-            f"beta stopped at {lowest:.6g}; check that labels and columns of logits are in the same order."
+            "labels score on average no higher than the mean of their row, so uniform probabilities are best; beta is "
+            f"{beta:.6g}, all but uniform; check that labels and columns of logits are in the same order."
         )
-        return lowest
-    if loss.shortfall == 0:
-        _warn(
-            f"every label is its row's largest logit, so the loss falls for ever as beta grows; beta stopped at "
-            f"{highest:.6g}; calibrate on more rows, or keep beta = 1."
-        )
-        return highest
-    beta = min(max(-slope / curvature, lowest), highest)
-    beta, inside = _safeguarded_newton(loss, beta, lowest, highest)
-    if not inside:
-        extent = "almost without exception" if beta == highest else "hardly at all"
-        _warn(f"labels follow the logits {extent}; beta stopped at {beta:.6g}, beyond which the least loss lies.")
+        return beta
+    first = -rows.slope / rows.curvature
+    if rows.shortfall > 0:
+        # The slope rises from a negative to a positive value: there is one root.
+        return _search(rows, first, _towards_the_optimum)
+    beta = _search(rows, first, _towards_the_remainder)
+    _warn(
+        "every label is its row's largest logit, so the loss falls for ever as beta grows; beta is "
+        f"{beta:.6g}, where it is 1 / (rows + 1) nats; calibrate on more rows, or keep beta = 1."
+    )
     return beta
 
 
-def _safeguarded_newton(loss, beta, lowest, highest):
-    """(root of the slope, True), from a first guess; (lowest or highest, False) if the root lies beyond."""
-    below, above = 0.0, math.inf  # the slope is negative at the one, positive at the other
+def _towards_the_optimum(rows, beta):
+    """(is beta at or above the optimum, logarithm of the factor to it by Newton's step).
+
+    The slope is shortfall - pull(beta), pull = -E_p[d] falling towards 0. A step in ln(beta) on ln(pull / shortfall)
+    follows both its straight beginning and its exponential tail, where steps on the slope itself creep.
+    """
+    pull = rows.shortfall - rows.slope
+    if pull <= 0 or rows.curvature <= 0:  # softmax has saturated
+        return True, -math.inf
+    return rows.slope >= 0, math.log(pull / rows.shortfall) * pull / (beta * rows.curvature)
+
+
+def _towards_the_remainder(rows, beta):
+    """The same for the beta at which the loss is 1 / (N + 1), where every label is its row's largest logit."""
+    remainder = 1 / (rows.count + 1)
+    if rows.loss <= 0 or rows.slope >= 0:  # softmax has saturated
+        return True, -math.inf
+    return rows.loss <= remainder, math.log(remainder / rows.loss) * rows.loss / (beta * rows.slope)
+
+
+def _search(rows, beta, look):
+    """The beta that `look` points to: Newton's steps in ln(beta), inside a bracket that only shrinks."""
+    below, above = 0.0, math.inf
+    farthest = math.log(_FARTHEST)
     passes = 0
     while True:
         passes += 1
-        slope, curvature = loss.derivatives(beta)
-        if slope < 0:
-            below = beta
-        else:
+        rows.sweep(beta)
+        too_large, exponent = look(rows, beta)
+        if too_large:
             above = beta
-        if below == highest or above == lowest:
-            return beta, False
-        following = min(max(_newton_step(beta, slope, curvature, loss.shortfall), lowest), highest)
+        else:
+            below = beta
+        following = beta * math.exp(min(max(exponent, -farthest), farthest))
         if abs(following - beta) <= _SMALL_STEP * beta:
-            return following, True
+            return following
         if not below < following < above or (passes > _PATIENCE and passes % 2):
-            following = math.sqrt(max(below, lowest) * min(above, highest))
+            following = math.sqrt(max(below, beta / _FARTHEST) * min(above, beta * _FARTHEST))
         beta = following
 
 
-def _newton_step(beta, slope, curvature, shortfall):
-    """Where the slope would vanish if its varying part were a power of beta; positive and at most 20 times away.
+class _Rows:
+    """The rows to calibrate on, and the weighted means over them at the last beta that was swept.
 
-    The slope is shortfall - pull(beta), pull = -E_p[d] falling towards 0. Steps in ln(beta) on ln(pull / shortfall)
-    follow both its straight beginning and its exponential tail, where steps on the slope itself creep.
+    `loss` is the mean of -ln p(label), `slope` and `curvature` its derivatives with respect to beta, `shortfall` the
+    mean of how far the label's logit lies below the largest, `count` the number of rows whose weight is not 0.
     """
-    pull = shortfall - slope
-    if pull <= 0 or curvature <= 0:  # softmax has saturated: beta is far too large
-        return beta / 20
-    exponent = pull * math.log1p(max(-slope / shortfall, -0.999)) / (beta * curvature)
-    return beta * math.exp(min(max(exponent, -3.0), 3.0))
-
-
-class _MeanLoss:
-    """The weighted mean over rows of -ln p(label), as a function of beta."""
 
     def __init__(self, logits, labels, sample_weight):
         # An array is converted block by block; anything else must become an array first.
@@ -133,45 +142,43 @@ class _MeanLoss:
         num_rows, num_classes = self._logits.shape
         if num_classes < 2:
             raise ValueError(
-                f"logits: {num_classes} classes, expected at least 2; binary scores s are the two columns (0, s)."
+                f"logits: shape is {self._logits.shape}, expected at least 2 columns; binary scores s are the two "
+                "columns (0, s)."
             )
         if num_rows == 0:
             raise ValueError("logits: no rows, expected at least one row to calibrate on.")
         self._labels = as_labels(labels, num_classes, (num_rows,))
         weight = as_sample_weight(sample_weight, num_rows)
-        self._kept = slice(None) if weight is None else np.flatnonzero(weight)
+        self._kept = np.arange(num_rows) if weight is None else np.flatnonzero(weight)
         self._weight = None if weight is None else weight[self._kept]
-        self._slope, self._curvature, self._shortfall = (np.empty(num_rows) for _ in range(3))
-        self.shortfall = math.nan
+        self._of_rows = tuple(np.empty(num_rows) for _ in range(4))
+        self.count = len(self._kept)
+        self.loss = self.slope = self.curvature = self.shortfall = math.nan
 
-    def derivatives(self, beta):
-        """First and second derivative with respect to beta, and as a by-product the mean shortfall of the labels."""
+    def sweep(self, beta):
+        """Work out the means at `beta` >= 0, in one pass over the logits."""
         run_blocks(
-            lambda start, stop: self._sweep(beta, start, stop),
+            lambda start, stop: self._sweep_range(beta, start, stop),
             len(self._labels),
             items_per_block=max(1, _DISPATCH // self._logits.shape[1]),
         )
-        self.shortfall = self._mean(self._shortfall)
-        return self._mean(self._slope), self._mean(self._curvature)
+        self.loss, self.slope, self.curvature, self.shortfall = (
+            float(np.average(values[self._kept], weights=self._weight)) for values in self._of_rows
+        )
 
     def check(self):
-        """Raise ValueError, naming the first row, unless the loss of every row is finite; after a first sweep."""
-        fine = np.isfinite(self._slope + self._curvature)[self._kept]
+        """Raise ValueError, naming the first row, unless every row had a finite loss and derivatives."""
+        fine = np.isfinite(sum(self._of_rows))[self._kept]
         if not fine.all():
-            row = int(np.arange(len(self._labels))[self._kept][fine.argmin()])
+            row = int(self._kept[fine.argmin()])
             raise ValueError(_what_is_wrong(row, self._logits[row], self._labels[row]))
 
-    def _sweep(self, beta, start, stop):
+    def _sweep_range(self, beta, start, stop):
         rows_per_block = max(1, _BLOCK // self._logits.shape[1])
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
             block = np.ascontiguousarray(as_float_array(self._logits[part], "logits"))
-            temperature_rows(
-                block, self._labels[part], beta, self._slope[part], self._curvature[part], self._shortfall[part]
-            )
-
-    def _mean(self, values):
-        return float(np.average(values[self._kept], weights=self._weight))
+            temperature_rows(block, self._labels[part], beta, *(values[part] for values in self._of_rows))
 
 
 def _what_is_wrong(row, logits, label):

@@ -1,7 +1,7 @@
-"""How the loss of each row moves with the inverse temperature: first and second derivative, by moments under softmax.
+"""The loss of each row as a function of the inverse temperature, with two derivatives: moments under softmax.
 
-For d = z - max z and p = softmax(beta z), the loss -ln p(label) has the derivative E_p[d] - d(label) with respect to
-beta, and the second derivative Var_p[d].
+For d = z - max z and p = softmax(beta z), the loss is ln sum exp(beta d) - beta d(label); its derivative with respect
+to beta is E_p[d] - d(label), and the second derivative Var_p[d].
 """
 
 import numpy as np
@@ -12,13 +12,14 @@ from lastlayer.kernels.exponential_sum import row_maximum
 
 
 @compiled
-def temperature_rows(logits, labels, beta, slope, curvature, shortfall):
-    """Fill three (n,) float64 arrays from an (n, K) block of logits; all sums are in float64.
+def temperature_rows(logits, labels, beta, loss, slope, curvature, shortfall):
+    """Fill four (n,) float64 arrays from an (n, K) block of logits; all sums are in float64.
 
     Args:
       logits: (n, K) float32 or float64; -inf marks a class as impossible.
       labels: (n,) int64, in 0..K-1.
       beta: float64 inverse temperature, >= 0.
+      loss: receives -ln softmax(beta z)[label], in nats.
       slope: receives the derivative of each row's loss; not finite where the row holds NaN or +inf, where all of it
         is -inf, and where its label is.
       curvature: receives the second derivative, >= 0.
@@ -30,8 +31,10 @@ def temperature_rows(logits, labels, beta, slope, curvature, shortfall):
         sum_0, sum_1, sum_2 = _moments(row, top, beta)
         mean = sum_1 / sum_0
         shortfall[i] = top - np.float64(row[labels[i]])
+        loss[i] = np.log(sum_0) + beta * shortfall[i]
         slope[i] = mean + shortfall[i]
-        curvature[i] = max(0.0, sum_2 / sum_0 - mean * mean)
+        variance = sum_2 / sum_0 - mean * mean
+        curvature[i] = 0.0 if variance < 0.0 else variance  # rounding may make it negative; NaN stays
 
 
 @compiled(inline=True, fastmath={"reassoc"})
