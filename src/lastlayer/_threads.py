@@ -28,21 +28,22 @@ def run_blocks(work, num_items, *, items_per_block):
 
     Args:
       items_per_block: the fewest items worth a dispatch (50 to 100 microseconds).
+    Returns: what the calls returned, in the order of the ranges.
     Raises: what `work` raises, once every block has stopped.
     """
     blocks = min(num_threads(), num_items // max(1, items_per_block))
     if blocks <= 1 or current_thread().name.startswith(_NAME):
-        work(0, num_items)
-        return
+        return [work(0, num_items)]
     edges = [num_items * i // blocks for i in range(blocks + 1)]
     pending = [_executor().submit(work, a, b) for a, b in zip(edges[1:-1], edges[2:], strict=True)]
     try:
-        work(edges[0], edges[1])
+        first = work(edges[0], edges[1])
     finally:
         failures = [future.exception() for future in pending]
     for failure in failures:
         if failure is not None:
             raise failure
+    return [first, *(future.result() for future in pending)]
 
 
 def _executor():

@@ -1,0 +1,38 @@
+"""The step along a direction at which a convex function of one variable is least, by safeguarded Newton."""
+
+import math
+
+# The slope that may remain, as a share of the slope at 0, and looks at the function after which the best step serves.
+_SLOPE_LEFT, _MOST_LOOKS = 0.1, 12
+
+
+def exact_step(function, value, slope):
+    """A step t > 0 with a slope at most a tenth of the first one, and its value; (0, value) if none is lower.
+
+    Args:
+      function: t -> (value, slope, curvature), convex.
+      value: function value at 0.
+      slope: derivative at 0, < 0.
+    """
+    below, above, t = 0.0, math.inf, 1.0
+    best = 0.0, value
+    for _ in range(_MOST_LOOKS):
+        value_here, slope_here, curvature = function(t)
+        if not math.isfinite(value_here):
+            above, t = t, 0.5 * (below + t)
+            continue
+        if value_here < best[1]:
+            best = t, value_here
+            if abs(slope_here) <= -_SLOPE_LEFT * slope:
+                break
+        if slope_here < 0:
+            below = t
+        else:
+            above = t
+        newton = t - slope_here / curvature if curvature > 0 else math.inf
+        t = min(newton, 10 * t)
+        if not below < t < above:
+            t = 0.5 * (below + above)
+        if above - below <= 1e-7 * above:
+            break
+    return best

@@ -1,0 +1,38 @@
+"""Limited-memory BFGS: a direction from the last few steps and the changes of gradient that they brought."""
+
+from collections import deque
+
+import numpy as np
+
+
+class StepHistory:
+    """The last `memory` pairs (step, change of gradient) and the inverse Hessian that they imply.
+
+    Source: Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4.
+    """
+
+    def __init__(self, memory=10):
+        self._pairs = deque(maxlen=memory)
+
+    def add(self, step, change):
+        """Remember a pair, unless rounding has made its curvature meaningless."""
+        product = float(np.vdot(step, change))
+        if product > 1e-7 * np.linalg.norm(step) * np.linalg.norm(change):
+            self._pairs.append((step, change, 1.0 / product))
+
+    def direction(self, gradient, precondition):
+        """Minus the implied inverse Hessian times `gradient`.
+
+        Args:
+          gradient: flat array of the parameters.
+          precondition: function of a flat array, the inverse Hessian before the first pair.
+        """
+        remaining, weights = gradient.copy(), []
+        for step, change, rho in reversed(self._pairs):
+            weight = rho * float(np.vdot(step, remaining))
+            remaining -= remaining.dtype.type(weight) * change
+            weights.append(weight)
+        result = precondition(remaining)
+        for (step, change, rho), weight in zip(self._pairs, reversed(weights), strict=True):
+            result += result.dtype.type(weight - rho * float(np.vdot(change, result))) * step
+        return -result
