@@ -71,4 +71,4 @@ def _predictions(head, table, columns, kept, top):
             labels, probabilities = head.predict_top_k(X, top or 1)
         values = [part[:, place] for place in range(top or 1) for part in (labels, probabilities)]
         found = [pl.Series(name, value.copy()) for name, value in zip(_names(top), values, strict=True)]
-        yield frame.select(kept).with_columns(found)
+        yield pl.DataFrame([*frame.select(kept), *found])

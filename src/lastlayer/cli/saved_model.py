@@ -4,8 +4,11 @@ import lastlayer as ll
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.tables import feature_matrix, match_features, wrong_width
 
-# Features and probabilities a batch holds at most: 64 MB of float32.
-_ENTRIES = 1 << 24
+# Features or probabilities in a batch: 16 MB of float32.
+_ENTRIES = 1 << 22
+# A batch reads the whole model: with fewer rows than this, a model of many classes is read more often than it pays.
+# These rows of probabilities are no larger than the model itself unless its features are fewer still.
+_FEWEST_ROWS = 64
 
 
 def load_model(path):
@@ -36,7 +39,7 @@ def batches(model, table, columns, others=(), *, columns_of_output=1):
       others: names of columns that the frame holds besides.
       columns_of_output: how many numbers the caller makes of each row.
     """
-    rows = max(1, _ENTRIES // max(model.n_features_in_, columns_of_output))
+    rows = max(_FEWEST_ROWS, _ENTRIES // max(model.n_features_in_, columns_of_output))
     begin = 0
     for frame in table.batches(dict.fromkeys([*columns.names, *others]), rows):
         place = _from(table, begin)
