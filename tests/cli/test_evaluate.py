@@ -1,0 +1,80 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lastlayer as ll
+
+
+def test_the_evaluation_is_that_of_the_library(run, table, model):
+    result = run("evaluate", model, table, "--where", "split = 'test'", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    test = pl.read_parquet(table).filter(split="test")
+    head = ll.load(model)
+    probabilities = head.predict_proba(test.select("width", "height").to_numpy())
+    expected = ll.evaluate(probabilities, test["kind"].to_numpy().astype(str), classes=head.classes_)
+    assert found["rows"] == 150
+    for name in ("accuracy", "log_loss", "brier", "ece"):
+        assert found[name] == pytest.approx(getattr(expected, name), rel=1e-6)
+
+
+def test_many_batches_are_one_evaluation(run, table, model, monkeypatch):
+    one = json.loads(run("evaluate", model, table, "--json").stdout)
+    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    many = json.loads(run("evaluate", model, table, "--json").stdout)
+    assert many["rows"] == 600
+    for name in ("accuracy", "log_loss", "brier", "ece"):
+        assert many[name] == pytest.approx(one[name], rel=1e-6)
+
+
+def test_table(run, table, model):
+    result = run("evaluate", model, table)
+    assert result.stdout.startswith("rows")
+    assert "log-loss" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_gates(run, table, model):
+    passed = run("evaluate", model, table, "--max-ece", "1", "--min-accuracy", "0")
+    assert (passed.exit_code, passed.stderr) == (0, "")
+    failed = run("evaluate", model, table, "--max-ece", "0", "--min-accuracy", "1", "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stdout)["rows"] == 600
+    assert failed.stderr.startswith("gate failed: expected calibration error 0.")
+    assert "is below --min-accuracy 1." in failed.stderr
+
+
+def test_labels_that_the_model_never_saw(refused, table, model, tmp_path):
+    kind = pl.when(pl.col("id") % 100 == 42).then(pl.lit("emu")).otherwise("kind")
+    pl.read_parquet(table).with_columns(kind=kind).write_parquet(tmp_path / "new.parquet")
+    message = refused("evaluate", model, tmp_path / "new.parquet", "--where", "id > 50")
+    assert "new.parquet: row 142 (the first is 0): column kind is 'emu', which the model never saw (5 rows)" in message
+    assert """leave such rows out with --where "kind <> 'emu'".""" in message
+
+
+def test_numbers_in_a_csv_match_names(run, tmp_path):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 120)
+    frame = pl.DataFrame({"x": y + rng.random(120), "label": y.astype(str)})
+    frame.write_parquet(tmp_path / "d.parquet")
+    frame.write_csv(tmp_path / "d.csv")
+    run("fit", tmp_path / "d.parquet", "-o", tmp_path / "m")
+    from_parquet = run("evaluate", tmp_path / "m", tmp_path / "d.parquet", "--json")
+    from_csv = run("evaluate", tmp_path / "m", tmp_path / "d.csv", "--json")
+    assert from_csv.exit_code == 0, from_csv.output
+    assert json.loads(from_csv.stdout)["accuracy"] == json.loads(from_parquet.stdout)["accuracy"]
+
+
+def test_another_label_column(run, refused, table, model, tmp_path):
+    pl.read_parquet(table).rename({"kind": "animal"}).write_parquet(tmp_path / "renamed.parquet")
+    assert run("evaluate", model, tmp_path / "renamed.parquet", "--label", "animal").exit_code == 0
+    assert "no column called label, labels or y" in refused("evaluate", model, tmp_path / "renamed.parquet")
+    assert "did you mean 'animal'?" in refused("evaluate", model, tmp_path / "renamed.parquet", "--label", "animals")
+
+
+@pytest.mark.parametrize("arguments", [["--max-ece", "1.5"], ["--min-accuracy", "-1"], ["--max-ece", "nan"]])
+def test_gates_that_are_none(refused, table, model, arguments):
+    assert "expected a number from 0 to 1" in refused("evaluate", model, table, *arguments)

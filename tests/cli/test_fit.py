@@ -1,0 +1,197 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lastlayer as ll
+
+FIT = ["--label", "kind", "--features", "width,height"]
+
+
+def arrays(frame):
+    return frame.select("width", "height").to_numpy(), frame["kind"].to_numpy().astype(str)
+
+
+def test_validation_rows_of_the_same_file(run, table, tmp_path):
+    path = tmp_path / "model.safetensors"
+    result = run(
+        *("fit", table, *FIT, "--where", "split = 'train'", "--validation-where", "split = 'val'"),
+        *("-o", path, "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert (summary["rows"], summary["held_out_rows"]) == (300, 150)
+    assert (summary["classes"], summary["features"]) == (3, 2)
+    frame = pl.read_parquet(table)
+    train, val = frame.filter(split="train"), frame.filter(split="val")
+    expected = ll.SoftmaxClassifier().fit(*arrays(train)).calibrate(*arrays(val))
+    model = ll.load(path)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+    assert model.beta_ == pytest.approx(expected.beta_, rel=1e-6)
+    assert summary["beta"] == pytest.approx(expected.beta_, rel=1e-6)
+    assert summary["objective"] == pytest.approx(expected.optimum_.objective, rel=1e-6)
+    assert summary["log_loss_after"] <= summary["log_loss_before"]
+    assert model.header_["feature_columns"] == ["width", "height"]
+    assert model.header_["label_column"] == "kind"
+
+
+def test_validation_rows_of_another_file(run, table, tmp_path):
+    frame = pl.read_parquet(table)
+    # In another order and with more columns: found by name.
+    frame.filter(split="val").select("split", "kind", "height", "width").write_csv(tmp_path / "val.csv")
+    arguments = ["fit", table, *FIT, "--where", "split = 'train'", "--json"]
+    same = run(*arguments, "--validation-where", "split = 'val'", "-o", tmp_path / "a.safetensors")
+    other = run(*arguments, "--validation", tmp_path / "val.csv", "-o", tmp_path / "b.safetensors")
+    assert other.exit_code == 0, other.output
+    assert json.loads(other.stdout)["beta"] == pytest.approx(json.loads(same.stdout)["beta"], rel=1e-5)
+
+
+def test_a_tenth_is_held_out_by_default(run, table, tmp_path):
+    result = run("fit", table, *FIT, "-o", tmp_path / "m", "--json")
+    summary = json.loads(result.stdout)
+    assert summary["rows"] + summary["held_out_rows"] == 600
+    assert summary["held_out_rows"] == pytest.approx(60, abs=1)
+    nothing = json.loads(run("fit", table, *FIT, "--holdout", "0", "-o", tmp_path / "m", "--json").stdout)
+    assert (nothing["rows"], nothing["held_out_rows"], nothing["beta"]) == (600, 0, 1.0)
+    assert nothing["log_loss_before"] is None
+
+
+def test_summary(run, table, tmp_path):
+    result = run("fit", table, *FIT, "--C", "10", "-o", tmp_path / "m.safetensors")
+    assert result.exit_code == 0, result.output
+    names = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert names == [
+        "rows",
+        "classes",
+        "features",
+        "C",
+        "objective",
+        "iterations",
+        "log-loss",
+        "beta",
+        "seconds",
+        "model",
+    ]
+    assert "held out for calibration" in result.stdout
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
+
+
+def test_a_column_of_lists_from_standard_input(run, tmp_path):
+    rows = [{"e": [float(i % 3), float(i % 2)], "label": i % 3} for i in range(60)]
+    text = "\n".join(map(json.dumps, rows))
+    result = run("fit", "-", "-o", tmp_path / "m", "--json", stdin=text)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["features"] == 2
+    assert ll.load(tmp_path / "m").header_["list_column"] is True
+    assert ll.load(tmp_path / "m").classes_.tolist() == [0, 1, 2]
+
+
+def test_npz(run, tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    np.savez(tmp_path / "d.npz", X=rng.random((80, 3), dtype=np.float32) + y[:, None], y=y)
+    result = run("fit", tmp_path / "d.npz", "-o", tmp_path / "m", "--json")
+    assert result.exit_code == 0, result.output
+    evaluated = run("evaluate", tmp_path / "m", tmp_path / "d.npz", "--json")
+    assert evaluated.exit_code == 0, evaluated.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--label", "kindd"],
+            "no column 'kindd', expected one of id, width, height, kind, split; did you mean 'kind'?",
+        ),
+        (["--features", "widht", "--label", "kind"], "did you mean 'width'?"),
+        ([], "no column called label, labels or y"),
+        ([*FIT, "--where", "id < 0"], "no row satisfies 'id < 0'"),
+        ([*FIT, "--where", "split = 'train"], "Unterminated string"),
+        ([*FIT, "--where", "kind = 'cat'"], "class"),
+        ([*FIT, "--C", "0"], "--C: received 0, expected a finite number greater than 0"),
+        ([*FIT, "--C", "-1"], "--C: received -1, expected a finite number greater than 0"),
+        ([*FIT, "--C", "inf"], "--C: received inf"),
+        ([*FIT, "--tol", "0"], "--tol: received 0"),
+        ([*FIT, "--max-iter", "0"], "--max-iter"),
+        ([*FIT, "--holdout", "1"], "--holdout"),
+        ([*FIT, "--holdout", "0.1", "--validation-where", "split = 'val'"], "leave one out"),
+        ([*FIT, "--validation-where", "split = 'val'"], "150 of its rows are rows of the fit too"),
+        ([*FIT, "--where", "split = 'train'", "--validation-where", "split = 'none'"], "no row satisfies"),
+        (
+            [*FIT, "--where", "split = 'train' and kind <> 'cow'", "--validation-where", "split = 'val'"],
+            "column kind is 'cow', which no row of the fit has",
+        ),
+    ],
+)
+def test_refusals(refused, table, tmp_path, arguments, message):
+    model = tmp_path / "model.safetensors"
+    assert message in refused("fit", table, *arguments, "-o", model)
+    assert not model.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y,label\n1,2,a\n1,,b\n", "row 1 (the first is 0): column y is null"),
+        ("x,y,label\n1,2,a\n1,NaN,b\n2,inf,b\n", "row 1 (the first is 0): column y is"),
+        ("x,y,label\n1,2,a\n3,4,b\n5,n/a,b\n", "row 2 (the first is 0): column y is 'n/a', expected a finite number"),
+        ("x,y,label\n1,2,a\n3,4,\n", "row 1 (the first is 0): column label is null"),
+        ("x,y,label\n1,2,0.5\n3,4,1\n", "row 0 (the first is 0): column label is 0.5"),
+        ("x,y,label\n1,2,a\n3,4,a\n", "class"),
+        ("text,label\nfoo,a\nbar,b\n", "no column of numbers"),
+    ],
+)
+def test_bad_rows(refused, tmp_path, text, message):
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    assert message in refused("fit", path, "-o", tmp_path / "m")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_ragged_lists(refused, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"e": [1, 2], "label": 0}\n{"e": [1, 2, 3], "label": 1}\n')
+    message = refused("fit", path, "-o", tmp_path / "m")
+    assert "row 1 (the first is 0): column e holds 3 numbers, but its first row holds 2" in message
+
+
+def test_the_place_of_the_model_is_tried_before_the_fit(refused, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(ll, "SoftmaxClassifier", None, raising=False)
+    for place in (tmp_path, tmp_path / "none" / "m", "/dev/full"):
+        assert "cannot be written" in refused("fit", table, *FIT, "-o", place)
+    assert "is also an input" in refused("fit", table, *FIT, "-o", table)
+
+
+def test_a_class_that_only_one_row_has_stays_in_the_fit(run, tmp_path):
+    path = tmp_path / "data.csv"
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(50)] + ["9,9,rare"]
+    path.write_text("\n".join(["x,y,label", *rows]))
+    result = run("fit", path, "-o", tmp_path / "m", "--holdout", "0.5", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["classes"] == 3
+
+
+def test_ctrl_c_writes_nothing_and_is_130(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", X=rng.standard_normal((20_000, 200)), y=rng.integers(0, 50, 20_000))
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "lastlayer", "fit", tmp_path / "d.npz", "-o", tmp_path / "m"),
+            *("--tol", "1e-300", "--C", "1e9", "--max-iter", "100000000"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        os.read(process.stderr.fileno(), 1)  # the first sign of progress
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate()
+    assert process.returncode == 130
+    assert b"interrupted" in rest
+    assert b"Traceback" not in rest
+    assert [entry.name for entry in tmp_path.iterdir()] == ["d.npz"]

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lastlayer.cli.hold_out import hold_out
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=200), st.floats(0, 0.9))
+def test_every_row_goes_one_way_and_every_class_stays(labels, share):
+    y = np.array(labels)
+    X = np.arange(len(y), dtype=float)[:, None]
+    (X_fit, y_fit), held = hold_out(X, y, share)
+    X_held, y_held = held or (X[:0], y[:0])
+    assert sorted([*X_fit[:, 0], *X_held[:, 0]]) == list(range(len(y)))
+    assert set(y_fit) == set(labels)
+    np.testing.assert_array_equal(y[X_fit[:, 0].astype(int)], y_fit)
+    np.testing.assert_array_equal(y[X_held[:, 0].astype(int)], y_held)
+    available = len(y) - len(set(labels))
+    assert len(y_held) == pytest.approx(min(share * len(y), available), abs=1)
+
+
+def test_the_same_share_of_every_class():
+    y = np.repeat(np.arange(3), [1000, 200, 50])
+    _, held = hold_out(y[:, None], y, 0.1)
+    assert held is not None
+    np.testing.assert_allclose(np.bincount(held[1]), [100, 20, 5], atol=1)
+
+
+def test_the_same_rows_on_every_call():
+    y = np.arange(100) % 3
+    for a, b in zip(hold_out(y[:, None], y, 0.2), hold_out(y[:, None], y, 0.2), strict=True):
+        np.testing.assert_array_equal(a[1], b[1])

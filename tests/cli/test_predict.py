@@ -1,0 +1,143 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lastlayer as ll
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [("parquet", pl.read_parquet), ("csv", pl.read_csv), ("jsonl", pl.read_ndjson)]
+)
+def test_every_kind_of_file(run, table, model, tmp_path, suffix, read):
+    out = tmp_path / f"out.{suffix}"
+    result = run("predict", model, table, "--keep", "id,kind", "-o", out)
+    assert (result.exit_code, result.stdout) == (0, ""), result.output
+    found = read(out)
+    assert found.columns == ["id", "kind", "prediction", "probability"]
+    assert found["id"].to_list() == list(range(600))
+    head = ll.load(model)
+    X = pl.read_parquet(table).select("width", "height").to_numpy()
+    assert found["prediction"].to_list() == head.predict(X).tolist()
+    np.testing.assert_allclose(found["probability"].to_numpy(), head.predict_proba(X).max(axis=1), rtol=1e-5)
+
+
+def test_the_likeliest_classes(run, table, model, tmp_path):
+    out = tmp_path / "out.parquet"
+    run("predict", model, table, "--top", "3", "-o", out)
+    found = pl.read_parquet(out)
+    assert found.columns == [f"{name}_{i}" for i in (1, 2, 3) for name in ("prediction", "probability")]
+    total = found.select(pl.sum_horizontal("^probability_.*$")).to_series().to_numpy()
+    np.testing.assert_allclose(total, 1, rtol=1e-5)
+    assert (found["probability_1"] >= found["probability_2"]).all()
+    assert (found["prediction_1"] != found["prediction_2"]).all()
+
+
+def test_many_batches_are_one_prediction(run, table, model, tmp_path, monkeypatch):
+    run("predict", model, table, "--where", "id <> 5", "--keep", "id", "-o", tmp_path / "one.parquet")
+    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    for suffix, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv)):
+        out = tmp_path / f"many.{suffix}"
+        run("predict", model, table, "--where", "id <> 5", "--keep", "id", "-o", out)
+        one, many = pl.read_parquet(tmp_path / "one.parquet"), read(out)
+        assert many.height == 599
+        assert many.drop("probability").equals(one.drop("probability"))
+        np.testing.assert_allclose(many["probability"].to_numpy(), one["probability"].to_numpy(), rtol=1e-6)
+
+
+def test_standard_input_and_output(run, table, model):
+    text = pl.read_parquet(table).head(4).write_csv()
+    result = run("predict", model, "-", "--keep", "id", stdin=text)
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0] == "id,prediction,probability"
+    assert len(lines) == 5
+    rows = [json.loads(line) for line in run("predict", model, "-", "--json", stdin=text).stdout.splitlines()]
+    assert [row["prediction"] for row in rows] == [line.split(",")[1] for line in lines[1:]]
+
+
+def test_columns_are_found_by_name_in_any_order(run, table, model, tmp_path):
+    pl.read_parquet(table).select("height", "id", "width").write_parquet(tmp_path / "turned.parquet")
+    straight = run("predict", model, table).stdout
+    assert run("predict", model, tmp_path / "turned.parquet").stdout == straight
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keep", "idd"], "no column 'idd', expected one of id, width, height, kind, split; did you mean 'id'?"),
+        (["--top", "4"], "has 3 classes, expected at most that many"),
+        (["--top", "0"], "--top"),
+        (["--where", "id < 0"], "no row satisfies"),
+        (["--where", "nosuch = 1"], "no column 'nosuch'"),
+        (["-o", "out.xls"], "of no known kind, expected .parquet, .csv, .jsonl or -"),
+        (["-o", "/none/out.csv"], "cannot be written"),
+    ],
+)
+def test_refusals(refused, table, model, arguments, message):
+    assert message in refused("predict", model, table, *arguments)
+
+
+def test_an_input_is_not_overwritten(refused, table, model):
+    assert "is also an input" in refused("predict", model, table, "-o", table)
+
+
+def test_missing_columns_are_named(refused, table, model, tmp_path):
+    pl.read_parquet(table).select("width").write_parquet(tmp_path / "one.parquet")
+    assert "no column 'height'" in refused("predict", model, tmp_path / "one.parquet")
+    pl.read_parquet(table).select("id").write_parquet(tmp_path / "none.parquet")
+    message = refused("predict", model, tmp_path / "none.parquet")
+    assert "2 of the model's 2 feature columns are missing (width, height)" in message
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_bad_row_far_down_leaves_no_file(refused, table, model, tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    nan_once = pl.when(pl.col("id") == 432).then(float("nan")).otherwise("width").alias("width")
+    pl.read_parquet(table).with_columns(nan_once).write_parquet(tmp_path / "spoilt.parquet")
+    out = tmp_path / f"out.{suffix}"
+    out.write_text("old")
+    message = refused("predict", model, tmp_path / "spoilt.parquet", "--where", "id > 100", "-o", out)
+    assert "spoilt.parquet: row 432 (the first is 0): column width is nan" in message
+    assert out.read_text() == "old"
+    assert not [entry for entry in tmp_path.iterdir() if entry.name.endswith(".tmp")]
+
+
+def test_lists_are_not_kept_in_csv(refused, run, tmp_path):
+    path = tmp_path / "d.parquet"
+    pl.DataFrame({"e": np.random.default_rng(0).random((40, 2)), "label": [0, 1] * 20}).write_parquet(path)
+    run("fit", path, "-o", tmp_path / "m")
+    assert "holds lists, which csv cannot hold" in refused("predict", tmp_path / "m", path, "--keep", "e")
+    assert run("predict", tmp_path / "m", path, "--keep", "e", "--json").exit_code == 0
+
+
+def test_a_list_of_another_width(refused, run, tmp_path):
+    for width in (2, 3):
+        frame = pl.DataFrame({"e": np.random.default_rng(0).random((40, width)).tolist(), "label": [0, 1] * 20})
+        frame.write_parquet(tmp_path / f"{width}.parquet")
+    run("fit", tmp_path / "2.parquet", "-o", tmp_path / "m")
+    message = refused("predict", tmp_path / "m", tmp_path / "3.parquet")
+    assert "column e holds lists of 3, but the model was fitted on 2 features" in message
+
+
+def test_a_model_fitted_in_python_on_an_array(run, table, tmp_path):
+    frame = pl.read_parquet(table)
+    X = frame.select("width", "height").to_numpy()
+    ll.SoftmaxClassifier().fit(X, frame["kind"].to_numpy().astype(str)).save(tmp_path / "m")
+    np.save(tmp_path / "X.npy", X)
+    result = run("predict", tmp_path / "m", tmp_path / "X.npy")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 601
+
+
+def test_files_that_are_no_model(refused, table, model, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    whole = model.read_bytes()
+    for content in (b"", whole[:-1], whole[:20], b"PK\x03\x04zipzip", b"nothing of the kind"):
+        broken.write_bytes(content)
+        assert "expected a model saved by lastlayer" in refused("predict", broken, table)
+    assert "no such file" in refused("predict", tmp_path / "none", table)
+    assert "no such file" in refused("predict", model, tmp_path / "none.parquet")
