@@ -24,7 +24,7 @@ def top_k(logits, k, *, beta=1.0):
     """The `k` most probable classes of each row and their probabilities under softmax(beta * logits).
 
     The probabilities are exact, normalised over all K classes, as accurate as those of `softmax`. Memory beyond the
-    arguments is that of the result.
+    arguments is that of the result. Made for a `k` of up to a few hundred; a whole ranking is a sort of `softmax`.
 
     Args:
       logits: (..., K) scores, classes last; -inf marks a class as impossible.

@@ -7,7 +7,7 @@ from lastlayer.kernels.exact import scaled_difference
 from lastlayer.kernels.exponential import exponential
 from lastlayer.kernels.exponential_sum import sum_of_exponentials
 
-# Classes that are passed over at once when none of them is large enough, which is the rule once the heap is warm.
+# Classes that are passed over at once when none of them is large enough, which soon is the rule.
 _STRIDE = 64
 
 
@@ -38,23 +38,25 @@ def top_k_rows(logits, beta, beta_low, indices, probabilities):
 
 @compiled(inline=True)
 def _select(row, kept, keys):
-    """Fill `kept` and `keys` with the largest entries: a heap whose root is the worst of them, sorted in the end."""
+    """Fill `kept` and `keys` with the largest entries in order, by insertion: quicker than a heap up to k = 100."""
+    last = keys.size - 1
     for j in range(keys.size):
-        kept[j] = j
-        keys[j] = row[j] if row[j] > -np.inf else -np.inf
-    for parent in range(keys.size // 2 - 1, -1, -1):
-        _sift_down(kept, keys, parent, keys.size)
+        _insert(kept, keys, j, j, row[j] if row[j] > -np.inf else -np.inf)
     for start in range(keys.size, row.size, _STRIDE):
         stride = row[start : start + _STRIDE]
-        if not _any_above(stride, keys[0]):
-            continue
-        for j in range(stride.size):
-            if stride[j] > keys[0]:
-                kept[0], keys[0] = start + j, stride[j]
-                _sift_down(kept, keys, 0, keys.size)
-    for end in range(keys.size - 1, 0, -1):
-        _swap(kept, keys, 0, end)
-        _sift_down(kept, keys, 0, end)
+        if _any_above(stride, keys[last]):
+            for j in range(stride.size):
+                if stride[j] > keys[last]:
+                    _insert(kept, keys, last, start + j, stride[j])
+
+
+@compiled(inline=True)
+def _insert(kept, keys, place, index, key):
+    """Move the smaller of the first `place` entries down by one, over the entry there, and put the new one above."""
+    while place > 0 and keys[place - 1] < key:
+        kept[place], keys[place] = kept[place - 1], keys[place - 1]
+        place -= 1
+    kept[place], keys[place] = index, key
 
 
 @compiled(inline=True)
@@ -63,26 +65,3 @@ def _any_above(values, bound):
     for j in range(values.size):
         count += values[j] > bound
     return count > 0
-
-
-@compiled(inline=True)
-def _sift_down(kept, keys, parent, size):
-    while 2 * parent + 1 < size:
-        child = 2 * parent + 1
-        if child + 1 < size and _comes_after(kept, keys, child + 1, child):
-            child += 1
-        if not _comes_after(kept, keys, child, parent):
-            return
-        _swap(kept, keys, child, parent)
-        parent = child
-
-
-@compiled(inline=True)
-def _comes_after(kept, keys, a, b):
-    return keys[a] < keys[b] or (keys[a] == keys[b] and kept[a] > kept[b])
-
-
-@compiled(inline=True)
-def _swap(kept, keys, a, b):
-    kept[a], kept[b] = kept[b], kept[a]
-    keys[a], keys[b] = keys[b], keys[a]
