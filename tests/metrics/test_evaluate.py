@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lastlayer as ll
+from lastlayer.kernels.evaluation import evaluate_rows
 from tests.oracles.evaluation import evaluation as slow_evaluation
 from tests.shared_data import data_file
 
@@ -234,3 +235,13 @@ def test_json_keys_are_a_promise():
     assert document["schema"] == 1
     assert list(document["per_class"]) == ["precision", "recall", "f1", "support"]
     assert list(document["reliability"]) == ["rows", "confidence", "accuracy"]
+
+
+def test_what_is_read_only_compiles_nothing_anew():
+    probabilities, labels = random_case(np.random.default_rng(7), 20, 4)
+    expected = ll.evaluate(probabilities, labels)
+    compiled = len(evaluate_rows.signatures)
+    probabilities.setflags(write=False)
+    labels.setflags(write=False)
+    assert ll.evaluate(probabilities, labels) == expected
+    assert len(evaluate_rows.signatures) == compiled

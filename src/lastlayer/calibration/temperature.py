@@ -7,6 +7,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels, as_sample_weight
 from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import without_read_only_flag
 from lastlayer.kernels.temperature import temperature_rows
 
 # Where uniform probabilities are best: beta times the typical standard deviation of the logits within a row.
@@ -147,7 +148,7 @@ class _Rows:
             )
         if num_rows == 0:
             raise ValueError("logits: no rows, expected at least one row to calibrate on.")
-        self._labels = as_labels(labels, num_classes, (num_rows,))
+        self._labels = without_read_only_flag(as_labels(labels, num_classes, (num_rows,)))
         weight = as_sample_weight(sample_weight, num_rows)
         self._kept = np.arange(num_rows) if weight is None else np.flatnonzero(weight)
         self._weight = None if weight is None else weight[self._kept]
@@ -177,8 +178,10 @@ class _Rows:
         rows_per_block = max(1, _BLOCK // self._logits.shape[1])
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
-            block = np.ascontiguousarray(as_float_array(self._logits[part], "logits"))
-            temperature_rows(block, self._labels[part], beta, *(values[part] for values in self._of_rows))
+            block = np.require(as_float_array(self._logits[part], "logits"), requirements="CA")
+            temperature_rows(
+                without_read_only_flag(block), self._labels[part], beta, *(values[part] for values in self._of_rows)
+            )
 
 
 def _what_is_wrong(row, logits, label):

@@ -4,6 +4,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels
 from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import without_read_only_flag
 from lastlayer.kernels.evaluation import evaluate_rows
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
@@ -147,23 +148,25 @@ class EvaluationAccumulator:
 
 def _judge(probabilities, labels):
     """What `evaluate_rows` writes, for all rows."""
+    labels = without_read_only_flag(labels)
     num_rows, num_classes = probabilities.shape
     judged = tuple(np.empty(num_rows, kind) for kind in (np.int64, np.float64, np.float64, np.int64, np.float64))
     rows_per_block = max(1, _BLOCK // num_classes)
-    bad_rows = []
 
     def work(start, stop):
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
-            block = np.ascontiguousarray(as_float_array(probabilities[part], "probabilities"))
-            bad = evaluate_rows(block, labels[part], _TOLERANCE, *(array[part] for array in judged))
+            block = np.require(as_float_array(probabilities[part], "probabilities"), requirements="CA")
+            bad = evaluate_rows(
+                without_read_only_flag(block), labels[part], _TOLERANCE, *(array[part] for array in judged)
+            )
             if bad >= 0:
-                bad_rows.append(first + bad)
-                return
+                return first + bad
+        return None
 
-    run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes))
-    if bad_rows:
-        raise ValueError(_what_is_wrong(min(bad_rows), probabilities))
+    for bad_row in run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes)):
+        if bad_row is not None:
+            raise ValueError(_what_is_wrong(bad_row, probabilities))
     return judged
 
 
