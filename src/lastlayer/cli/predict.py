@@ -52,9 +52,7 @@ def _kept(keep, table, kind, top):
         if name in _names(top):
             raise InputError(f"--keep {name}: is a column of the predictions too, expected another; rename it.")
         if kind == "csv" and table.schema[name].is_nested():
-            raise InputError(
-                f"--keep {name}: holds {table.schema[name]}, which csv cannot hold; write parquet or jsonl."
-            )
+            raise InputError(f"--keep {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
     return list(dict.fromkeys(kept))
 
 

@@ -7,22 +7,19 @@ import sys
 import click
 
 
-def print_table(columns, rows, *, foot=(), title=None):
+def print_table(columns, rows, *, foot=()):
     """Print `rows` under `columns`; the first column is text, the others are right-aligned.
 
     Args:
       columns: names.
       rows: lists of str, as long as `columns`.
       foot: rows set apart below the others, such as sums.
-      title: a line above.
     """
     if sys.stdout.isatty():
-        _print_rich(columns, rows, foot, title)
+        _print_rich(columns, rows, foot)
         return
-    if title:
-        click.echo(title)
     body = [list(columns), *rows, *foot]
-    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    widths = _widths(body)
     rule = "  ".join("-" * width for width in widths)
     lines = [_aligned(row, widths) for row in body]
     lines.insert(1, rule)
@@ -53,6 +50,10 @@ def _strict(value):
     return value
 
 
+def _widths(rows):
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
 def _aligned(row, widths):
     first, *others = (
         cell.ljust(width) if index == 0 else cell.rjust(width)
@@ -61,17 +62,20 @@ def _aligned(row, widths):
     return "  ".join([first, *others]).rstrip()
 
 
-def _print_rich(columns, rows, foot, title):
+def _print_rich(columns, rows, foot):
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(Text(column), justify="left" if index == 0 else "right", no_wrap=True)
     for index, row in enumerate(rows):
         table.add_row(*map(Text, row), end_section=bool(foot) and index == len(rows) - 1)
     for row in foot:
         table.add_row(*(Text(cell, style="bold") for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    # A figure cut short would be a wrong figure: a table that is too wide goes beyond the edge instead.
+    console.width = max(console.width, sum(_widths([columns, *rows, *foot])) + 2 * len(columns))
+    console.print(table)

@@ -1,5 +1,7 @@
 """Class labels as tensors: numbers as they are, names as one run of UTF-8 bytes with offsets."""
 
+from itertools import pairwise
+
 import numpy as np
 
 _NUMBERS = "classes"
@@ -45,8 +47,9 @@ def decode_classes(tensors):
 
 
 def _as_text(classes):
+    """The labels as a list of str."""
     if classes.dtype.kind == "U":
-        return classes.astype(classes.dtype.newbyteorder("="))
+        return classes.tolist()
     if classes.dtype.kind in "OT":
         names = classes.tolist()
         for index, name in enumerate(names):
@@ -55,28 +58,22 @@ def _as_text(classes):
                     f"classes: class {index} is {name!r} of type {type(name).__name__}, expected str like the others, "
                     "or a numeric array; convert the labels to one type before fitting."
                 )
-        return np.array(names, dtype=str)
+        return names
     raise TypeError(f"classes: dtype is {classes.dtype}, expected integers, floats up to 64 bits, booleans or str.")
 
 
 def _encode_text(names):
-    # An array of str is a table of code points, padded with zeros at the right: whole columns of it are measured
-    # at once, since a loop over ten million names takes many seconds.
-    width = names.dtype.itemsize // 4
-    points = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), width)
-    kept = np.arange(width) < np.strings.str_len(names)[:, None]
-    sizes = np.zeros(len(names), np.int64)
-    for column, present in zip(points.T, kept.T, strict=True):
-        sizes += present * (1 + (column >= 0x80).astype(np.int64) + (column >= 0x800) + (column >= 0x10000))
-    try:
-        text = points[kept].tobytes().decode(_native_utf32()).encode("utf-8")
-    except UnicodeError:
-        index = next(i for i, name in enumerate(names.tolist()) if any("\ud800" <= c <= "\udfff" for c in name))
-        raise ValueError(
-            f"classes: class {index} is {names[index]!r}, expected text that UTF-8 can hold; rename the class."
-        ) from None
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    return {_TEXT: np.frombuffer(text, np.uint8), _OFFSETS: offsets}
+    encoded = []
+    for index, name in enumerate(names):
+        try:
+            encoded.append(name.encode())
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"classes: class {index} is {name!r}, expected text that UTF-8 can hold; rename the class."
+            ) from None
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    return {_TEXT: np.frombuffer(b"".join(encoded), np.uint8), _OFFSETS: offsets}
 
 
 def _decode_text(data, offsets):
@@ -87,27 +84,16 @@ def _decode_text(data, offsets):
         )
     if offsets[0] != 0 or offsets[-1] != len(data) or (np.diff(offsets) < 0).any():
         raise ValueError(f"tensor {_OFFSETS}: expected offsets that rise from 0 to {len(data)}, the length of {_TEXT}.")
-    starts = (data & 0xC0) != 0x80  # every byte of UTF-8 but the second to fourth of a character
-    inside = offsets[:-1][offsets[:-1] < len(data)]
+    text, edges = data.tobytes(), offsets.tolist()
     try:
-        points = np.frombuffer(data.tobytes().decode("utf-8").encode(_native_utf32()), np.uint32)
-    except UnicodeError as failure:
-        raise ValueError(f"tensor {_TEXT}: {failure}, expected UTF-8 text; save the model again.") from None
-    if not starts[inside].all():
-        raise ValueError(f"tensor {_OFFSETS}: an offset falls inside a character, expected the start of one.")
-    edges = np.concatenate([np.zeros(1, np.int64), np.cumsum(starts)])[offsets]
-    sizes = np.diff(edges)
-    width = max(1, int(sizes.max(initial=0)))
+        names = [text[begin:end].decode() for begin, end in pairwise(edges)]
+    except UnicodeDecodeError as failure:
+        raise ValueError(f"tensor {_TEXT}: {failure.reason}, expected names in UTF-8; save the model again.") from None
     try:
-        table = np.zeros((len(sizes), width), np.uint32)
-    except (MemoryError, ValueError):
+        return np.array(names, dtype=str)
+    except MemoryError:
+        longest = max(map(len, names))
         raise ValueError(
-            f"tensor {_TEXT}: {len(sizes)} classes of up to {width} characters do not fit in memory, "
+            f"tensor {_TEXT}: {len(names):,} names of up to {longest:,} characters do not fit in memory, "
             "expected names of similar length."
         ) from None
-    table[np.repeat(np.arange(len(sizes)), sizes), np.arange(len(points)) - np.repeat(edges[:-1], sizes)] = points
-    return table.view(f"<U{width}" if np.little_endian else f">U{width}").reshape(len(sizes))
-
-
-def _native_utf32():
-    return "utf-32-le" if np.little_endian else "utf-32-be"
