@@ -47,9 +47,9 @@ def test_trap_02_weights_and_impossible_classes(seed, num_classes, spread):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         beta = ll.fit_temperature(logits, labels, sample_weight=weight)
-    if caught:  # there is no optimum: the slope has one sign all the way
+    if caught:  # there is no optimum: the slope has one sign all the way, but for the sixtieth digit
         low, high = (slope(logits.tolist(), labels.tolist(), weight.tolist(), beta * f) for f in (1e-3, 1e3))
-        assert low * high >= 0
+        assert low * high >= -1e-50
     else:
         assert_optimal(beta, logits, labels, weight)
 
