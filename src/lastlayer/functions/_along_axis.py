@@ -12,6 +12,8 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, positive_number, result_dtype
 from lastlayer._threads import run_blocks
+from lastlayer.kernels.exponential import scale_of
+from lastlayer.kernels.lanes import STATES
 
 # Below this many classes a row does not fill the vectors well, and a tile of rows is turned instead.
 SHORT = 64
@@ -118,7 +120,7 @@ def split_beta(beta, dtype):
 
 def scratch(num_classes, dtype):
     """A tile (1, K, lanes) and the state of its lanes, for the kernels that work across examples."""
-    return np.empty((1, num_classes, LANES), dtype), np.empty((4, LANES), dtype)
+    return np.empty((1, num_classes, LANES), dtype), np.empty((STATES, LANES), dtype)
 
 
 def _in_working_dtype(array, beta):
@@ -166,12 +168,12 @@ def _three_axes(array, axis):
 def _fill_dense(kernels, array, axis, beta, result):
     source, target = _three_axes(without_read_only_flag(array), axis), _three_axes(result, axis)
     outer, num_classes, inner = source.shape
-    beta, beta_low = split_beta(beta, source.dtype)
+    scale = scale_of(beta, source.dtype)
     if inner > 1:
 
         def columns(first, last):
-            state = np.empty((4, LANES), source.dtype)
-            kernels.columns(source, beta, beta_low, target, state, first, last)
+            state = np.empty((STATES, LANES), source.dtype)
+            kernels.columns(source, scale, target, state, first, last)
 
         run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
         return
@@ -179,11 +181,9 @@ def _fill_dense(kernels, array, axis, beta, result):
 
     def rows(first, last):
         if num_classes < SHORT:
-            kernels.short_rows(
-                source[first:last], beta, beta_low, target[first:last], *scratch(num_classes, source.dtype)
-            )
+            kernels.short_rows(source[first:last], scale, target[first:last], *scratch(num_classes, source.dtype))
         else:
-            kernels.rows(source[first:last], beta, beta_low, target[first:last])
+            kernels.rows(source[first:last], scale, target[first:last])
 
     run_blocks(rows, outer, items_per_block=_grain(num_classes))
 
@@ -195,15 +195,15 @@ def _reduced(kernels, array, axis, beta):
         return np.empty(shape)
     if array.ndim > 1 and not dense(array) and dense(array.T):
         return _reduced(kernels, array.T, array.ndim - 1 - axis, beta).T
-    beta_high, beta_low = split_beta(beta, array.dtype)
+    scale = scale_of(beta, array.dtype)
     if dense(array) and math.prod(array.shape[axis + 1 :]) > 1:
         source = _three_axes(without_read_only_flag(array), axis)
         outer, num_classes, inner = source.shape
         sums = np.empty((outer, inner))
 
         def columns(first, last):
-            state = np.empty((4, LANES), source.dtype)
-            kernels.columns(source, beta_high, beta_low, sums, state, first, last)
+            state = np.empty((STATES, LANES), source.dtype)
+            kernels.columns(source, scale, sums, state, first, last)
 
         run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
         return sums.reshape(shape)
@@ -215,11 +215,9 @@ def _reduced(kernels, array, axis, beta):
     def rows(first, last):
         for start, block in dense_blocks(source, first, last):
             if num_classes < SHORT:
-                kernels.short_rows(
-                    block, beta_high, beta_low, sums[start : start + len(block)], *scratch(num_classes, source.dtype)
-                )
+                kernels.short_rows(block, scale, sums[start : start + len(block)], *scratch(num_classes, source.dtype))
             else:
-                kernels.rows(block, beta_high, beta_low, sums[start : start + len(block)])
+                kernels.rows(block, scale, sums[start : start + len(block)])
 
     run_blocks(rows, num_rows, items_per_block=_grain(num_classes))
     return sums.reshape(shape)

@@ -14,6 +14,7 @@ def hardmax(logits, *, axis=-1):
       axis: the axis of the classes.
     Returns: (..., K, ...) zeros and ones, in the dtype of `logits` (float64 for integers). A row that holds NaN or
       +inf, or nothing but -inf, is NaN, as in softmax.
+
     Raises:
       ValueError: if `axis` has no classes.
       TypeError: if `logits` are not a dense array of real numbers.

@@ -18,6 +18,7 @@ def logsumexp(logits, *, axis=-1, keepdims=False):
     Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
       float32); sums are accumulated in float64. A row that holds NaN is NaN, one with +inf is +inf and one of
       nothing but -inf is -inf.
+
     Raises:
       ValueError: if `axis` has no classes.
       TypeError: if `logits` are not a dense array of real numbers.
@@ -40,6 +41,7 @@ def smooth_max(logits, *, axis=-1, beta=1.0):
       beta: inverse temperature, > 0.
     Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
       float32). A row that holds NaN is NaN, one with +inf is +inf and one of nothing but -inf is -inf.
+
     Raises:
       ValueError: if `axis` has no classes or beta is not above 0.
       TypeError: if `logits` are not a dense array of real numbers.

@@ -17,6 +17,7 @@ def sigmoid(logits):
       logits: (...) scores.
     Returns: (...) probabilities in the dtype of `logits` (float64 for integers, float16 computed in float32); -inf
       gives 0, +inf gives 1, NaN gives NaN.
+
     Raises:
       TypeError: if `logits` are not a dense array of real numbers.
 
@@ -34,6 +35,7 @@ def log_sigmoid(logits):
       logits: (...) scores.
     Returns: (...) numbers <= 0 in the dtype of `logits` (float64 for integers, float16 computed in float32), accurate
       relative to themselves also where they are near 0; -inf gives -inf, +inf gives 0, NaN gives NaN.
+
     Raises:
       TypeError: if `logits` are not a dense array of real numbers.
 

@@ -22,6 +22,7 @@ def softmax(logits, *, axis=-1, beta=1.0, out=None):
       out: (..., K, ...) array for the result, in the result's dtype; it may be `logits` itself.
     Returns: (..., K, ...) probabilities that sum to 1 along `axis`, in the dtype of `logits` (float64 for integers,
       float16 computed in float32). A row that holds NaN or +inf, or nothing but -inf, is NaN.
+
     Raises:
       ValueError: if `axis` has no classes, beta is not above 0, or `out` does not fit.
       TypeError: if `logits` are not a dense array of real numbers.

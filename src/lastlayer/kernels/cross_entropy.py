@@ -3,7 +3,8 @@
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential_sum import copied_maximum, log_of_sum, row_maximum, sum_of_exponentials
+from lastlayer.kernels.exponential import plain_scale
+from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, sum_in_parts
 
 
 @compiled
@@ -19,37 +20,39 @@ def cross_entropy_rows(logits, labels, row_scale, losses, gradient):
       losses: (n,) float64, written.
       gradient: (n, K) in the type of `logits`, written; may be `logits` itself.
     """
-    one, zero = logits.dtype.type(1), logits.dtype.type(0)
+    constants = plain_scale(logits)
+    per_unit = 1.0 / np.float64(constants[5])
     for i in range(logits.shape[0]):
         row, label = gradient[i], labels[i]
         if label < 0:
             losses[i] = 0.0
-            row[:] = zero
+            for j in range(row.size):
+                row[j] = 0
             continue
         logit = logits[i, label]
-        top = copied_maximum(logits[i], row)
-        others, lost, winners = sum_of_exponentials(row, top, one, zero, True)
-        total = winners + others + lost
+        top, place = copied_maximum_and_place(logits[i], row)
+        others, lost, winners = sum_in_parts(row, top, place, constants, True)
+        total = winners + (others + lost)
         losses[i] = log_of_sum(others, lost, winners) - (np.float64(logit) - np.float64(top))
         # p - 1 would cancel for a label at the maximum; below it, at least half of the sum is the others'.
-        at_label = np.float64(row[label])
-        not_label = (winners - 1.0) + others + lost if at_label >= 1.0 else total - at_label
-        scale = row_scale[i] / total
-        factor = row.dtype.type(scale)
+        at_label = np.float64(row[label]) * per_unit
+        not_label = (winners - 1.0) + (others + lost) if at_label >= 1.0 else total - at_label
+        share = row_scale[i] / total
+        factor = row.dtype.type(share * per_unit)
         for j in range(row.size):
             row[j] *= factor
-        row[label] = -not_label * scale
+        row[label] = -not_label * share
 
 
 @compiled
 def cross_entropy_losses_rows(logits, labels, losses):
     """Write the losses of cross_entropy_rows alone, reading the logits once from memory and writing nothing else."""
-    one, zero = logits.dtype.type(1), logits.dtype.type(0)
+    constants = plain_scale(logits)
     for i in range(logits.shape[0]):
         row, label = logits[i], labels[i]
         if label < 0:
             losses[i] = 0.0
             continue
-        top = row_maximum(row)
-        others, lost, winners = sum_of_exponentials(row, top, one, zero, None)
+        top, place = maximum_and_place(row)
+        others, lost, winners = sum_in_parts(row, top, place, constants, None)
         losses[i] = log_of_sum(others, lost, winners) - (np.float64(row[label]) - np.float64(top))

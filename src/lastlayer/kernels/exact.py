@@ -1,11 +1,15 @@
-"""Differences and products as an unevaluated sum of two floats, high + low, so that nothing is lost to rounding.
+"""Sums and products as an unevaluated sum of two floats, high + low, so that nothing is lost to rounding.
 
 Knuth, The Art of Computer Programming 2 (1998), section 4.2.2 (TwoSum); the product's error is one fused
 multiply-add. Compiled without fast-math: reassociation would cancel every error term to 0.
 """
 
+import numpy as np
+
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.instructions import fused_multiply_add
+
+_SLACK = np.float32(2.0**-22)
 
 
 @compiled(inline=True)
@@ -24,3 +28,10 @@ def scaled_difference(logit, top, beta, beta_low):
     low = fused_multiply_add(beta, difference, -high)
     low = fused_multiply_add(beta_low, difference, low)
     return high, fused_multiply_add(beta, lost, low)
+
+
+@compiled(inline=True)
+def surely_below(top, reach):
+    """A number that is at most `top + reach` whatever rounding does, and not much less; reach < 0."""
+    total = top + reach
+    return total - abs(total) * _SLACK

@@ -1,29 +1,35 @@
-"""exp(high + low) for high <= 0, within about one unit in the last place, in a form that LLVM vectorises.
+"""exp for arguments <= 0, within about one unit in the last place, in a form that LLVM vectorises.
 
-Reduction: n = round(high / ln 2), r = high + low - n ln 2 with ln 2 in two pieces and fused products, then
+Reduction: n = round(t / ln 2), r = t - n ln 2 with ln 2 in two pieces and fused products, then
 exp(r) = 1 + r + r² q(r) with q the Chebyshev fit of (exp(r) - 1 - r) / r² on |r| <= ln(2) / 2 (Muller, Elementary
-Functions, 2016, chapter 3). The scale 2^n is applied in two steps so that results underflow gradually, as the
-definition does, and are exactly 0 where exp rounds to 0.
+Functions, 2016, chapter 3).
+
+`exponential` is the function itself. `exponential_in_units` is what sums and ratios of exponentials take: it scales the
+argument at no cost in accuracy, and returns `unit` times the result, a power of two that keeps the smallest normal;
+where the caller divides it out, results underflow gradually, as the definition does.
 """
+
+from fractions import Fraction
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 
+from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.instructions import bits_of, float_of_bits, fused_multiply_add
 
-# Adding 1.5 * 2^(digits - 1) to a float leaves its rounded integer part in the low bits.
-_ROUNDING_32 = np.float32(1.5 * 2**23)
-_ROUNDING_64 = np.float64(1.5 * 2**52)
-_LOG2E_32, _LN2_HIGH_32, _LN2_LOW_32 = np.float32(1.442695), np.float32(0.6931472), np.float32(-1.9046542e-09)
-_LOG2E_64, _LN2_HIGH_64, _LN2_LOW_64 = 1.4426950408889634, 0.6931471805599453, 2.3190468138462996e-17
-# Below these, exp rounds to 0 in the type, and stays representable in the two-step scaling.
+UNIT_32, UNIT_64 = np.float32(2.0**64), np.float64(2.0**128)
+# Below these arguments exp rounds to 0.
 _LOWEST_32, _LOWEST_64 = np.float32(-105.0), np.float64(-746.0)
-_EXPONENT_32, _STEP_32, _UNSTEP_32 = np.int32((127 + 64) << 23), np.int32(23), np.float32(2.0**-64)
-_EXPONENT_64, _STEP_64, _UNSTEP_64 = np.int64((1023 + 128) << 52), np.int64(52), np.float64(2.0**-128)
-_ZERO_32, _ONE_32 = np.float32(0.0), np.float32(1.0)
+# Adding 1.5 * 2^(digits - 1) to a float leaves its rounded integer part in the low bits; what is added to that is the
+# exponent field of `unit`, so that a shift alone makes unit * 2^n.
+_ROUNDING_32 = np.float32(1.5 * 2**23 + 127 + 64)
+_ROUNDING_64 = np.float64(1.5 * 2**52 + 1023 + 128)
+_LN2 = Fraction(0.6931471805599453) + Fraction(2.3190468138462996e-17)
+_ZERO_32, _ZERO_64 = np.float32(0.0), np.float64(0.0)
+_SHIFT_32, _SHIFT_64 = np.int32(23), np.int64(52)
 # Fits with a largest error of 8e-9 and 1.3e-17 of exp(r), highest power first.
-_Q32 = tuple(np.float32(c) for c in (0.0013926213, 0.008363203, 0.041666556, 0.16666576, 0.5))
+_Q32 = tuple(np.float32(c) for c in (0.0013926213, 0.008363203, 0.041666556, 0.16666576, 0.5, 1.0))
 _Q64 = (
     2.5100424157005067e-08,
     2.7620138719733994e-07,
@@ -35,43 +41,72 @@ _Q64 = (
     0.04166666666662399,
     0.16666666666666669,
     0.5000000000000001,
+    1.0,
 )
 
 
+def scale_of(beta, dtype):
+    """The constants that `exponential_in_units` takes for a beta > 0: an array (6,) of `dtype`.
+
+    They are the lowest difference that is told from -inf, beta / ln 2, -ln(2) / beta in two pieces, beta, and `unit`.
+    """
+    dtype = np.dtype(dtype)
+    step = _LN2 / Fraction(beta)
+    high = dtype.type(float(step))
+    low = dtype.type(float(step - Fraction(float(high))))
+    lowest, unit = (_LOWEST_32, UNIT_32) if dtype == np.float32 else (_LOWEST_64, UNIT_64)
+    return np.array([float(lowest) / beta, float(1 / step), -high, -low, beta, unit], dtype)
+
+
+_PLAIN_32 = tuple(scale_of(1.0, np.float32))
+_PLAIN_64 = tuple(float(constant) for constant in scale_of(1.0, np.float64))
+
+
+@compiled(inline=True)
+def unpacked(scale):
+    """An array from scale_of as the tuple that `exponential_in_units` takes, so that the constants stay in registers."""
+    return scale[0], scale[1], scale[2], scale[3], scale[4], scale[5]
+
+
+def plain_scale(logits):
+    """The scale of beta = 1 in the type of an array, known to the compiler; only a kernel calls it."""
+    raise NotImplementedError
+
+
 def exponential(high, low):
-    """exp(high + low) as float32 or float64, whichever both are; a kernel calls it, Python does not.
+    """exp(high + low), in the type of both; only a kernel calls it.
 
     Args:
-      high: the argument, <= 0; -inf gives 0 and NaN gives NaN.
+      high: float32 or float64, <= 0; -inf gives 0 and NaN gives NaN.
       low: what rounding took from it, at most a few units in the last place of `high`. It may be anything where
         `high` is not finite: the error terms of a sum or product that overflows are infinite or NaN.
     """
     raise NotImplementedError
 
 
-def _exponential32(high, low):
-    # A comparison with NaN is false: `high` keeps its NaN, `low` loses its own.
-    low = low if high > _LOWEST_32 else _ZERO_32
-    high = _LOWEST_32 if high < _LOWEST_32 else high
-    shifted = fused_multiply_add(high, _LOG2E_32, _ROUNDING_32)
-    n = shifted - _ROUNDING_32
-    r = fused_multiply_add(n, -_LN2_HIGH_32, high)
-    r = fused_multiply_add(n, -_LN2_LOW_32, r + low)
+def exponential_in_units(difference, lost, scale):
+    """`unit` * exp(beta * (difference + lost)), in the type of `difference`; only a kernel calls it.
+
+    Args:
+      difference: float32 or float64, <= 0; -inf gives 0 and NaN gives NaN.
+      lost: what rounding took from `difference`, at most half a unit in its last place; or None.
+      scale: from plain_scale, or unpacked from scale_of.
+    """
+    raise NotImplementedError
+
+
+@compiled(inline=True)
+def _of_reduced32(r):
     q = fused_multiply_add(_Q32[0], r, _Q32[1])
     q = fused_multiply_add(q, r, _Q32[2])
     q = fused_multiply_add(q, r, _Q32[3])
     q = fused_multiply_add(q, r, _Q32[4])
-    power = fused_multiply_add(q, r * r, r) + _ONE_32
-    return power * float_of_bits(np.int32((bits_of(shifted) << _STEP_32) + _EXPONENT_32)) * _UNSTEP_32
+    q = fused_multiply_add(q, r, _Q32[5])
+    return fused_multiply_add(q, r, _Q32[5])
 
 
-def _exponential64(high, low):
-    low = low if high > _LOWEST_64 else 0.0
-    high = _LOWEST_64 if high < _LOWEST_64 else high
-    shifted = fused_multiply_add(high, _LOG2E_64, _ROUNDING_64)
-    n = shifted - _ROUNDING_64
-    r = fused_multiply_add(n, -_LN2_HIGH_64, high)
-    r = fused_multiply_add(n, -_LN2_LOW_64, r + low)
+@compiled(inline=True)
+def _of_reduced64(r):
     q = fused_multiply_add(_Q64[0], r, _Q64[1])
     q = fused_multiply_add(q, r, _Q64[2])
     q = fused_multiply_add(q, r, _Q64[3])
@@ -81,14 +116,61 @@ def _exponential64(high, low):
     q = fused_multiply_add(q, r, _Q64[7])
     q = fused_multiply_add(q, r, _Q64[8])
     q = fused_multiply_add(q, r, _Q64[9])
-    power = fused_multiply_add(q, r * r, r) + 1.0
-    return power * float_of_bits((bits_of(shifted) << _STEP_64) + _EXPONENT_64) * _UNSTEP_64
+    q = fused_multiply_add(q, r, _Q64[10])
+    return fused_multiply_add(q, r, _Q64[10])
+
+
+def _in_units32(difference, lost, scale):
+    lowest, powers, minus_ln2_high, minus_ln2_low, beta, _unit = scale
+    # A comparison with NaN is false, so NaN stays.
+    difference = lowest if difference < lowest else difference
+    shifted = fused_multiply_add(difference, powers, _ROUNDING_32)
+    n = shifted - _ROUNDING_32
+    r = fused_multiply_add(n, minus_ln2_high, difference)
+    if lost is not None:
+        r += lost
+    r = fused_multiply_add(n, minus_ln2_low, r) * beta
+    return _of_reduced32(r) * float_of_bits(np.int32(bits_of(shifted) << _SHIFT_32))
+
+
+def _in_units64(difference, lost, scale):
+    lowest, powers, minus_ln2_high, minus_ln2_low, beta, _unit = scale
+    difference = lowest if difference < lowest else difference
+    shifted = fused_multiply_add(difference, powers, _ROUNDING_64)
+    n = shifted - _ROUNDING_64
+    r = fused_multiply_add(n, minus_ln2_high, difference)
+    if lost is not None:
+        r += lost
+    r = fused_multiply_add(n, minus_ln2_low, r) * beta
+    return _of_reduced64(r) * float_of_bits(bits_of(shifted) << _SHIFT_64)
+
+
+def _exponential32(high, low):
+    # Where `high` is below the lowest or NaN, `low` may be anything.
+    return _plain_in_units32(high, low if high > _LOWEST_32 else _ZERO_32, _PLAIN_32) * _PER_UNIT_32
+
+
+def _exponential64(high, low):
+    return _plain_in_units64(high, low if high > _LOWEST_64 else _ZERO_64, _PLAIN_64) * _PER_UNIT_64
+
+
+_plain_in_units32, _plain_in_units64 = compiled(_in_units32, inline=True), compiled(_in_units64, inline=True)
+_PER_UNIT_32, _PER_UNIT_64 = np.float32(2.0**-64), np.float64(2.0**-128)
 
 
 @overload(exponential, jit_options={"fastmath": False, "error_model": "numpy"})
 def _choose_exponential(high, low):
-    if high == low == types.float32:
-        return _exponential32
-    if high == low == types.float64:
-        return _exponential64
+    if high == low:
+        return {types.float32: _exponential32, types.float64: _exponential64}.get(high)
     return None
+
+
+@overload(exponential_in_units, jit_options={"fastmath": False, "error_model": "numpy"})
+def _choose_exponential_in_units(difference, lost, scale):
+    return {types.float32: _in_units32, types.float64: _in_units64}.get(difference)
+
+
+@overload(plain_scale, jit_options={"error_model": "numpy"})
+def _choose_plain_scale(logits):
+    constants = _PLAIN_32 if logits.dtype == types.float32 else _PLAIN_64
+    return lambda logits: constants

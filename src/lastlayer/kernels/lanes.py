@@ -1,32 +1,37 @@
 """Functions across examples: each vector lane is another example, each step another class.
 
-This serves an axis that is not the last, where neighbours in memory are examples, and short rows, which are turned
-into that form a tile at a time. All arrays are (outer, K, inner) and C-contiguous; lanes are `start` to `stop` of the
-last axis. The `state` (4, lanes) is scratch memory of the caller, in the type of the logits: the maximum of each lane
-and the sum of its exponentials in three parts, as in exponential_sum.
+This serves an axis that is not the last, where neighbours in memory are examples, and short rows, which are turned into
+that form a tile at a time. Logits are (outer, K, inner) and C-contiguous; lanes are `start` to `stop` of the last axis.
+The `state` (6, lanes) is scratch memory of the caller, in the type of the logits: the maximum of each lane, the sum of
+its exponentials in three parts as in row_sums, and two sums over the classes of one block.
 """
 
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exact import exact_sum, scaled_difference
-from lastlayer.kernels.exponential import exponential
-from lastlayer.kernels.instructions import maximum
+from lastlayer.kernels.exact import exact_sum, surely_below
+from lastlayer.kernels.exponential import exponential_in_units
+from lastlayer.kernels.instructions import fused_multiply_add, maximum
 from lastlayer.kernels.logarithm import logarithm
 
-TOP, OTHERS, LOST, WINNERS = 0, 1, 2, 3
+TOP, OTHERS, LOST, WINNERS, _BLOCK_SUM, _BLOCK_OTHERS = range(6)
+STATES = 6
+# Classes that are added plainly before their sum is added exactly.
+_BLOCK = 32
 
 
 @compiled(inline=True)
 def find_maxima(logits, outer, start, stop, state):
     """Write each lane's maximum over the classes, NaN where there is a NaN."""
     top = state[TOP, : stop - start]
+    first = logits[outer, 0, start:stop]
     for lane in range(top.size):
-        top[lane] = -np.inf
-    for k in range(logits.shape[1]):
+        top[lane] = first[lane]
+    for k in range(1, logits.shape[1]):
         row = logits[outer, k, start:stop]
+        # In this order; with the stored maximum first, LLVM makes a masked store of it, which is slow.
         for lane in range(top.size):
-            top[lane] = maximum(top[lane], row[lane])
+            top[lane] = maximum(row[lane], top[lane])
 
 
 @compiled(inline=True)
@@ -40,22 +45,78 @@ def copy_lanes(source, target, outer, start, stop):
 
 
 @compiled(inline=True)
-def sum_lanes(logits, outer, start, stop, beta, beta_low, keep, state):
-    """Sum each lane's exponentials, compensated; leave them in `logits` if `keep` is True, not if it is None."""
-    top, others = state[TOP, : stop - start], state[OTHERS, : stop - start]
-    lost, winners = state[LOST, : stop - start], state[WINNERS, : stop - start]
-    for lane in range(top.size):
-        others[lane] = lost[lane] = winners[lane] = 0
-    for k in range(logits.shape[1]):
-        row = logits[outer, k, start:stop]
+def replace_lanes_by_exponentials(logits, outer, start, stop, scale, state):
+    """Replace the logits by `unit` exp(beta (z - top)) and leave their sum, in units, in state[OTHERS].
+
+    The difference is rounded once; blocks of classes are added exactly.
+    """
+    top, total = state[TOP, : stop - start], state[OTHERS, : stop - start]
+    lost, block_sum = state[LOST, : stop - start], state[_BLOCK_SUM, : stop - start]
+    num_classes = logits.shape[1]
+    for first in range(0, num_classes, _BLOCK):
+        last = min(first + _BLOCK, num_classes)
+        row = logits[outer, first, start:stop]
         for lane in range(top.size):
-            high, low = scaled_difference(row[lane], top[lane], beta, beta_low)
-            value = exponential(high, low)
-            if keep is not None:
+            value = exponential_in_units(row[lane] - top[lane], None, scale)
+            row[lane] = value
+            block_sum[lane] = value
+        for k in range(first + 1, last - 1, 2):
+            row, next_row = logits[outer, k, start:stop], logits[outer, k + 1, start:stop]
+            for lane in range(top.size):
+                value = exponential_in_units(row[lane] - top[lane], None, scale)
+                next_value = exponential_in_units(next_row[lane] - top[lane], None, scale)
                 row[lane] = value
-            at_top = np.floor(value)
-            winners[lane] += at_top
-            others[lane], error = exact_sum(others[lane], value - at_top)
+                next_row[lane] = next_value
+                block_sum[lane] += value + next_value
+        if (last - first) % 2 == 0:
+            row = logits[outer, last - 1, start:stop]
+            for lane in range(top.size):
+                value = exponential_in_units(row[lane] - top[lane], None, scale)
+                row[lane] = value
+                block_sum[lane] += value
+        if first == 0:
+            for lane in range(top.size):
+                total[lane] = block_sum[lane]
+                lost[lane] = 0
+        else:
+            for lane in range(top.size):
+                total[lane], error = exact_sum(total[lane], block_sum[lane])
+                lost[lane] += error
+    for lane in range(top.size):
+        total[lane] += lost[lane]
+
+
+@compiled(inline=True)
+def sum_lanes_in_parts(logits, outer, start, stop, scale, keep, state):
+    """Sum each lane's exponentials, from exact differences, into state[OTHERS], [LOST] and [WINNERS].
+
+    `keep` is True to replace the logits by their exponentials, in units, and None to leave them alone.
+    """
+    top, total = state[TOP, : stop - start], state[OTHERS, : stop - start]
+    lost, winners = state[LOST, : stop - start], state[WINNERS, : stop - start]
+    block_sum, block_others = state[_BLOCK_SUM, : stop - start], state[_BLOCK_OTHERS, : stop - start]
+    unit, half = scale[5], logits.dtype.type(0.5)
+    per_unit = logits.dtype.type(1) / unit
+    for lane in range(top.size):
+        total[lane] = lost[lane] = winners[lane] = 0
+    for first in range(0, logits.shape[1], _BLOCK):
+        for lane in range(top.size):
+            block_sum[lane] = block_others[lane] = 0
+        for k in range(first, min(first + _BLOCK, logits.shape[1])):
+            row = logits[outer, k, start:stop]
+            for lane in range(top.size):
+                bottom = surely_below(top[lane], scale[0])
+                logit = bottom if row[lane] < bottom else row[lane]
+                difference, rounding = exact_sum(logit, -top[lane])
+                value = exponential_in_units(difference, rounding, scale)
+                if keep is not None:
+                    row[lane] = value
+                block_sum[lane] += value
+                block_others[lane] += logits.dtype.type(0) if value >= unit else value
+        for lane in range(top.size):
+            # What the two sums differ by is a whole number of units, but for rounding.
+            winners[lane] += np.floor((block_sum[lane] - block_others[lane]) * per_unit + half)
+            total[lane], error = exact_sum(total[lane], block_others[lane] * per_unit)
             lost[lane] += error
 
 
@@ -69,40 +130,40 @@ def take_logarithms(count, state):
 
 
 @compiled(inline=True)
-def softmax_in_place(array, outer, start, stop, beta, beta_low, state):
+def softmax_in_place(array, outer, start, stop, scale, state):
     """Replace the logits of the lanes by their probabilities."""
     find_maxima(array, outer, start, stop, state)
-    sum_lanes(array, outer, start, stop, beta, beta_low, True, state)
-    scale = state[OTHERS, : stop - start]
+    replace_lanes_by_exponentials(array, outer, start, stop, scale, state)
+    factor = state[OTHERS, : stop - start]
     one = array.dtype.type(1)
-    for lane in range(scale.size):
-        scale[lane] = one / (state[WINNERS, lane] + (scale[lane] + state[LOST, lane]))
+    for lane in range(factor.size):
+        factor[lane] = one / factor[lane]
     for k in range(array.shape[1]):
         row = array[outer, k, start:stop]
-        for lane in range(scale.size):
-            row[lane] *= scale[lane]
+        for lane in range(factor.size):
+            row[lane] *= factor[lane]
 
 
 @compiled(inline=True)
-def log_softmax_in_place(array, outer, start, stop, beta, beta_low, state):
+def log_softmax_in_place(array, outer, start, stop, scale, state):
     """Replace the logits of the lanes by their log-probabilities."""
     find_maxima(array, outer, start, stop, state)
-    sum_lanes(array, outer, start, stop, beta, beta_low, None, state)
+    sum_lanes_in_parts(array, outer, start, stop, scale, None, state)
     take_logarithms(stop - start, state)
-    top, log_sum = state[TOP, : stop - start], state[OTHERS, : stop - start]
+    top, log_sum, beta = state[TOP, : stop - start], state[OTHERS, : stop - start], scale[4]
     for k in range(array.shape[1]):
         row = array[outer, k, start:stop]
         for lane in range(top.size):
-            row[lane] = beta * (row[lane] - top[lane]) - log_sum[lane]
+            row[lane] = fused_multiply_add(beta, row[lane] - top[lane], -log_sum[lane])
 
 
 @compiled(inline=True)
-def logsumexp_of_lanes(logits, outer, start, stop, beta, beta_low, state, sums):
+def logsumexp_of_lanes(logits, outer, start, stop, scale, state, sums):
     """Write the smooth maximum of each lane to `sums` (stop - start,); a maximum of -inf or +inf is kept."""
     find_maxima(logits, outer, start, stop, state)
-    sum_lanes(logits, outer, start, stop, beta, beta_low, None, state)
+    sum_lanes_in_parts(logits, outer, start, stop, scale, None, state)
     take_logarithms(stop - start, state)
-    inverse = np.float64(beta) + np.float64(beta_low)
+    beta = np.float64(scale[4])
     for lane in range(sums.size):
         top = np.float64(state[TOP, lane])
-        sums[lane] = top if np.isinf(top) else top + np.float64(state[OTHERS, lane]) / inverse
+        sums[lane] = top if np.isinf(top) else top + np.float64(state[OTHERS, lane]) / beta

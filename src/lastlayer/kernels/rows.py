@@ -1,54 +1,65 @@
 """Functions of contiguous rows, one row after the other, lanes along its classes: for rows that are not short.
 
-Every kernel takes (n, K) arrays of one type and allocates nothing; where it writes (n, K), it may write over its input.
+Every kernel takes (n, K) arrays of one type and a `scale` from exponential.scale_of in that type, and allocates
+nothing; where it writes (n, K), it may write over its input.
 """
 
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential_sum import copied_maximum, log_of_sum, row_maximum, sum_of_exponentials
+from lastlayer.kernels.exponential import unpacked
+from lastlayer.kernels.instructions import fused_multiply_add
+from lastlayer.kernels.row_sums import (
+    copied_maximum_and_place,
+    log_of_sum,
+    maximum_and_place,
+    replace_by_exponentials,
+    sum_in_parts,
+)
 
 
 @compiled
-def softmax_rows(logits, beta, beta_low, probabilities):
+def softmax_rows(logits, scale, probabilities):
     """Write exp(beta z) / sum exp(beta z) of each row."""
+    constants = unpacked(scale)
     for i in range(logits.shape[0]):
         row = probabilities[i]
-        top = copied_maximum(logits[i], row)
-        others, lost, winners = sum_of_exponentials(row, top, beta, beta_low, True)
-        scale = row.dtype.type(1.0 / (winners + others + lost))
+        top, _place = copied_maximum_and_place(logits[i], row)
+        factor = row.dtype.type(1.0 / replace_by_exponentials(row, top, constants))
         for j in range(row.size):
-            row[j] *= scale
+            row[j] *= factor
 
 
 @compiled
-def log_softmax_rows(logits, beta, beta_low, log_probabilities):
+def log_softmax_rows(logits, scale, log_probabilities):
     """Write beta z - log sum exp(beta z) of each row."""
+    constants = unpacked(scale)
+    beta = constants[4]
     for i in range(logits.shape[0]):
         row, target = logits[i], log_probabilities[i]
-        top = row_maximum(row)
-        others, lost, winners = sum_of_exponentials(row, top, beta, beta_low, None)
-        log_sum = row.dtype.type(log_of_sum(others, lost, winners))
+        top, place = maximum_and_place(row)
+        others, lost, winners = sum_in_parts(row, top, place, constants, None)
+        minus_log_sum = row.dtype.type(-log_of_sum(others, lost, winners))
         if row.ctypes.data == target.ctypes.data:
             for j in range(row.size):
-                row[j] = beta * (row[j] - top) - log_sum
+                row[j] = fused_multiply_add(beta, row[j] - top, minus_log_sum)
         else:
             for j in range(row.size):
-                target[j] = beta * (row[j] - top) - log_sum
+                target[j] = fused_multiply_add(beta, row[j] - top, minus_log_sum)
 
 
 @compiled
-def logsumexp_rows(logits, beta, beta_low, sums):
+def logsumexp_rows(logits, scale, sums):
     """Write log(sum exp(beta z)) / beta of each row to the float64 `sums` (n,): the smooth maximum.
 
     A row of nothing but -inf is -inf and a row with +inf is +inf, by definition.
     """
-    inverse = np.float64(beta) + np.float64(beta_low)
+    constants = unpacked(scale)
     for i in range(logits.shape[0]):
         row = logits[i]
-        top = row_maximum(row)
+        top, place = maximum_and_place(row)
         if np.isinf(top):
             sums[i] = top
             continue
-        others, lost, winners = sum_of_exponentials(row, top, beta, beta_low, None)
-        sums[i] = np.float64(top) + log_of_sum(others, lost, winners) / inverse
+        others, lost, winners = sum_in_parts(row, top, place, constants, None)
+        sums[i] = np.float64(top) + log_of_sum(others, lost, winners) / np.float64(constants[4])

@@ -3,7 +3,8 @@
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential_sum import copied_maximum, log_of_sum, row_maximum, sum_of_exponentials
+from lastlayer.kernels.exponential import plain_scale
+from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, sum_in_parts
 
 
 @compiled(inline=True, fastmath={"reassoc"})
@@ -31,7 +32,8 @@ def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, loss
       losses: (n,) float64, written.
       gradient: (n, K) in the type of `logits`, written, may be `logits` itself; or None.
     """
-    one, zero = logits.dtype.type(1), logits.dtype.type(0)
+    constants = plain_scale(logits)
+    per_unit = 1.0 / np.float64(constants[5])
     class_total = class_weight.sum()
     for i in range(logits.shape[0]):
         label, weight = labels[i], label_weight[i]
@@ -39,28 +41,28 @@ def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, loss
             losses[i] = 0.0
             if gradient is not None:
                 for j in range(gradient.shape[1]):
-                    gradient[i, j] = zero
+                    gradient[i, j] = 0
             continue
         logit = logits[i, label]
         if gradient is None:
             row = logits[i]
-            top = row_maximum(row)
+            top, place = maximum_and_place(row)
         else:
             row = gradient[i]
-            top = copied_maximum(logits[i], row)
+            top, place = copied_maximum_and_place(logits[i], row)
         spread = _below_top(row, top, class_weight)
         if gradient is None:
-            others, lost, winners = sum_of_exponentials(row, top, one, zero, None)
+            others, lost, winners = sum_in_parts(row, top, place, constants, None)
         else:
-            others, lost, winners = sum_of_exponentials(row, top, one, zero, True)
-        total = winners + others + lost
+            others, lost, winners = sum_in_parts(row, top, place, constants, True)
+        total = winners + (others + lost)
         log_sum = log_of_sum(others, lost, winners)
         at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight > 0.0 else 0.0 * log_sum
         losses[i] = weight * at_label + (class_total * log_sum + spread)
         if gradient is not None:
-            value = np.float64(row[label])
-            not_label = (winners - 1.0) + others + lost if value >= 1.0 else total - value
-            scale = (weight + class_total) / total
+            value = np.float64(row[label]) * per_unit
+            not_label = (winners - 1.0) + (others + lost) if value >= 1.0 else total - value
+            scale = (weight + class_total) / total * per_unit
             for j in range(row.size):
                 row[j] = row[j] * scale - class_weight[j]
             row[label] = (class_total * value - weight * not_label) / total - class_weight[label]

@@ -47,6 +47,7 @@ def cross_entropy(logits, labels, *, class_weight=None, label_smoothing=0.0, ign
     Returns: (...) losses in the dtype of `logits` (float64 for integers, float16 computed in float32). A label that is
       impossible costs +inf, and so does smoothing over an impossible class whose weight is not 0. A row that holds
       NaN or +inf, or nothing but -inf, is NaN.
+
     Raises:
       ValueError: if there are no classes, a shape does not fit, or a label is out of range (it names the first).
       TypeError: if the labels are not integers.
@@ -77,6 +78,7 @@ def cross_entropy_value_and_grad(
       out: (..., K) array for the gradient, in the result's dtype; it may be `logits` itself.
     Returns: a named tuple of `losses` (...) as cross_entropy gives them and `gradient` (..., K), both in the dtype of
       `logits`; row i of the gradient is the gradient of loss i.
+
     Raises:
       ValueError: if there are no classes, a shape does not fit, or a label is out of range (it names the first).
       TypeError: if the labels are not integers.

@@ -14,6 +14,7 @@ def nll(log_probabilities, labels):
       labels: (...) integers in 0..K-1.
     Returns: (...) losses in the dtype of `log_probabilities` (float64 for integers); a label of probability 0 costs
       +inf.
+
     Raises:
       ValueError: if there are no classes, `labels` have another shape, or one is out of range (it names the first).
       TypeError: if the labels are not integers.

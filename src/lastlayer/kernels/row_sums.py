@@ -1,0 +1,151 @@
+"""The maximum and the sum of exponentials of one contiguous row: vector sums in short blocks, compensated across them.
+
+Where a logarithm or a gradient follows, the sum comes in two parts. Entries at the maximum, whose exponential is 1, are
+counted; all others are added. So the logarithm keeps its relative accuracy when one class takes nearly everything
+(it is the log1p of the others), and the gradient of a confident right answer does not cancel. Counting is only needed
+in the block that holds the maximum: should another block reach it too, the sum is at least 2 and nothing cancels.
+"""
+
+import numpy as np
+
+from lastlayer.kernels._compile import compiled
+from lastlayer.kernels.exact import exact_sum, surely_below
+from lastlayer.kernels.exponential import exponential_in_units
+from lastlayer.kernels.instructions import maximum
+from lastlayer.kernels.logarithm import logarithm
+
+# Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two.
+_BLOCK_BYTES = 512
+
+
+@compiled(inline=True)
+def maximum_and_place(row):
+    """The largest entry of a row, NaN if there is one, -inf if all are; and where the block that holds it starts."""
+    block = _BLOCK_BYTES // row.itemsize
+    top, place = row.dtype.type(-np.inf), 0
+    for start in range(0, row.size, block):
+        here = _maximum(row[start : start + block])
+        place = start if here > top else place
+        top = maximum(top, here)
+    return top, place
+
+
+@compiled(inline=True)
+def copied_maximum_and_place(row, copy):
+    """maximum_and_place of `row`, leaving the row in `copy`, which may be `row` itself.
+
+    Whoever writes over a row copies it first and then works in place: LLVM vectorises a loop over one array, but
+    falls back to scalar code when what it reads and what it writes may be the same.
+    """
+    if row.ctypes.data == copy.ctypes.data:
+        return maximum_and_place(row)
+    block = _BLOCK_BYTES // row.itemsize
+    top, place = row.dtype.type(-np.inf), 0
+    for start in range(0, row.size, block):
+        here = _copied_maximum(row[start : start + block], copy[start : start + block])
+        place = start if here > top else place
+        top = maximum(top, here)
+    return top, place
+
+
+@compiled(inline=True)
+def replace_by_exponentials(row, top, scale):
+    """Replace each entry by `unit` exp(beta (entry - top)) and return their sum, in float64 and in units.
+
+    The difference is rounded once, to the type of the row.
+    """
+    block = _BLOCK_BYTES // row.itemsize
+    total = lost = 0.0
+    for start in range(0, row.size, block):
+        total, error = exact_sum(total, np.float64(_plain_block(row[start : start + block], top, scale)))
+        lost += error
+    return total + lost
+
+
+@compiled(inline=True)
+def sum_in_parts(row, top, place, scale, keep):
+    """Sum exp(beta (row - top)) in float64, from exact differences, as (others, others_low, winners).
+
+    Args:
+      row: (K,) logits, float32 or float64.
+      top: their maximum; if it is not finite, the sum is NaN.
+      place: where the block that holds it starts.
+      scale: the constants of the exponential.
+      keep: True to replace the row by its exponentials, in units; None to leave it alone.
+    Returns: the sum over all that is not counted, as an unevaluated sum of two; and the number of entries that reach
+      the maximum, or not all of them but at least one.
+    """
+    block, per_unit = _BLOCK_BYTES // row.itemsize, 1.0 / np.float64(scale[5])
+    bottom = surely_below(top, scale[0])
+    others, winners = _counted_block(row[place : place + block], top, bottom, scale, keep)
+    total, lost = np.float64(others), 0.0
+    for start in range(0, row.size, block):
+        if start != place:
+            part = _exact_block(row[start : start + block], top, bottom, scale, keep)
+            total, error = exact_sum(total, np.float64(part))
+            lost += error
+    return total * per_unit, lost * per_unit, np.float64(winners)
+
+
+@compiled(inline=True)
+def log_of_sum(others, lost, winners):
+    """log(winners + others + lost) in float64, to full relative accuracy when it is near 0."""
+    high, low = exact_sum(winners, others)
+    return logarithm(high, low + lost)
+
+
+@compiled(inline=True)
+def _maximum(part):
+    top = part.dtype.type(-np.inf)
+    for j in range(part.size):
+        top = maximum(top, part[j])
+    return top
+
+
+@compiled(inline=True)
+def _copied_maximum(part, copy):
+    top = part.dtype.type(-np.inf)
+    for j in range(part.size):
+        copy[j] = part[j]
+        top = maximum(top, part[j])
+    return top
+
+
+@compiled(inline=True, fastmath={"reassoc"})
+def _plain_block(part, top, scale):
+    total = part.dtype.type(0)
+    for j in range(part.size):
+        value = exponential_in_units(part[j] - top, None, scale)
+        part[j] = value
+        total += value
+    return total
+
+
+@compiled(inline=True, fastmath={"reassoc"})
+def _exact_block(part, top, bottom, scale, keep):
+    total = part.dtype.type(0)
+    for j in range(part.size):
+        # -inf is brought up to the bottom, where exp is 0 all the same: -inf has no exact difference.
+        logit = bottom if part[j] < bottom else part[j]
+        difference, lost = exact_sum(logit, -top)
+        value = exponential_in_units(difference, lost, scale)
+        if keep is not None:
+            part[j] = value
+        total += value
+    return total
+
+
+@compiled(inline=True, fastmath={"reassoc"})
+def _counted_block(part, top, bottom, scale, keep):
+    others = winners = part.dtype.type(0)
+    per_unit = part.dtype.type(1) / scale[5]
+    for j in range(part.size):
+        logit = bottom if part[j] < bottom else part[j]
+        difference, lost = exact_sum(logit, -top)
+        value = exponential_in_units(difference, lost, scale)
+        if keep is not None:
+            part[j] = value
+        winner = np.floor(value * per_unit)
+        winners += winner
+        others += value - winner * scale[5]
+    return others, winners
