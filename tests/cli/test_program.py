@@ -1,8 +1,10 @@
 import importlib
 import json
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 
 import click
 import pytest
@@ -101,6 +103,34 @@ def test_a_reader_that_leaves_is_no_error():
             stderr=subprocess.PIPE,
         )
     assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+def test_a_table_on_a_terminal_and_plain_text_in_a_pipe():
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "40"}
+    arguments = [sys.executable, "-m", "lastlayer", "explain", "2", "1", "--beta", "500"]
+    with subprocess.Popen(arguments, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        # Linux ends a terminal whose writer has left with an input/output error.
+        with suppress(OSError):
+            while chunk := os.read(ours, 1 << 16):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert "────" in shown.decode()
+    assert "10^434.294" in shown.decode()  # a figure is never cut, however narrow the terminal
+    piped = lastlayer_command("explain", "2", "1", "--beta", "500").stdout
+    assert b"-----" in piped
+    assert b"\x1b" not in piped
+    assert piped.isascii()
+
+
+def test_text_that_standard_output_cannot_encode():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ran = lastlayer_command("explain", "2", "1", "--classes", "é,日本", env=environment)
+    assert ran.returncode == 0
+    assert rb"\u65e5" in ran.stdout
 
 
 def test_the_program_is_the_entry_point():

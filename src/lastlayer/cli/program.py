@@ -1,6 +1,7 @@
 """The command `lastlayer` itself: its subcommands, imported when they are asked for, and its exit codes."""
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -118,4 +119,7 @@ def program():
 
 def main():
     """Run the command `lastlayer` on the arguments of this process, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a class name must not fail on how a terminal encodes
     program.main()
