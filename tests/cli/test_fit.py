@@ -82,7 +82,8 @@ def test_summary(run, table, tmp_path):
 
 
 def test_a_column_of_lists_from_standard_input(run, tmp_path):
-    rows = [{"e": [float(i % 3), float(i % 2)], "label": i % 3} for i in range(60)]
+    rng = np.random.default_rng(3)
+    rows = [{"e": [i % 3 + rng.normal(), rng.normal()], "label": i % 3} for i in range(90)]
     text = "\n".join(map(json.dumps, rows))
     result = run("fit", "-", "-o", tmp_path / "m", "--json", stdin=text)
     assert result.exit_code == 0, result.output
@@ -94,7 +95,7 @@ def test_a_column_of_lists_from_standard_input(run, tmp_path):
 def test_npz(run, tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
-    np.savez(tmp_path / "d.npz", X=rng.random((80, 3), dtype=np.float32) + y[:, None], y=y)
+    np.savez(tmp_path / "d.npz", X=rng.standard_normal((80, 3), dtype=np.float32) + y[:, None], y=y)
     result = run("fit", tmp_path / "d.npz", "-o", tmp_path / "m", "--json")
     assert result.exit_code == 0, result.output
     evaluated = run("evaluate", tmp_path / "m", tmp_path / "d.npz", "--json")
