@@ -96,7 +96,7 @@ def test_npz(run, tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     np.savez(tmp_path / "d.npz", X=rng.standard_normal((80, 3), dtype=np.float32) + y[:, None], y=y)
-    result = run("fit", tmp_path / "d.npz", "-o", tmp_path / "m", "--json")
+    result = run("fit", tmp_path / "d.npz", "--holdout", "0.5", "-o", tmp_path / "m", "--json")
     assert result.exit_code == 0, result.output
     evaluated = run("evaluate", tmp_path / "m", tmp_path / "d.npz", "--json")
     assert evaluated.exit_code == 0, evaluated.output

@@ -7,7 +7,7 @@ from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
 from lastlayer.storage import read_head
 
-_SHOWN = 5
+_WIDTH = 50
 
 
 @click.command("info")
@@ -46,12 +46,10 @@ def command(model, as_json):
 
 
 def _readable(document):
-    names = [str(name) for name in document["classes"][:_SHOWN]]
-    more = len(document["classes"]) - len(names)
     pairs = [
         ("model", document["model"]),
         ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
-        ("classes", f"{len(document['classes']):,}: {', '.join(names)}" + (" ..." if more else "")),
+        ("classes", f"{len(document['classes']):,}: {_first_few(document['classes'])}"),
         ("features", f"{document['features']:,}{_columns(document)}"),
         ("numbers", document["dtype"]),
         ("C", f"{document['C']:g}"),
@@ -72,6 +70,16 @@ def _readable(document):
             pairs.append(("log-loss", f"{before:.4f} on held-out rows, {after:.4f} calibrated"))
         pairs.append(("seconds", f"{training['seconds']:.2f}"))
     return pairs
+
+
+def _first_few(classes):
+    """As many names as fit a line."""
+    shown = str(classes[0])
+    for name in classes[1:]:
+        if len(shown) + len(str(name)) > _WIDTH:
+            return f"{shown} ..."
+        shown += f", {name}"
+    return shown
 
 
 def _columns(document):
