@@ -7,7 +7,8 @@ dual objective  sum_i s_i H(p_i) - ||X'S(P - Y)||² / (2 lambda)  is at most F*,
 
 (Shalev-Shwartz & Zhang 2014, Accelerated proximal stochastic dual coordinate ascent, section 2). The head's own
 probabilities serve as P. Where an intercept is not quite at its optimum, they are first mixed with as little as
-possible of one common distribution q that repairs the condition.
+possible of one common distribution q that repairs the condition. Last, P is moved towards Y as far as pays, which
+bounds F - F* by F itself at the worst.
 """
 
 import numpy as np
@@ -39,5 +40,7 @@ def duality_gap(loss, weight, intercept, gradient, residual_sum, class_sums, sha
             # Entropy is concave: a mixture has at least the mixture of the entropies.
             entropy = (1 - mixed) * entropy - mixed * float(np.dot(common, np.log(common)))
             gradient = (1 - mixed) * gradient - mixed * class_sums
-    dual = entropy - np.vdot(gradient, gradient) / (2 * penalty)
+    quadratic = np.vdot(gradient, gradient) / (2 * penalty)
+    towards = min(1.0, max(0.0, entropy) / (2 * quadratic)) if quadratic > 0 else 1.0
+    dual = towards * entropy - towards * towards * quadratic
     return max(0.0, float(objective - dual))

@@ -9,7 +9,7 @@ to the class's own as the fit proceeds, couples the class's weights to its inter
 import numpy as np
 
 # Rows that estimate the covariance, for each feature and at least; a preconditioner needs no more.
-_ROWS_PER_FEATURE, _FEWEST_ROWS = 4, 2048
+_ROWS_PER_FEATURE, _FEWEST_ROWS = 8, 4096
 # Features beyond which only the leading eigenvectors are sought, and the rows that they are sought in.
 _MOST_FEATURES = 1024
 # Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
@@ -30,14 +30,14 @@ class Curvature:
         self._basis, self._eigenvalues, self._remainder = basis, eigenvalues, remainder
 
     @classmethod
-    def of_dense(cls, design, mean, row_weight):
-        """From a sample of the rows of a DenseDesign, about `mean` (D,)."""
+    def of_dense(cls, design, mean, row_weight, generator):
+        """From the rows of a DenseDesign about `mean` (D,), or a sample of them drawn by a RandomState."""
         num_rows, num_features = design.shape
         wide = num_features > _MOST_FEATURES
         enough = _MOST_FEATURES if wide else max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features)
         positive = np.flatnonzero(row_weight)
         if positive.size > enough:
-            positive = np.sort(np.random.default_rng(0).choice(positive, enough, replace=False))
+            positive = np.sort(generator.choice(positive, enough, replace=False))
         sample = design.take(positive) if positive.size < num_rows else design.take(slice(None))
         sample = sample - mean.astype(design.dtype)
         share = row_weight[positive] / row_weight[positive].sum()

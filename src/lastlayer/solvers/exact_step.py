@@ -2,12 +2,12 @@
 
 import math
 
-# The slope that may remain, as a share of the slope at 0, and looks at the function after which the best step serves.
-_SLOPE_LEFT, _MOST_LOOKS = 0.1, 12
+# What a further Newton step may still promise, as a share of the decrease so far, and the most looks at the function.
+_PROMISE_LEFT, _MOST_LOOKS = 0.01, 12
 
 
 def exact_step(function, value, slope):
-    """A step t > 0 with a slope at most a tenth of the first one, and its value; (0, value) if none is lower.
+    """A step t > 0 that takes all but about 1 % of the possible decrease, and its value; (0, value) if none is lower.
 
     Args:
       function: t -> (value, slope, curvature), convex.
@@ -23,7 +23,7 @@ def exact_step(function, value, slope):
             continue
         if value_here < best[1]:
             best = t, value_here
-            if abs(slope_here) <= -_SLOPE_LEFT * slope:
+            if slope_here * slope_here <= 2 * curvature * _PROMISE_LEFT * (value - value_here):
                 break
         if slope_here < 0:
             below = t

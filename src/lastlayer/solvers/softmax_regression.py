@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
+from lastlayer.solvers.design import SparseDesign
 from lastlayer.solvers.exact_step import exact_step
 from lastlayer.solvers.lbfgs import StepHistory
 from lastlayer.solvers.logit_line import LogitLine
@@ -47,9 +48,11 @@ class Optimum:
 
 
 def minimise(problem, *, tol, max_iter, start=None, report=None):
-    """Minimise F until the model of F promises a relative decrease below `tol`, or for `max_iter` iterations.
+    """Minimise F until `tol` is met, or for `max_iter` iterations.
 
-    A KeyboardInterrupt ends the search at the best head so far.
+    It is met where no entry of the gradient exceeds tol / 2 and the quadratic model of F promises a decrease below
+    100 tol F; or, whatever the gradient's scale, where it promises less than tol F / 100. A KeyboardInterrupt ends
+    the search at the best head so far.
 
     Args:
       problem: SoftmaxRegression.
@@ -60,6 +63,7 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
     began = time.perf_counter()
     search = _Search(problem, start)
     iterations, stopped, idle = 0, "max_iter", 0
+    tiny = np.finfo(float).tiny
 
     def optimum():
         return search.point.optimum(problem, iterations, time.perf_counter() - began, stopped)
@@ -68,8 +72,9 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
         while True:
             if report is not None:
                 report(optimum())
-            direction, promised = search.direction()
-            if promised <= tol * search.point.objective:
+            direction, promised, steepest = search.direction()
+            share = promised / max(search.point.objective, tiny)
+            if share <= 0.01 * tol or (steepest <= 0.5 * tol and share <= 100 * tol):
                 stopped = "converged"
                 break
             if iterations >= max_iter:
@@ -97,9 +102,10 @@ class SoftmaxRegression:
       num_classes: K >= 2.
       penalty: lambda of the objective with weights that sum to 1.
       fit_intercept: whether there is an intercept.
+      generator: numpy.random.RandomState that samples the rows of which the features' covariance is taken.
     """
 
-    def __init__(self, design, labels, row_weight, num_classes, penalty, *, fit_intercept=True):
+    def __init__(self, design, labels, row_weight, num_classes, penalty, *, fit_intercept, generator):
         self.design, self.labels, self.penalty, self.fit_intercept = design, labels, penalty, fit_intercept
         self.epsilon = float(np.finfo(design.dtype).eps)
         self.row_weight = row_weight / row_weight.sum()
@@ -107,8 +113,10 @@ class SoftmaxRegression:
         sums = self._class_sums(num_classes)
         self.mean = sums.sum(axis=0) if fit_intercept else np.zeros(design.shape[1])
         self.class_sums = sums - np.outer(self.shares, self.mean)
-        build = Curvature.of_sparse if hasattr(design, "squares") else Curvature.of_dense
-        self.curvature = build(design, self.mean, self.row_weight)
+        if isinstance(design, SparseDesign):
+            self.curvature = Curvature.of_sparse(design, self.mean, self.row_weight)
+        else:
+            self.curvature = Curvature.of_dense(design, self.mean, self.row_weight, generator)
 
     def _class_sums(self, num_classes):
         sums = np.zeros((num_classes, self.design.shape[1]))
@@ -129,7 +137,7 @@ class _Point:
     def __init__(self, problem, weight, intercept, loss, gradient, residual_sum, masses):
         self.weight, self.intercept, self.loss = weight, intercept, loss
         self.gradient, self.residual_sum, self.masses = gradient, residual_sum, masses
-        self.objective = loss + 0.5 * problem.penalty * float(np.vdot(weight, weight).astype(np.float64))
+        self.objective = float(loss + 0.5 * problem.penalty * float(np.vdot(weight, weight)))
 
     def slope(self, problem):
         """The gradient of the objective as one flat array."""
@@ -194,10 +202,10 @@ class _Search:
             self.point = self._point_after(0.0, weight, intercept)
 
     def direction(self):
-        """A direction of descent as (weight, intercept), and the decrease that its model of F promises."""
+        """A flat direction of descent, the decrease that the model of F promises, and the largest entry of F's slope."""
         slope = self.point.slope(self._problem)
         direction = self._history.direction(slope, self._precondition)
-        return direction, -0.5 * float(np.vdot(slope, direction))
+        return direction, -0.5 * float(np.vdot(slope, direction)), float(np.abs(slope).max())
 
     def _precondition(self, flat):
         problem, point = self._problem, self.point

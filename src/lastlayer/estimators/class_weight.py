@@ -1,0 +1,36 @@
+"""What class_weight means: one factor a class, multiplied into the weight of its rows."""
+
+import numpy as np
+
+
+def class_factors(class_weight, classes, labels, sample_weight):
+    """The factor of each class, (K,) float64.
+
+    Args:
+      class_weight: None (all 1), "balanced" (every class weighs the same in total, n / (K n_k)), or a dict from class
+        to factor; a class it leaves out has 1.
+      classes: (K,) the classes.
+      labels: (N,) int64, each row's class by its index.
+      sample_weight: (N,) float64; what counts as n and n_k when balanced.
+    Raises: ValueError for a factor that is negative or not finite, or a key that is no class; TypeError otherwise.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        totals = np.bincount(labels, sample_weight, len(classes))
+        return np.divide(totals.sum() / len(classes), totals, out=np.zeros(len(classes)), where=totals > 0)
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight: received {class_weight!r}, expected None, 'balanced' or a dict of factors.")
+    factors, index = np.ones(len(classes)), {name: k for k, name in enumerate(classes.tolist())}
+    for name, factor in class_weight.items():
+        if name not in index:
+            raise ValueError(f"class_weight: {name!r} is no class of y, expected keys among {_few(classes)}.")
+        if not (np.isfinite(factor) and factor >= 0):
+            raise ValueError(f"class_weight: {name!r} has {factor!r}, expected a finite factor that is not negative.")
+        factors[index[name]] = factor
+    return factors
+
+
+def _few(classes):
+    names = [repr(name) for name in classes[:5].tolist()]
+    return ", ".join(names) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

@@ -1,0 +1,315 @@
+"""SoftmaxClassifier: a softmax head on features, with scikit-learn's conventions."""
+
+import warnings
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lastlayer._arrays import as_sample_weight, positive_number
+from lastlayer.calibration import fit_temperature
+from lastlayer.decision import top_k
+from lastlayer.estimators.class_weight import class_factors
+from lastlayer.estimators.progress import ProgressLine
+from lastlayer.functions import log_softmax, softmax
+from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise
+from lastlayer.storage import encode_classes, write_head
+
+# Scores that predict and predict_top_k hold at a time.
+_SCORES = 1 << 22
+
+
+class FitInterrupted(UserWarning):
+    """Ctrl-C stopped a fit; the estimator holds the best head so far and can be used."""
+
+
+class TopKClasses(NamedTuple):
+    """What `predict_top_k` returns: `labels` (N, k) and `probabilities` (N, k), most probable class first."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
+    """A linear softmax head, fitted to the optimum of scikit-learn's LogisticRegression objective.
+
+        F(W, b) = sum_i s_i CE(x_i W' + b, y_i) / sum_i s_i + ||W||² / (2 C sum_i s_i),   in nats, b free
+
+    Same C, same argmin. Two classes are fitted as LogisticRegression does, with one weight vector for the second
+    class. Memory beyond X: logits twice, 8 N K bytes for float32 features, but at most 4 GiB, after which they are
+    computed anew at each look; 25 times the head, K D, for the solver's memory; D² numbers for the curvature. X is
+    neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these; float16
+    becomes float32, everything else float64.
+
+    Args:
+      C: inverse strength of the penalty, > 0. Features of unit length want 10 to 100: C = 1 shrinks their scores
+        hard, and `calibrate` repairs most of it, not all.
+      fit_intercept: whether to fit b; it is not penalised.
+      class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
+      tol: the fit ends where no entry of the gradient exceeds tol / 2 and the quadratic model of F promises a relative
+        decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
+      max_iter: iterations at most; each takes two products with X.
+      warm_start: start from the last fit's head if classes and features are as many.
+      random_state: seed of the sample of rows that estimates the features' covariance when there are many; it changes
+        the path to the optimum only. None is 0: the same fit each time.
+      verbose: 1 shows a progress line on standard error.
+
+    Attributes:
+      classes_: (K,) labels in sorted order.
+      coef_: (K, D), or (1, D) for two classes; in the dtype of the features.
+      intercept_: (K,) or (1,).
+      beta_: the inverse temperature of probabilities, softmax(beta_ * scores); 1 until `calibrate`.
+      optimum_: an Optimum: objective, gradient norm, a bound on F - F*, why the fit stopped.
+      n_iter_: (1,) iterations.
+      n_features_in_, feature_names_in_: as in scikit-learn.
+      header_: what `save` was told to remember; {} after a fit.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> head = SoftmaxClassifier(C=10).fit(X, y)
+    >>> head.predict(X[:2]).tolist(), round(head.score(X, y), 2)
+    ([0, 0], 0.97)
+    """
+
+    def __init__(
+        self,
+        *,
+        C=1.0,
+        fit_intercept=True,
+        class_weight=None,
+        tol=1e-4,
+        max_iter=1000,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the head. Ctrl-C stops at the best head so far, with a FitInterrupted warning.
+
+        Args:
+          X: (N, D) features, dense or sparse.
+          y: (N,) labels: strings, integers or booleans.
+          sample_weight: (N,) weights >= 0; a row of weight 0 is as good as absent.
+        Raises: ValueError or TypeError, in one sentence, for parameters out of range, NaN or infinite features, fewer
+          than two classes, or lengths that differ.
+        """
+        C, tol = positive_number(self.C, "C"), positive_number(self.tol, "tol")
+        if not isinstance(self.max_iter, Integral) or isinstance(self.max_iter, bool) or self.max_iter < 1:
+            raise ValueError(f"max_iter: received {self.max_iter!r}, expected a whole number of at least 1.")
+        previous = self._head_before() if self.warm_start else None
+        X, y = validate_data(self, X, y, **_accepted(X))
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y: only one class, {classes[0]!r}, in {len(y)} rows; the number of classes has to be at least two."
+            )
+        weight = as_sample_weight(sample_weight, len(y))
+        weight = np.ones(len(y)) if weight is None else weight
+        weight = weight * class_factors(self.class_weight, classes, labels, weight)[labels]
+        if not weight.any():
+            raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
+
+        binary = len(classes) == 2
+        # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
+        problem = SoftmaxRegression(
+            SparseDesign(X) if sp.issparse(X) else DenseDesign(X),
+            labels.astype(np.int64, copy=False),
+            weight,
+            len(classes),
+            (2 if binary else 1) / (C * weight.sum()),
+            fit_intercept=bool(self.fit_intercept),
+            generator=check_random_state(0 if self.random_state is None else self.random_state),
+        )
+        report = ProgressLine() if self.verbose else None
+        head, intercept, optimum = minimise(
+            problem,
+            tol=tol,
+            max_iter=int(self.max_iter),
+            start=_start(previous, classes, X.shape[1]),
+            report=report,
+        )
+        if report is not None:
+            report.close(optimum.stopped)
+        if binary:
+            head, intercept = head[1:] - head[:1], intercept[1:] - intercept[:1]
+        else:
+            intercept = intercept - intercept.mean()
+        self.classes_, self.coef_, self.intercept_ = classes, head, intercept.astype(head.dtype)
+        self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
+        self.n_iter_ = np.array([optimum.iterations])
+        self._warn_of_limits(tol)
+        return self
+
+    def _head_before(self):
+        return (self.classes_, self.coef_, self.intercept_) if hasattr(self, "coef_") else None
+
+    def _warn_of_limits(self, tol):
+        optimum = self.optimum_
+        state = f"objective {optimum.objective:.6g}, at most {optimum.gap:.1e} above the optimum"
+        if optimum.stopped == "interrupted":
+            warnings.warn(
+                f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
+                "used as it is, and fit continues from it with warm_start=True.",
+                FitInterrupted,
+                stacklevel=3,
+            )
+        elif optimum.stopped == "max_iter":
+            warnings.warn(
+                f"fit: max_iter={self.max_iter} was reached before tol={tol:g} ({state}); raise max_iter, scale the "
+                "features, or lower C.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
+            warnings.warn(
+                f"fit: {self.coef_.dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
+                "float64 features, or scale them.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def decision_function(self, X):
+        """Scores, (N, K), or (N,) for two classes: those of the second. They are not multiplied by beta_."""
+        return self._scores(self._validated(X))
+
+    def predict(self, X):
+        """The most probable class of each row, (N,); of equal scores the first class."""
+        X = self._validated(X)
+        best = np.empty(X.shape[0], np.int64)
+        for rows in self._blocks(X):
+            scores = self._scores(X[rows])
+            best[rows] = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X):
+        """Probabilities softmax(beta_ * scores), (N, K), each row summing to 1."""
+        logits = self._logits(self._validated(X))
+        return softmax(logits, beta=self.beta_, out=logits)
+
+    def predict_log_proba(self, X):
+        """log_softmax(beta_ * scores), (N, K), finite where probabilities underflow."""
+        logits = self._logits(self._validated(X))
+        return log_softmax(logits, beta=self.beta_, out=logits)
+
+    def predict_top_k(self, X, k):
+        """The `k` most probable classes of each row, as (labels (N, k), probabilities (N, k)); no (N, K) array."""
+        X = self._validated(X)
+        parts = [top_k(self._logits(X[rows]), k, beta=self.beta_) for rows in self._blocks(X)]
+        return TopKClasses(
+            self.classes_[np.concatenate([part.indices for part in parts])],
+            np.concatenate([part.probabilities for part in parts]),
+        )
+
+    def calibrate(self, X, y, sample_weight=None):
+        """Set beta_ to the inverse temperature with the least log-loss on rows that the fit has not seen.
+
+        Args:
+          X: (M, D) features.
+          y: (M,) labels, all of them among classes_.
+          sample_weight: (M,) weights >= 0.
+        Returns: self.
+        """
+        X = self._validated(X)
+        y = np.asarray(y)
+        if y.shape != (X.shape[0],):
+            raise ValueError(f"y: shape is {y.shape}, expected ({X.shape[0]},), one label for each row of X.")
+        labels = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        unknown = self.classes_[labels] != y
+        if unknown.any():
+            row = int(unknown.argmax())
+            raise ValueError(
+                f"y: row {row} is {y[row]!r}, expected one of the {len(self.classes_)} classes of the fit; "
+                f"leave such rows out ({int(unknown.sum())} of {len(y)})."
+            )
+        self.beta_ = fit_temperature(self._logits(X), labels, sample_weight=sample_weight)
+        return self
+
+    def save(self, path, header=None):
+        """Write the head to one .safetensors file, as a whole or not at all; `lastlayer.load` reads it back.
+
+        Args:
+          path: the file; an old one is replaced in one step.
+          header: dict of JSON-able things to remember with it, found again as header_.
+        Raises: TypeError for labels other than numbers and strings; OSError if the file cannot be written.
+        """
+        check_is_fitted(self)
+        tensors = {"coef": self.coef_, "intercept": self.intercept_, **encode_classes(self.classes_)}
+        if hasattr(self, "feature_names_in_"):
+            names = encode_classes(self.feature_names_in_)
+            tensors |= {f"features.{key}": tensor for key, tensor in names.items()}
+        parameters = self.get_params()
+        if isinstance(self.class_weight, dict):
+            # JSON knows no keys but strings.
+            parameters["class_weight"] = [[_plain(key), float(value)] for key, value in self.class_weight.items()]
+        if not isinstance(self.random_state, (int, type(None))):
+            parameters["random_state"] = None
+        write_head(
+            path,
+            tensors,
+            {
+                "estimator": type(self).__name__,
+                "parameters": {name: _plain(value) for name, value in parameters.items()},
+                "beta": float(self.beta_),
+                "decision": "argmax",
+                "optimum": vars(self.optimum_),
+                "caller": self.header_ if header is None else header,
+            },
+        )
+
+    def _validated(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, **_accepted(X))
+
+    def _blocks(self, X):
+        size = max(1, _SCORES // len(self.classes_))
+        return [slice(start, start + size) for start in range(0, X.shape[0], size)]
+
+    def _scores(self, X):
+        scores = X @ self.coef_.T
+        scores += self.intercept_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _logits(self, X):
+        """Scores as (N, K); those of two classes are the columns (0, score)."""
+        scores = self._scores(X)
+        return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
+
+
+def _accepted(X):
+    half = getattr(X, "dtype", None) == np.float16
+    return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _start(previous, classes, num_features):
+    """The head of an earlier fit as (K, D) and (K,), or None where there is none that fits."""
+    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != num_features:
+        return None
+    _, weight, intercept = previous
+    if len(classes) == 2:
+        return np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
+    return weight, intercept
