@@ -7,7 +7,7 @@ from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
 from lastlayer.storage import read_head
 
-_WIDTH = 50
+_WIDTH = 56
 
 
 @click.command("info")
