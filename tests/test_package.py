@@ -1,0 +1,95 @@
+import doctest
+import importlib
+import importlib.metadata
+import pkgutil
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import lastlayer
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = sorted(module.name for module in pkgutil.iter_modules(lastlayer.__path__) if module.ispkg)
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(lastlayer.__path__, "lastlayer.")
+    if not module.name.startswith("lastlayer.torch") and not module.name.endswith("__main__")
+)
+README_SNIPPETS = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("statement", ["import lastlayer", "import lastlayer; dir(lastlayer)", "import lastlayer.cli"])
+def test_importing_costs_next_to_nothing(statement):
+    heavy = {"numba", "sklearn", "polars", "torch", "scipy", "rich"}
+    program = f"{statement}; import sys; print(*({heavy!r} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["lastlayer.functions", "lastlayer.losses", "lastlayer.metrics", "lastlayer.estimators"]
+)
+def test_nothing_but_the_torch_folder_imports_torch(name):
+    program = f"import {name}, sys; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False"]
+
+
+def test_public_names_are_sorted_there_and_documented():
+    assert lastlayer.__all__ == sorted(lastlayer.__all__)
+    assert set(lastlayer.__all__) <= set(dir(lastlayer))
+    for name in lastlayer.__all__:
+        assert getattr(lastlayer, name).__doc__, name
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'lastlayer' has no attribute 'softmacks'"):
+        _ = lastlayer.softmacks
+
+
+def test_version_is_that_of_the_distribution():
+    assert lastlayer.__version__ == importlib.metadata.version("lastlayer")
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "torch"])
+def test_a_package_exports_what_its_init_imports_and_nothing_else(package):
+    module = importlib.import_module(f"lastlayer.{package}")
+    exported = getattr(module, "__all__", [])
+    public = {
+        name
+        for name, value in vars(module).items()
+        # A submodule of the same name as its function is replaced by it in the package.
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert exported == sorted(exported)
+    assert set(exported) == public
+    for name in exported:
+        assert getattr(module, name).__doc__, name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("snippet", README_SNIPPETS)
+def test_examples_in_the_readme(snippet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if ">>>" in snippet:
+        test = doctest.DocTestParser().get_doctest(snippet, {}, "README.md", "README.md", 0)
+        assert doctest.DocTestRunner().run(test).failed == 0
+    else:
+        exec(compile(snippet, "README.md", "exec"), {})
+
+
+def test_imports_go_only_up_the_layers():
+    command = Path(sys.executable).with_name("lint-imports")
+    if not command.exists():
+        pytest.skip("import-linter is not installed")
+    result = subprocess.run([command, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
