@@ -223,5 +223,5 @@ def test_bad_values_are_named(logits, labels, message):
 def test_bad_kinds_are_named():
     with pytest.raises(TypeError, match="labels: dtype is <U1"):
         ll.fit_temperature([[0, 1]], ["a"])
-    with pytest.raises(ValueError, match="sample_weight: every weight is 0"):
+    with pytest.raises(ValueError, match="sample_weight: every weight is zero"):
         ll.fit_temperature([[0, 1]], [0], sample_weight=[0])

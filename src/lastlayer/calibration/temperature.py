@@ -178,7 +178,7 @@ class _Rows:
         rows_per_block = max(1, _BLOCK // self._logits.shape[1])
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(self._logits[part], "logits"), requirements="CA")
+            block = np.require(as_float_array(self._logits[part], "logits"), requirements=["C", "A"])
             temperature_rows(
                 without_read_only_flag(block), self._labels[part], beta, *(values[part] for values in self._of_rows)
             )

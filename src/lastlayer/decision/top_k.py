@@ -61,7 +61,7 @@ def top_k(logits, k, *, beta=1.0):
     def work(start, stop):
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(rows[part], "logits"), working, "CA")
+            block = np.require(as_float_array(rows[part], "logits"), working, ["C", "A"])
             top_k_rows(without_read_only_flag(block), *split_beta(beta, working), indices[part], probabilities[part])
 
     run_blocks(work, len(rows), items_per_block=max(1, _DISPATCH // num_classes))

@@ -156,7 +156,7 @@ def _judge(probabilities, labels):
     def work(start, stop):
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(probabilities[part], "probabilities"), requirements="CA")
+            block = np.require(as_float_array(probabilities[part], "probabilities"), requirements=["C", "A"])
             bad = evaluate_rows(
                 without_read_only_flag(block), labels[part], _TOLERANCE, *(array[part] for array in judged)
             )
