@@ -19,9 +19,10 @@ def as_float_array(values, name):
         array = np.asarray(values)
     except ValueError:
         raise ValueError(f"{name}: rows of different lengths, expected a rectangular array of numbers.") from None
-    if array.dtype in (np.float32, np.float64):
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-    if array.dtype == np.float16:
+    native = array.dtype.newbyteorder("=")
+    if native in (np.float32, np.float64):
+        return array.astype(native, copy=False)
+    if native == np.float16:
         return array.astype(np.float32)
     if array.dtype.kind in "biu" or array.dtype.kind == "f":
         return array.astype(np.float64)
@@ -39,8 +40,8 @@ def refuse_foreign(values, name):
 
 def result_dtype(values):
     """The dtype a result takes: that of float16, float32 and float64 input, float64 for everything else."""
-    dtype = np.asarray(values).dtype
-    return dtype.newbyteorder("=") if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
+    dtype = np.asarray(values).dtype.newbyteorder("=")
+    return dtype if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
 
 
 def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", scores="logits"):
@@ -90,7 +91,7 @@ def as_sample_weight(sample_weight, num_rows):
         row = int(bad.argmax())
         raise ValueError(f"sample_weight: row {row} is {weight[row]}, expected a finite number that is not negative.")
     if num_rows and not weight.any():
-        raise ValueError("sample_weight: every weight is 0, expected at least one positive weight.")
+        raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
     return weight
 
 

@@ -34,7 +34,7 @@ def load(path):
 def _softmax_classifier(tensors, header):
     parameters = dict(header["parameters"])
     if isinstance(parameters.get("class_weight"), list):
-        parameters["class_weight"] = {key: factor for key, factor in parameters["class_weight"]}
+        parameters["class_weight"] = dict(parameters["class_weight"])
     model = SoftmaxClassifier(**parameters)
     model.classes_ = decode_classes(tensors)
     model.coef_, model.intercept_ = tensors["coef"], tensors["intercept"]

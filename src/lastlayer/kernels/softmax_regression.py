@@ -49,7 +49,11 @@ def step_rows(logits, direction, offset, labels, weight, t, residual, masses, re
 
     Args:
       logits: (n, K) block Z, overwritten by Z(t).
-      direction, offset, labels, weight, t: as in line_rows.
+      direction: (n, K) block D, as are the following in line_rows.
+      offset: (K,).
+      labels: (n,).
+      weight: (n,).
+      t: the step.
       residual: (n, K) of the same type, written.
       masses: (K,) float64; weight p (1 - p) of each class is added.
       residual_sum: (K,) float64; the residuals of each class are added.

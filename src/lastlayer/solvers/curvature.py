@@ -87,4 +87,6 @@ class Curvature:
         if self._basis.shape[1] == self._basis.shape[0]:
             return (along * inverse.astype(weight.dtype)) @ self._basis.T
         outside = (1.0 / (masses * self._remainder + penalty))[:, None]
-        return weight * outside.astype(weight.dtype) + (along * (inverse - outside).astype(weight.dtype)) @ self._basis.T
+        return (
+            weight * outside.astype(weight.dtype) + (along * (inverse - outside).astype(weight.dtype)) @ self._basis.T
+        )

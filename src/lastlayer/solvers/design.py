@@ -16,11 +16,11 @@ class DenseDesign:
         np.matmul(self._features[rows], weight.T, out=out)
 
     def adjoint(self, residual, rows):
-        """residual' X[rows], (K, D), for `residual` (rows, K)."""
+        """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return residual.T @ self._features[rows]
 
     def weighted_sum(self, weight, rows):
-        """weight' X[rows] in float64, (D,)."""
+        """The product weight' X[rows] in float64, (D,)."""
         return weight @ np.asarray(self._features[rows], dtype=np.float64)
 
     def take(self, rows):
@@ -32,7 +32,7 @@ class SparseDesign:
     """An (N, D) CSR matrix of float32 or float64."""
 
     def __init__(self, features):
-        self._features = features
+        self._features = sp.csr_array(features, copy=False)
         self.shape, self.dtype = features.shape, features.dtype
 
     def _block(self, rows):
@@ -48,11 +48,11 @@ class SparseDesign:
         out[...] = self._block(rows) @ np.ascontiguousarray(weight.T)
 
     def adjoint(self, residual, rows):
-        """residual' X[rows], (K, D), for `residual` (rows, K)."""
+        """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return (self._block(rows).T @ residual).T
 
     def weighted_sum(self, weight, rows):
-        """weight' X[rows] in float64, (D,)."""
+        """The product weight' X[rows] in float64, (D,)."""
         return self._block(rows).T @ weight
 
     def squares(self):

@@ -11,6 +11,10 @@ _MOST_BYTES_KEPT = 4 << 30
 _BLOCK, _DISPATCH = 1 << 21, 1 << 14
 
 
+def _nowhere(num_classes, design):
+    return np.zeros((num_classes, design.shape[1]), design.dtype), np.zeros(num_classes, design.dtype)
+
+
 class LogitLine:
     """Z(t) = Z + t V for the current head's logits Z and a direction's V = X D' + offset, both (N, K).
 
@@ -31,33 +35,35 @@ class LogitLine:
         self._logits = np.empty((rows_held, num_classes), design.dtype)
         self._motion = np.empty((rows_held, num_classes), design.dtype)
         self._residual = np.empty((block, num_classes), design.dtype)
-        self._head = self._direction = None
+        self._head = self._direction = _nowhere(num_classes, design)
 
     def start(self, weight, offset):
         """Take the logits of X weight' + offset; (K, D) and (K,)."""
-        self._head = [weight.copy(), offset.copy()]
+        self._head = weight.copy(), offset.copy()
         if self._keep:
             self._fill(self._logits, slice(0, self._num_rows), self._head)
 
     def aim(self, weight, offset):
         """Take the direction X weight' + offset."""
-        self._direction = [weight, offset.astype(self._design.dtype)]
+        self._direction = weight, offset.astype(self._design.dtype)
         if self._keep:
-            self._design.times(weight, slice(0, self._num_rows), self._motion)
+            self._fill(self._motion, slice(0, self._num_rows), (weight, np.zeros_like(offset)))
 
     def _fill(self, out, rows, head):
-        if head[0].any():
-            self._design.times(head[0], rows, out)
-            out += head[1].astype(out.dtype)
+        weight, offset = head
+        if weight.any():
+            self._design.times(weight, rows, out)
+            if offset.any():
+                out += offset.astype(out.dtype)
         else:
-            out[...] = head[1]
+            out[...] = offset
 
     def _block(self, rows):
         if self._keep:
             return self._logits[rows], self._motion[rows]
         logits, motion = (array[: rows.stop - rows.start] for array in (self._logits, self._motion))
         self._fill(logits, rows, self._head)
-        self._design.times(self._direction[0], rows, motion)
+        self._fill(motion, rows, (self._direction[0], np.zeros_like(self._direction[1])))
         return logits, motion
 
     def measure(self, t):
@@ -82,9 +88,26 @@ class LogitLine:
         Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
           sum over rows, (K,), which is the intercepts' gradient; and the mean of p (1 - p) of each class, (K,).
         """
+        gradient = np.zeros((self._num_classes, self._design.shape[1]), self._design.dtype)
+
+        def add(rows, residual):
+            nonlocal gradient
+            gradient += self._design.adjoint(residual, rows)
+
+        loss, residual_sum, masses = self._advance(t, add)
+        return loss, gradient, residual_sum, masses
+
+    def shift(self, offset):
+        """Add `offset` (K,) to the logits of every row.
+
+        Returns: loss, residuals' sum and masses as `move` does, without a product with the features.
+        """
+        self.aim(np.zeros_like(self._head[0]), offset)
+        return self._advance(1.0, lambda rows, residual: None)
+
+    def _advance(self, t, each_block):
         t = self._design.dtype.type(t)
-        loss, gradient = 0.0, np.zeros((self._num_classes, self._design.shape[1]), self._design.dtype)
-        residual_sum, masses = np.zeros(self._num_classes), np.zeros(self._num_classes)
+        loss, sums = 0.0, np.zeros((2, self._num_classes))
         for rows in self._blocks:
             logits, motion = self._block(rows)
             labels, row_weight = self._labels[rows], self._row_weight[rows]
@@ -95,14 +118,12 @@ class LogitLine:
                 block = logits[part], motion[part], self._direction[1], labels[part], row_weight[part]
                 return step_rows(*block, t, r[part], sums[0], sums[1]), sums
 
-            for part_loss, sums in self._spread(work, logits.shape[0]):
+            for part_loss, part_sums in self._spread(work, logits.shape[0]):
                 loss += part_loss
-                masses += sums[0]
-                residual_sum += sums[1]
-            gradient += self._design.adjoint(residual, rows)
-        self._head[0] += t * self._direction[0]
-        self._head[1] += t * self._direction[1]
-        return loss, gradient, residual_sum, masses
+                sums += part_sums
+            each_block(rows, residual)
+        self._head = self._head[0] + t * self._direction[0], self._head[1] + t * self._direction[1]
+        return loss, sums[1], sums[0]
 
     def _spread(self, work, num_rows):
         return run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // self._num_classes))

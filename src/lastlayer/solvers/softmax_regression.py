@@ -23,6 +23,8 @@ from lastlayer.solvers.logit_line import LogitLine
 
 # Rows whose class sums are taken at once.
 _BLOCK = 8192
+# Sweeps over the logits, at most, that bring the intercepts to their optimum in the end.
+_MOST_SHIFTS = 10
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
 
     Args:
       problem: SoftmaxRegression.
+      tol: accuracy, > 0.
+      max_iter: iterations at most.
       start: (weight, intercept) to start from; None starts from weight 0 and the classes' shares.
       report: called with an Optimum before each iteration.
     Returns: weight (K, D), intercept (K,) and an Optimum.
@@ -87,6 +91,7 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
             if not moved or idle == 2:
                 stopped = "noise"
                 break
+        search.settle_intercept()
     except KeyboardInterrupt:
         stopped = "interrupted"
     return *search.point.head(problem), optimum()
@@ -202,7 +207,7 @@ class _Search:
             self.point = self._point_after(0.0, weight, intercept)
 
     def direction(self):
-        """A flat direction of descent, the decrease that the model of F promises, and the largest entry of F's slope."""
+        """A flat direction of descent, the decrease that F's model promises, and the largest entry of F's slope."""
         slope = self.point.slope(self._problem)
         direction = self._history.direction(slope, self._precondition)
         return direction, -0.5 * float(np.vdot(slope, direction)), float(np.abs(slope).max())
@@ -240,9 +245,40 @@ class _Search:
         if t == 0.0:
             return False
         t = float(point.weight.dtype.type(t))
-        self.point = self._point_after(t, point.weight + point.weight.dtype.type(t) * weight, point.intercept + t * intercept)
+        self.point = self._point_after(
+            t, point.weight + point.weight.dtype.type(t) * weight, point.intercept + t * intercept
+        )
         self._history.add(flat.dtype.type(t) * flat, self.point.slope(problem) - before)
         return True
+
+    def settle_intercept(self):
+        """Bring the intercepts to their optimum for the weights as they are, as far as the certificate asks for it.
+
+        What they lack costs the duality gap its first order, and F only its second. L-BFGS on the logits takes no
+        product with the features but the last, for the gradient.
+        """
+        problem, point, history = self._problem, self.point, StepHistory()
+        if not problem.fit_intercept:
+            return
+        objective, residual_sum, masses = point.objective, point.residual_sum, point.masses
+        moved = np.zeros_like(point.intercept)
+        slope = point.gradient + problem.penalty * point.weight
+        enough = 0.1 * float(np.vdot(slope, slope)) / (2 * problem.penalty * max(objective, np.finfo(float).tiny))
+        enough = max(enough, 4 * problem.epsilon)
+        for _ in range(_MOST_SHIFTS):
+            lacking = residual_sum / np.maximum(problem.shares + residual_sum, 1e-12)
+            if lacking.max() <= enough:
+                break
+            scale = 1 / np.maximum(masses, np.maximum(1e-3 * problem.shares, 1e-12))
+            step = history.direction(residual_sum, lambda change, scale=scale: change * scale)
+            before = residual_sum
+            _, residual_sum, masses = self._line.shift(step)
+            moved += step
+            history.add(step, residual_sum - before)
+        if moved.any():
+            self._line.aim(np.zeros_like(point.weight), np.zeros_like(moved))
+            settled = self._point_after(0.0, point.weight, point.intercept + moved)
+            self.point = settled if settled.objective <= objective * (1 + problem.epsilon) else point
 
     def _point_after(self, t, weight, intercept):
         problem = self._problem

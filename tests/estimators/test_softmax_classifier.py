@@ -1,0 +1,285 @@
+"""SoftmaxClassifier: the optimum of scikit-learn's objective, labels of every kind, and one sentence for bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+import lastlayer as ll
+from lastlayer.estimators import FitInterrupted
+from tests.oracles import softmax_regression as oracle
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0, 2: 0.25}])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_same_argmin_as_logistic_regression(digits, classes, class_weight, fit_intercept):
+    X, y = digits
+    X, y = X[y < classes], y[y < classes]
+    if classes == 2 and isinstance(class_weight, dict):
+        class_weight = {0: 3.0}
+    weight = np.random.default_rng(0).uniform(0, 2, len(y))
+    settings = {"C": 0.5, "class_weight": class_weight, "fit_intercept": fit_intercept}
+    ours = ll.SoftmaxClassifier(tol=1e-7, **settings).fit(X, y, sample_weight=weight)
+    theirs = LogisticRegression(tol=1e-10, max_iter=10_000, **settings).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-4)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=2e-3)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=2e-4)
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0, 100.0])
+def test_float32_ends_at_or_below_logistic_regression_by_a_float64_evaluator(digits, C):
+    X, y = digits
+    X = (X * 16).astype(np.float32)
+    ours = ll.SoftmaxClassifier(C=C).fit(X, y)
+    theirs = LogisticRegression(C=C, max_iter=10_000).fit(X, y)
+    ones = np.ones(len(y))
+    reached = oracle.objective(X, y, ones, ours.coef_, ours.intercept_, C)
+    assert reached <= oracle.objective(X, y, ones, theirs.coef_, theirs.intercept_, C) * (1 + 1e-6)
+    assert ours.coef_.dtype == ours.intercept_.dtype == np.float32
+    assert reached == pytest.approx(ours.optimum_.objective, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array(["ant", "bee", "cow"]),
+        np.array(["ant", "bee", "cow"], dtype=object),
+        np.array([-3, 7, 1_000_000_007]),
+        np.array([3, 7, 9], dtype=np.uint8),
+    ],
+)
+def test_labels_of_every_kind_survive_fit_save_and_load(names, tmp_path):
+    X, which = np.random.default_rng(0).standard_normal((60, 4)), np.arange(60) % 3
+    X[:, :3] += 3 * np.eye(3)[which]
+    model = ll.SoftmaxClassifier().fit(X, names[which]).calibrate(X, names[which])
+    assert model.score(X, names[which]) > 0.9
+    model.save(tmp_path / "head.safetensors", header={"note": [1, None, "é"]})
+    loaded = ll.load(tmp_path / "head.safetensors")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.classes_.tolist() == sorted(names.tolist())
+    assert loaded.header_ == {"note": [1, None, "é"]}
+    assert loaded.optimum_ == model.optimum_
+    assert loaded.get_params() == model.get_params()
+
+
+def test_boolean_labels_are_two_classes_and_one_weight_vector():
+    X = np.linspace(-2, 2, 50)[:, None]
+    model = ll.SoftmaxClassifier().fit(X, X[:, 0] > 0.3)
+    assert model.coef_.shape == (1, 1)
+    assert model.classes_.tolist() == [False, True]
+    assert model.decision_function(X).shape == (50,)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], ll.sigmoid(model.decision_function(X)), rtol=1e-12)
+
+
+def test_trap_24_calibration_leaves_a_right_binary_model_alone():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40_000, 1))
+    y = rng.random(40_000) < ll.sigmoid(2 * X[:, 0])
+    model = ll.SoftmaxClassifier(C=1e6).fit(X[:20_000], y[:20_000]).calibrate(X[20_000:], y[20_000:])
+    assert model.beta_ == pytest.approx(1, abs=0.05)
+
+
+def test_probabilities_follow_beta_and_scores_do_not(digits):
+    X, y = digits
+    model = ll.SoftmaxClassifier(C=0.01).fit(X[:1000], y[:1000])
+    before = model.decision_function(X)
+    model.calibrate(X[1000:], y[1000:])
+    assert model.beta_ > 1.5
+    np.testing.assert_array_equal(model.decision_function(X), before)
+    np.testing.assert_allclose(model.predict_proba(X), ll.softmax(before, beta=model.beta_), rtol=1e-12)
+    np.testing.assert_allclose(model.predict_log_proba(X), ll.log_softmax(before, beta=model.beta_), rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_top_k_is_the_head_of_the_sorted_probabilities(digits, classes):
+    X, y = digits
+    X, y = X[y < classes], np.array(list("abcdefghij"))[y[y < classes]]
+    model = ll.SoftmaxClassifier().fit(X, y)
+    probabilities = model.predict_proba(X)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    top = model.predict_top_k(X, 2)
+    np.testing.assert_array_equal(top.labels, model.classes_[order])
+    np.testing.assert_allclose(top.probabilities, np.take_along_axis(probabilities, order, 1), rtol=1e-12)
+
+
+def test_sparse_features_give_the_same_head(digits):
+    X, y = digits
+    dense = ll.SoftmaxClassifier(tol=1e-6).fit(X, y)
+    for sparse in (sp.csr_matrix(X), sp.csr_array(X), sp.csc_array(X)):
+        model = ll.SoftmaxClassifier(tol=1e-6).fit(sparse, y)
+        np.testing.assert_allclose(model.coef_, dense.coef_, atol=2e-3)
+        np.testing.assert_allclose(model.predict_proba(sparse), dense.predict_proba(X), atol=1e-3)
+
+
+def test_fitting_copies_no_features():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40_000, 200), dtype=np.float32), rng.integers(0, 3, 40_000)
+    for features in (X, np.asfortranarray(X)):
+        ll.SoftmaxClassifier(max_iter=2, tol=1e-2).fit(features[:500], y[:500])
+        tracemalloc.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            ll.SoftmaxClassifier(max_iter=3).fit(features, y)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 0.6 * X.nbytes
+
+
+def test_half_precision_features_are_fitted_in_float32(digits):
+    X, y = digits
+    model = ll.SoftmaxClassifier().fit(X.astype(np.float16), y)
+    assert model.coef_.dtype == np.float32
+    assert model.predict_proba(X.astype(np.float16)).dtype == np.float32
+
+
+def test_warm_start_goes_on_where_the_last_fit_ended(digits):
+    X, y = digits
+    model = ll.SoftmaxClassifier(warm_start=True, max_iter=1000).fit(X, y)
+    first = model.n_iter_[0]
+    assert model.fit(X, y).n_iter_[0] == 0
+    assert model.set_params(C=1.1).fit(X, y).n_iter_[0] < first
+    assert model.fit(X[y < 3], y[y < 3]).coef_.shape == (3, 64)
+
+
+def test_trap_26_a_limit_says_which_and_what_to_change(digits):
+    X, y = digits
+    with pytest.warns(
+        ConvergenceWarning, match=r"max_iter=2 was reached .* at most .* above the optimum.*raise max_iter"
+    ):
+        model = ll.SoftmaxClassifier(max_iter=2).fit(X, y)
+    assert model.optimum_.stopped == "max_iter"
+    assert model.n_iter_[0] == 2
+
+
+def test_verbose_shows_objective_and_gradient(digits, capsys):
+    ll.SoftmaxClassifier(verbose=1).fit(*digits)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "objective" in shown.err
+    assert "gradient" in shown.err
+    assert shown.err.endswith("converged\n")
+
+
+def test_interrupt_keeps_a_usable_head(digits, monkeypatch):
+    X, y = digits
+
+    def interrupt(progress, optimum):
+        if optimum.iterations == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("lastlayer.estimators.progress.ProgressLine.__call__", interrupt)
+    model = ll.SoftmaxClassifier(verbose=1)
+    with pytest.warns(FitInterrupted, match="after 3 iterations"):
+        model.fit(X, y)
+    assert model.optimum_.stopped == "interrupted"
+    assert model.score(X, y) > 0.9
+
+
+def test_a_real_sigint_stops_a_fit_in_another_process():
+    program = (
+        "import sys, warnings, numpy as np, lastlayer as ll\n"
+        "rng = np.random.default_rng(0)\n"
+        "X, y = rng.standard_normal((20000, 60)), rng.integers(0, 50, 20000)\n"
+        "ll.SoftmaxClassifier(max_iter=1).fit(X[:200], y[:200])\n"
+        "print('ready', flush=True)\n"
+        "model = ll.SoftmaxClassifier(C=1e9, tol=1e-300, max_iter=10**9).fit(X, y)\n"
+        "print(model.optimum_.stopped, model.score(X, y) > 0.02)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    while child.poll() is None:
+        try:
+            child.send_signal(signal.SIGINT)
+            child.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            continue
+    assert child.stdout.read() == "interrupted True\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"C": 0}, "C: received 0, expected a finite number greater than 0"),
+        ({"C": -1.0}, "C: received -1.0"),
+        ({"C": float("nan")}, "C: received nan"),
+        ({"tol": 0.0}, "tol: received 0.0"),
+        ({"max_iter": 0}, "max_iter: received 0, expected a whole number of at least 1"),
+        ({"class_weight": {5: 1.0}}, "class_weight: 5 is no class of y"),
+        ({"class_weight": {0: -1.0}}, "class_weight: 0 has -1.0"),
+    ],
+)
+def test_parameters_out_of_range(digits, parameters, message):
+    X, y = digits
+    with pytest.raises(ValueError, match=message):
+        ll.SoftmaxClassifier(**parameters).fit(X[y < 2], y[y < 2])
+
+
+def test_bad_data():
+    X, y = np.ones((6, 2)), np.array([0, 1, 0, 1, 0, 1])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ll.SoftmaxClassifier().fit(X, y[:5])
+    with pytest.raises(ValueError, match="y: only one class, .* in 6 rows"):
+        ll.SoftmaxClassifier().fit(X, np.zeros(6, int))
+    with pytest.raises(ValueError, match="NaN"):
+        ll.SoftmaxClassifier().fit(np.full((6, 2), np.nan), y)
+    with pytest.raises(ValueError, match=r"sample_weight: row 2 is -1\.0"):
+        ll.SoftmaxClassifier().fit(X, y, sample_weight=[1, 1, -1, 1, 1, 1])
+    model = ll.SoftmaxClassifier().fit(np.eye(6), y)
+    with pytest.raises(ValueError, match=r"y: row 1 is 7, expected one of the 2 classes"):
+        model.calibrate(np.eye(6), [0, 7, 0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"y: shape is \(5,\), expected \(6,\)"):
+        model.calibrate(np.eye(6), y[:5])
+
+
+def test_load_refuses_a_header_that_does_not_fit_its_tensors(tmp_path):
+    from lastlayer.storage import UnreadableHead, read_head, write_head
+
+    path = tmp_path / "head.safetensors"
+    ll.SoftmaxClassifier().fit(np.eye(6), [0, 1, 2, 0, 1, 2]).save(path)
+    tensors, header = read_head(path)
+    for change in (
+        {"estimator": "Other"},
+        {"beta": -1.0},
+        {"beta": "hot"},
+        {"parameters": {"C": 1.0, "surprise": 2}},
+        {"optimum": {}},
+    ):
+        write_head(path, tensors, json.loads(json.dumps({**header, **change})))
+        with pytest.raises(UnreadableHead, match=os.fspath(path)):
+            ll.load(path)
+    for change in ({"coef": tensors["coef"][:2]}, {"intercept": tensors["intercept"][:1]}):
+        write_head(path, {**tensors, **change}, header)
+        with pytest.raises(UnreadableHead, match="3 classes, but weights of shape"):
+            ll.load(path)
+
+
+def test_feature_names_are_kept(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"width": [0.0, 1, 0, 1], "height": [1.0, 1, 0, 0]})
+    model = ll.SoftmaxClassifier().fit(X, ["a", "b", "a", "b"])
+    model.save(tmp_path / "head.safetensors")
+    loaded = ll.load(tmp_path / "head.safetensors")
+    assert loaded.feature_names_in_.tolist() == ["width", "height"]
+    assert loaded.predict(X).tolist() == ["a", "b", "a", "b"]
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(X.rename(columns={"width": "depth"}))

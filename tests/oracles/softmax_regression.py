@@ -1,0 +1,52 @@
+"""Softmax regression by its definition, in float64, on problems small enough for a dense Hessian."""
+
+import numpy as np
+
+
+def objective(features, labels, sample_weight, weight, intercept, C):
+    """scikit-learn's objective: weighted mean cross-entropy + ||W||² / (2 C sum s), one row at a time."""
+    total = np.longdouble(0)
+    for row, label, s in zip(np.asarray(features, np.longdouble), labels, sample_weight, strict=True):
+        scores = np.asarray(weight, np.longdouble) @ row + intercept
+        top = scores.max()
+        total += s * (np.log(np.exp(scores - top).sum()) + top - scores[label])
+    squares = (np.asarray(weight, np.longdouble) ** 2).sum()
+    return float((total + squares / (2 * C)) / np.sum(sample_weight))
+
+
+def optimum(features, labels, sample_weight, num_classes, C, fit_intercept=True):
+    """(weight, intercept) of the least objective, by damped Newton steps on the dense Hessian."""
+    features = np.asarray(features, np.float64)
+    rows, columns = features.shape
+    design = np.hstack([features, np.ones((rows, 1))]) if fit_intercept else features
+    width, share = design.shape[1], np.asarray(sample_weight, np.float64) / np.sum(sample_weight)
+    penalty = np.zeros((num_classes, width))
+    penalty[:, :columns] = 1 / (C * np.sum(sample_weight))
+    indicator = np.eye(num_classes)[labels]
+
+    def value(theta):
+        scores = design @ theta.T
+        top = scores.max(axis=1, keepdims=True)
+        losses = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0] - (scores * indicator).sum(axis=1)
+        return share @ losses + 0.5 * (penalty * theta**2).sum()
+
+    theta = np.zeros((num_classes, width))
+    for _ in range(200):
+        scores = design @ theta.T
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        gradient = ((p - indicator) * share[:, None]).T @ design + penalty * theta
+        if np.abs(gradient).max() < 1e-13:
+            break
+        blocks = np.einsum("n,nk,kl,ni,nj->kilj", share, p, np.eye(num_classes), design, design, optimize=True)
+        blocks -= np.einsum("n,nk,nl,ni,nj->kilj", share, p, p, design, design, optimize=True)
+        hessian = blocks.reshape(num_classes * width, -1) + np.diag(penalty.ravel())
+        # Adding one number to every intercept changes nothing: the least-squares step leaves it alone.
+        step = np.linalg.lstsq(hessian, -gradient.ravel(), rcond=1e-13)[0].reshape(theta.shape)
+        scale = 1.0
+        while value(theta + scale * step) > value(theta) and scale > 1e-8:
+            scale /= 2
+        theta = theta + scale * step
+    if not fit_intercept:
+        return theta, np.zeros(num_classes)
+    return theta[:, :-1], theta[:, -1] - theta[:, -1].mean()

@@ -1,0 +1,165 @@
+"""The solver reaches the optimum of the definition, and its certificate tells the truth on the way."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, logit_line, minimise
+from tests.oracles import softmax_regression as oracle
+
+
+def data(seed, rows=80, columns=5, classes=3, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((rows, columns)) * rng.uniform(0.1, 3, columns) + rng.standard_normal(columns)
+    scores = features @ rng.standard_normal((columns, classes)) + rng.gumbel(size=(rows, classes))
+    return features.astype(dtype), scores.argmax(axis=1)
+
+
+def problem(features, labels, sample_weight=None, classes=3, C=1.0, fit_intercept=True):
+    design = SparseDesign(features) if sp.issparse(features) else DenseDesign(features)
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    return SoftmaxRegression(
+        design,
+        labels,
+        weight,
+        classes,
+        1 / (C * weight.sum()),
+        fit_intercept=fit_intercept,
+        generator=np.random.RandomState(0),
+    )
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+def test_reaches_the_optimum_of_the_definition(C, fit_intercept):
+    features, labels = data(1)
+    sample_weight = np.random.default_rng(2).uniform(0.1, 2, len(labels))
+    best = oracle.optimum(features, labels, sample_weight, 3, C, fit_intercept)
+    weight, intercept, optimum = minimise(
+        problem(features, labels, sample_weight, C=C, fit_intercept=fit_intercept), tol=1e-9, max_iter=500
+    )
+    least = oracle.objective(features, labels, sample_weight, *best, C)
+    reached = oracle.objective(features, labels, sample_weight, weight, intercept, C)
+    assert optimum.stopped == "converged"
+    assert reached == pytest.approx(optimum.objective, rel=1e-12)
+    assert least - 1e-13 <= reached <= least * (1 + 1e-8)
+    np.testing.assert_allclose(weight, best[0], atol=1e-3 * np.abs(best[0]).max())
+    np.testing.assert_allclose(intercept - intercept.mean(), best[1], atol=2e-3 * (1 + np.abs(best[1]).max()))
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@given(seed=st.integers(0, 10_000), C=st.floats(1e-3, 1e3), iterations=st.integers(1, 30))
+@settings(max_examples=25, deadline=None)
+def test_the_gap_bounds_the_distance_to_the_optimum(fit_intercept, seed, C, iterations):
+    features, labels = data(seed, rows=30, columns=3)
+    ones = np.ones(len(labels))
+    least = oracle.objective(features, labels, ones, *oracle.optimum(features, labels, ones, 3, C, fit_intercept), C)
+    _, _, optimum = minimise(
+        problem(features, labels, C=C, fit_intercept=fit_intercept), tol=1e-12, max_iter=iterations
+    )
+    assert optimum.objective - least <= optimum.gap + 1e-12
+    assert optimum.gap <= optimum.objective + 1e-12
+
+
+def test_the_gap_closes():
+    features, labels = data(3)
+    _, _, optimum = minimise(problem(features, labels), tol=1e-10, max_iter=500)
+    assert optimum.gap < 1e-9 * optimum.objective
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_memory_order_and_sparsity_change_nothing_but_rounding(dtype):
+    features, labels = data(4, rows=200, dtype=dtype)
+    features[np.abs(features) < 0.5] = 0
+    forms = [
+        features,
+        np.asfortranarray(features),
+        np.repeat(features, 2, axis=0)[::2],
+        features[:, ::-1].copy()[:, ::-1],
+        sp.csr_array(features),
+    ]
+    objectives = [minimise(problem(form, labels), tol=1e-5, max_iter=500)[2].objective for form in forms]
+    np.testing.assert_allclose(objectives, objectives[0], rtol=1e-6)
+
+
+def test_logits_computed_anew_take_the_same_path_as_logits_kept(monkeypatch):
+    features, labels = data(5, rows=3000)
+    kept = minimise(problem(features, labels), tol=1e-6, max_iter=100)
+    monkeypatch.setattr(logit_line, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+    anew = minimise(problem(features, labels), tol=1e-6, max_iter=100)
+    assert kept[2].iterations == anew[2].iterations
+    np.testing.assert_allclose(kept[0], anew[0], rtol=1e-7, atol=1e-9)
+
+
+def test_wide_features_with_fewer_rows_than_features():
+    features, labels = data(6, rows=40, columns=120)
+    best = oracle.optimum(features, labels, np.ones(40), 3, 1.0)
+    _, _, optimum = minimise(problem(features, labels), tol=1e-8, max_iter=500)
+    assert optimum.objective <= oracle.objective(features, labels, np.ones(40), *best, 1.0) * (1 + 1e-8)
+
+
+def test_features_past_the_full_eigenbasis():
+    features, labels = data(7, rows=1500, columns=1100, dtype=np.float32)
+    _, _, optimum = minimise(problem(features, labels, C=0.01), tol=1e-4, max_iter=500)
+    assert optimum.stopped == "converged"
+    assert optimum.gap < 1e-3 * optimum.objective
+
+
+def test_trap_30_a_row_of_weight_zero_is_as_good_as_absent():
+    features, labels = data(8)
+    kept = np.random.default_rng(9).random(len(labels)) < 0.7
+    weighted = minimise(problem(features, labels, kept.astype(float)), tol=1e-8, max_iter=500)
+    absent = minimise(problem(features[kept], labels[kept]), tol=1e-8, max_iter=500)
+    assert weighted[2].objective == pytest.approx(absent[2].objective, rel=1e-9)
+
+
+def test_a_class_whose_rows_all_weigh_nothing_stays_finite():
+    features, labels = data(10)
+    weight, intercept, optimum = minimise(problem(features, labels, (labels != 2).astype(float)), tol=1e-6, max_iter=99)
+    assert np.isfinite(weight).all()
+    assert np.isfinite(intercept).all()
+    assert np.isfinite(optimum.gap)
+
+
+def test_a_start_at_the_optimum_stays_there():
+    features, labels = data(11)
+    weight, intercept, first = minimise(problem(features, labels), tol=1e-8, max_iter=500)
+    _, _, second = minimise(problem(features, labels), tol=1e-6, max_iter=500, start=(weight, intercept))
+    assert second.iterations == 0
+    assert second.stopped == "converged"
+    assert second.objective == pytest.approx(first.objective, rel=1e-12)
+
+
+def test_an_interrupt_keeps_the_best_head_so_far():
+    features, labels = data(12)
+    seen = []
+
+    def report(optimum):
+        seen.append(optimum.objective)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    weight, intercept, optimum = minimise(problem(features, labels, C=100.0), tol=1e-8, max_iter=500, report=report)
+    assert optimum.stopped == "interrupted"
+    assert optimum.iterations == 3
+    reached = oracle.objective(features, labels, np.ones(len(labels)), weight, intercept, 100.0)
+    assert reached == pytest.approx(seen[-1], rel=1e-12)
+
+
+def test_a_large_common_mean_costs_no_iterations():
+    features, labels = data(13, rows=300)
+    near = minimise(problem(features, labels), tol=1e-4, max_iter=500)[2]
+    far = minimise(problem(features + 1e3, labels), tol=1e-4, max_iter=500)[2]
+    assert far.iterations == near.iterations
+    assert far.stopped == "converged"
+    assert far.objective == pytest.approx(near.objective, rel=1e-9)
+
+
+def test_separable_rows_under_next_to_no_penalty_end_without_overflow():
+    features = np.repeat(np.eye(3), 5, axis=0).astype(np.float32)
+    weight, _, optimum = minimise(problem(features, np.repeat(np.arange(3), 5), C=1e12), tol=1e-4, max_iter=300)
+    assert np.isfinite(weight).all()
+    assert 0 <= optimum.objective < 1e-6
