@@ -23,6 +23,8 @@ GRAIN = 1 << 17
 LANES = 128
 # Outside these bounds float32 could not hold the products of beta; such a beta is computed with in float64.
 _SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
+# Nor could float64 outside these.
+_SMALLEST_BETA, _LARGEST_BETA = 1e-300, 1e300
 
 
 class Kernels(NamedTuple):
@@ -39,7 +41,7 @@ def transform(kernels, logits, axis, beta, out):
     Returns: an array in the shape of `logits` and its result dtype, `out` if that is given.
     Raises: ValueError on zero classes, a bad axis, beta <= 0 or an `out` of another shape or dtype.
     """
-    beta = positive_number(beta, "beta")
+    beta = _checked_beta(beta)
     array = as_float_array(logits, "logits")
     dtype = result_dtype(logits)
     axis = class_axis(array, axis)
@@ -66,7 +68,7 @@ def reduce(kernels, logits, axis, beta, keepdims=False):
     Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left.
     Raises: ValueError on zero classes, a bad axis or beta <= 0.
     """
-    beta = positive_number(beta, "beta")
+    beta = _checked_beta(beta)
     array = as_float_array(logits, "logits")
     axis = class_axis(array, axis)
     sums = _reduced(kernels, _in_working_dtype(array, beta), axis, beta)
@@ -121,6 +123,13 @@ def split_beta(beta, dtype):
 def scratch(num_classes, dtype):
     """A tile (1, K, lanes) and the state of its lanes, for the kernels that work across examples."""
     return np.empty((1, num_classes, LANES), dtype), np.empty((STATES, LANES), dtype)
+
+
+def _checked_beta(beta):
+    number = positive_number(beta, "beta")
+    if not _SMALLEST_BETA <= number <= _LARGEST_BETA:
+        raise ValueError(f"beta: received {beta!r}, expected a number from {_SMALLEST_BETA} to {_LARGEST_BETA}.")
+    return number
 
 
 def _in_working_dtype(array, beta):

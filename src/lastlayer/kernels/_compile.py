@@ -1,9 +1,8 @@
 """The one way kernels are compiled: lazily, without the GIL, cached on disk where a cache can be written."""
 
-from typing import Any
-
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numba
 

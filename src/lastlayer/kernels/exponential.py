@@ -19,8 +19,8 @@ from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.instructions import bits_of, float_of_bits, fused_multiply_add
 
 UNIT_32, UNIT_64 = np.float32(2.0**64), np.float64(2.0**128)
-# Below these arguments exp rounds to 0.
-_LOWEST_32, _LOWEST_64 = np.float32(-105.0), np.float64(-746.0)
+# The arguments, -191 ln 2 and -1151 ln 2, where 2^n meets an exponent field of 0 and so is exactly 0, `unit` and all.
+_LOWEST_32, _LOWEST_64 = np.float32(-132.3911), np.float64(-797.8124)
 # Adding 1.5 * 2^(digits - 1) to a float leaves its rounded integer part in the low bits; what is added to that is the
 # exponent field of `unit`, so that a shift alone makes unit * 2^n.
 _ROUNDING_32 = np.float32(1.5 * 2**23 + 127 + 64)
@@ -46,7 +46,7 @@ _Q64 = (
 
 
 def scale_of(beta, dtype):
-    """The constants that `exponential_in_units` takes for a beta > 0: an array (6,) of `dtype`.
+    """The constants that `exponential_in_units` takes for a beta > 0, an array (6,) of `dtype`.
 
     They are the lowest difference that is told from -inf, beta / ln 2, -ln(2) / beta in two pieces, beta, and `unit`.
     """
@@ -64,7 +64,7 @@ _PLAIN_64 = tuple(float(constant) for constant in scale_of(1.0, np.float64))
 
 @compiled(inline=True)
 def unpacked(scale):
-    """An array from scale_of as the tuple that `exponential_in_units` takes, so that the constants stay in registers."""
+    """The constants of scale_of as a tuple, so that they stay in registers."""
     return scale[0], scale[1], scale[2], scale[3], scale[4], scale[5]
 
 

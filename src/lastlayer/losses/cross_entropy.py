@@ -166,7 +166,7 @@ class _Problem:
         if self.weighted:
             # A class of weight 0 costs 0 even where it is impossible: never 0 times inf.
             np.multiply(losses, weight, out=losses, where=weight > 0.0)
-            losses[(weight == 0.0) & np.isfinite(losses) | np.isposinf(losses) & (weight == 0.0)] = 0.0
+            losses[(weight == 0.0) & ~np.isnan(losses)] = 0.0
 
     def finish(self, losses):
         """The losses in the caller's shape and dtype."""

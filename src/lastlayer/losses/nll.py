@@ -25,7 +25,7 @@ def nll(log_probabilities, labels):
     """
     array = np.atleast_1d(as_float_array(log_probabilities, "log_probabilities"))
     class_axis(array, -1, "log_probabilities")
-    labels = as_labels(labels, array.shape[-1], array.shape[:-1])
+    labels = as_labels(labels, array.shape[-1], array.shape[:-1], scores="log_probabilities")
     # 0 - x rather than -x: a certain right answer costs 0, not -0.
     losses = 0.0 - np.take_along_axis(array, labels[..., None], axis=-1)[..., 0]
     return losses.astype(result_dtype(log_probabilities), copy=False)[()]

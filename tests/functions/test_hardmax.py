@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import lastlayer as ll
+
+
+def test_worked_example():
+    # "explaining softmax": the one-hot argmax of 0.95, 0.99, 0.98.
+    np.testing.assert_array_equal(ll.hardmax(np.array([[0.95, 0.99, 0.98]])), [[0, 1, 0]])
+
+
+def test_the_first_of_equals_wins():
+    np.testing.assert_array_equal(ll.hardmax([[1, 3, 3], [2, 2, 2]]), [[0, 1, 0], [1, 0, 0]])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays.arrays(
+        st.sampled_from((np.float16, np.float32, np.float64)),
+        arrays.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6),
+        elements=st.integers(-5, 5),
+    ),
+    st.data(),
+)
+def test_is_the_limit_of_softmax(logits, data):
+    axis = data.draw(st.integers(-logits.ndim, logits.ndim - 1))
+    result = ll.hardmax(logits, axis=axis)
+    assert result.dtype == logits.dtype
+    assert set(np.unique(result)) <= {0, 1}
+    np.testing.assert_array_equal(result.argmax(axis), logits.argmax(axis))
+    np.testing.assert_array_equal(result.sum(axis), 1)
+    unequal = (logits == logits.max(axis, keepdims=True)).sum(axis, keepdims=True) == 1
+    limit = ll.softmax(logits.astype(np.float64), axis=axis, beta=1e4)
+    np.testing.assert_array_equal(np.where(unequal, result, 0), np.where(unequal, limit, 0))
+
+
+def test_trap_18_edges_of_shape():
+    assert ll.hardmax(3.0) == 1.0
+    assert np.isnan(ll.hardmax(np.nan))
+    assert ll.hardmax(np.zeros((0, 3))).shape == (0, 3)
+    with pytest.raises(ValueError, match="expected at least one class"):
+        ll.hardmax(np.zeros((3, 0)))

@@ -1,0 +1,74 @@
+import multiprocessing
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer import _threads
+
+
+def large():
+    return np.random.default_rng(0).normal(size=(2000, 300))
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch):
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "2")
+
+
+def test_ranges_cover_everything_once_and_results_keep_their_order():
+    ranges = _threads.run_blocks(lambda start, stop: (start, stop), 1001, items_per_block=10)
+    assert [i for start, stop in ranges for i in range(start, stop)] == list(range(1001))
+    assert _threads.run_blocks(lambda start, stop: stop, 7, items_per_block=10) == [7]
+
+
+def test_an_error_in_any_block_is_raised():
+    for bad in (0, 500):
+
+        def work(start, stop, bad=bad):
+            if start == bad:
+                raise ValueError("a block failed")
+
+        with pytest.raises(ValueError, match="a block failed"):
+            _threads.run_blocks(work, 1000, items_per_block=10)
+
+
+def test_a_block_may_call_again_from_inside():
+    def work(start, stop):
+        return sum(_threads.run_blocks(lambda a, b: b - a, stop - start, items_per_block=1))
+
+    assert sum(_threads.run_blocks(work, 1000, items_per_block=10)) == 1000
+
+
+def test_trap_28_eight_threads_at_once():
+    logits = large()
+    expected = ll.softmax(logits)
+    barrier = threading.Barrier(8)
+
+    def work(_):
+        barrier.wait()
+        return all(np.array_equal(ll.softmax(logits), expected) for _ in range(3))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+def _softmax_in_child(logits, queue):
+    queue.put(ll.softmax(logits))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_trap_28_a_forked_child():
+    logits = large()
+    expected = ll.softmax(logits)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_softmax_in_child, args=(logits, queue))
+    child.start()
+    np.testing.assert_array_equal(queue.get(timeout=60), expected)
+    child.join()
+    assert child.exitcode == 0
