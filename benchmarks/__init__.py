@@ -1,0 +1,1 @@
+"""What the library claims about its speed, measured beside its peers in the same run."""
