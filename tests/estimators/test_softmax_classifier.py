@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
@@ -67,9 +66,9 @@ def test_float32_ends_at_or_below_logistic_regression_by_a_float64_evaluator(dig
 )
 def test_labels_of_every_kind_survive_fit_save_and_load(names, tmp_path):
     X, which = np.random.default_rng(0).standard_normal((60, 4)), np.arange(60) % 3
-    X[:, :3] += 3 * np.eye(3)[which]
+    X[:, :3] += 2 * np.eye(3)[which]
     model = ll.SoftmaxClassifier().fit(X, names[which]).calibrate(X, names[which])
-    assert model.score(X, names[which]) > 0.9
+    assert model.score(X, names[which]) > 0.8
     model.save(tmp_path / "head.safetensors", header={"note": [1, None, "é"]})
     loaded = ll.load(tmp_path / "head.safetensors")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
@@ -133,11 +132,10 @@ def test_fitting_copies_no_features():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((40_000, 200), dtype=np.float32), rng.integers(0, 3, 40_000)
     for features in (X, np.asfortranarray(X)):
-        ll.SoftmaxClassifier(max_iter=2, tol=1e-2).fit(features[:500], y[:500])
+        ll.SoftmaxClassifier().fit(features[:500], y[:500])  # compiled before memory is traced
         tracemalloc.start()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            ll.SoftmaxClassifier(max_iter=3).fit(features, y)
+        with pytest.warns(ConvergenceWarning):
+            ll.SoftmaxClassifier(max_iter=3, tol=1e-9).fit(features, y)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 0.6 * X.nbytes
@@ -195,25 +193,18 @@ def test_interrupt_keeps_a_usable_head(digits, monkeypatch):
 
 def test_a_real_sigint_stops_a_fit_in_another_process():
     program = (
-        "import sys, warnings, numpy as np, lastlayer as ll\n"
+        "import numpy as np, lastlayer as ll\n"
         "rng = np.random.default_rng(0)\n"
         "X, y = rng.standard_normal((20000, 60)), rng.integers(0, 50, 20000)\n"
-        "ll.SoftmaxClassifier(max_iter=1).fit(X[:200], y[:200])\n"
-        "print('ready', flush=True)\n"
-        "model = ll.SoftmaxClassifier(C=1e9, tol=1e-300, max_iter=10**9).fit(X, y)\n"
+        "model = ll.SoftmaxClassifier(C=1e9, tol=1e-300, max_iter=10**9, verbose=1).fit(X, y)\n"
         "print(model.optimum_.stopped, model.score(X, y) > 0.02)\n"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert child.stdout.readline() == "ready\n"
-    while child.poll() is None:
-        try:
-            child.send_signal(signal.SIGINT)
-            child.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            continue
-    assert child.stdout.read() == "interrupted True\n"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", program], **pipes) as child:
+        assert "objective" in child.stderr.readline()  # the fit is under way
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate()
+    assert out == "interrupted True\n"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +229,7 @@ def test_bad_data():
     X, y = np.ones((6, 2)), np.array([0, 1, 0, 1, 0, 1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ll.SoftmaxClassifier().fit(X, y[:5])
-    with pytest.raises(ValueError, match="y: only one class, .* in 6 rows"):
+    with pytest.raises(ValueError, match=r"y: only one class, .* in 6 rows"):
         ll.SoftmaxClassifier().fit(X, np.zeros(6, int))
     with pytest.raises(ValueError, match="NaN"):
         ll.SoftmaxClassifier().fit(np.full((6, 2), np.nan), y)

@@ -122,7 +122,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         classes, labels = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y: only one class, {classes[0]!r}, in {len(y)} rows; the number of classes has to be at least two."
+                f"y: only one class, {_plain(classes[0])!r}, in {len(y)} rows; the number of classes has to be at least two."
             )
         weight = as_sample_weight(sample_weight, len(y))
         weight = np.ones(len(y)) if weight is None else weight
@@ -239,7 +239,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if unknown.any():
             row = int(unknown.argmax())
             raise ValueError(
-                f"y: row {row} is {y[row]!r}, expected one of the {len(self.classes_)} classes of the fit; "
+                f"y: row {row} is {_plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
                 f"leave such rows out ({int(unknown.sum())} of {len(y)})."
             )
         self.beta_ = fit_temperature(self._logits(X), labels, sample_weight=sample_weight)

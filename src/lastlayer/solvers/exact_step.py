@@ -6,13 +6,12 @@ import math
 _PROMISE_LEFT, _MOST_LOOKS = 0.01, 12
 
 
-def exact_step(function, value, slope):
+def exact_step(function, value):
     """A step t > 0 that takes all but about 1 % of the possible decrease, and its value; (0, value) if none is lower.
 
     Args:
       function: t -> (value, slope, curvature), convex.
-      value: function value at 0.
-      slope: derivative at 0, < 0.
+      value: function value at 0, where the slope is below 0.
     """
     below, above, t = 0.0, math.inf, 1.0
     best = 0.0, value

@@ -33,6 +33,10 @@ class StepHistory:
             remaining -= remaining.dtype.type(weight) * change
             weights.append(weight)
         result = precondition(remaining)
+        if self._pairs:
+            # The last step's curvature sets the scale, so that steps of length 1 are about right.
+            _, change, rho = self._pairs[-1]
+            result *= result.dtype.type(1.0 / (rho * float(np.vdot(change, precondition(change)))))
         for (step, change, rho), weight in zip(self._pairs, reversed(weights), strict=True):
             result += result.dtype.type(weight - rho * float(np.vdot(change, result))) * step
         return -result

@@ -9,6 +9,8 @@ from lastlayer.kernels.softmax_regression import line_rows, step_rows
 _MOST_BYTES_KEPT = 4 << 30
 # Logits of a block whose residuals wait for the product with the features, and logits worth a dispatch.
 _BLOCK, _DISPATCH = 1 << 21, 1 << 14
+# Rows are filled up to a multiple of this many classes with impossible ones, so that kernels see whole vectors.
+_VECTOR = 8
 
 
 def _nowhere(num_classes, design):
@@ -30,11 +32,12 @@ class LogitLine:
         self._num_rows, self._num_classes = design.shape[0], num_classes
         block = max(1, min(_BLOCK // num_classes, self._num_rows))
         self._blocks = [slice(a, min(a + block, self._num_rows)) for a in range(0, self._num_rows, block)]
-        self._keep = 2 * self._num_rows * num_classes * design.dtype.itemsize <= most_bytes_kept
+        self._width = width = -num_classes % _VECTOR + num_classes
+        self._keep = 2 * self._num_rows * width * design.dtype.itemsize <= most_bytes_kept
         rows_held = self._num_rows if self._keep else block
-        self._logits = np.empty((rows_held, num_classes), design.dtype)
-        self._motion = np.empty((rows_held, num_classes), design.dtype)
-        self._residual = np.empty((block, num_classes), design.dtype)
+        self._logits = np.full((rows_held, width), -np.inf, design.dtype)
+        self._motion = np.zeros((rows_held, width), design.dtype)
+        self._residual = np.empty((block, width), design.dtype)
         self._head = self._direction = _nowhere(num_classes, design)
 
     def start(self, weight, offset):
@@ -45,12 +48,14 @@ class LogitLine:
 
     def aim(self, weight, offset):
         """Take the direction X weight' + offset."""
-        self._direction = weight, offset.astype(self._design.dtype)
+        filled = np.zeros(self._width, self._design.dtype)
+        filled[: self._num_classes] = offset
+        self._direction = weight, filled
         if self._keep:
-            self._fill(self._motion, slice(0, self._num_rows), (weight, np.zeros_like(offset)))
+            self._fill(self._motion, slice(0, self._num_rows), (weight, np.zeros(self._num_classes)))
 
     def _fill(self, out, rows, head):
-        weight, offset = head
+        (weight, offset), out = head, out[:, : self._num_classes]
         if weight.any():
             self._design.times(weight, rows, out)
             if offset.any():
@@ -63,7 +68,7 @@ class LogitLine:
             return self._logits[rows], self._motion[rows]
         logits, motion = (array[: rows.stop - rows.start] for array in (self._logits, self._motion))
         self._fill(logits, rows, self._head)
-        self._fill(motion, rows, (self._direction[0], np.zeros_like(self._direction[1])))
+        self._fill(motion, rows, (self._direction[0], np.zeros(self._num_classes)))
         return logits, motion
 
     def measure(self, t):
@@ -75,7 +80,7 @@ class LogitLine:
             labels, row_weight = self._labels[rows], self._row_weight[rows]
 
             def work(start, stop, logits=logits, motion=motion, labels=labels, row_weight=row_weight):
-                part, scratch = slice(start, stop), np.empty((2, self._num_classes), self._design.dtype)
+                part, scratch = slice(start, stop), np.empty((2, self._width), self._design.dtype)
                 offset = self._direction[1]
                 return line_rows(logits[part], motion[part], offset, labels[part], row_weight[part], t, scratch)
 
@@ -107,23 +112,27 @@ class LogitLine:
 
     def _advance(self, t, each_block):
         t = self._design.dtype.type(t)
-        loss, sums = 0.0, np.zeros((2, self._num_classes))
+        loss, sums = 0.0, np.zeros((2, self._width))
         for rows in self._blocks:
             logits, motion = self._block(rows)
             labels, row_weight = self._labels[rows], self._row_weight[rows]
             residual = self._residual[: rows.stop - rows.start]
 
             def work(start, stop, logits=logits, motion=motion, labels=labels, row_weight=row_weight, r=residual):
-                part, sums = slice(start, stop), np.zeros((2, self._num_classes))
+                part, sums = slice(start, stop), np.zeros((2, self._width))
                 block = logits[part], motion[part], self._direction[1], labels[part], row_weight[part]
                 return step_rows(*block, t, r[part], sums[0], sums[1]), sums
 
             for part_loss, part_sums in self._spread(work, logits.shape[0]):
                 loss += part_loss
                 sums += part_sums
-            each_block(rows, residual)
-        self._head = self._head[0] + t * self._direction[0], self._head[1] + t * self._direction[1]
-        return loss, sums[1], sums[0]
+            each_block(rows, residual[:, : self._num_classes])
+        masses, residual_sum = sums[:, : self._num_classes]
+        self._head = (
+            self._head[0] + t * self._direction[0],
+            self._head[1] + t * self._direction[1][: self._num_classes],
+        )
+        return loss, residual_sum, masses
 
     def _spread(self, work, num_rows):
         return run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // self._num_classes))

@@ -33,7 +33,7 @@ class Optimum:
 
     Attributes:
       objective: F, in nats.
-      gradient_norm: largest absolute entry of F's gradient.
+      gradient_norm: largest absolute entry of F's gradient, for features about their mean.
       gap: a bound on F - F*, in nats (see solvers/certificate.py); the least value F* lies in [objective - gap,
         objective], up to the rounding of the features' dtype.
       iterations: number of directions taken.
@@ -167,11 +167,7 @@ class _Point:
             problem.shares,
             problem.penalty,
         )
-        slope = self.gradient + problem.penalty * self.weight
-        if free:
-            slope += np.outer(self.residual_sum, problem.mean)
-        steepest = max(np.abs(slope).max(initial=0.0), np.abs(self.residual_sum).max() if free else 0.0)
-        return Optimum(self.objective, float(steepest), gap, iterations, seconds, stopped)
+        return Optimum(self.objective, float(np.abs(self.slope(problem)).max()), gap, iterations, seconds, stopped)
 
 
 class _Search:
@@ -241,7 +237,7 @@ class _Search:
             return loss + at_zero + t * linear + 0.5 * t * t * square, slope + linear + t * square, curvature + square
 
         before = point.slope(problem)
-        t, _ = exact_step(along, point.objective, float(np.vdot(before, flat)))
+        t, _ = exact_step(along, point.objective)
         if t == 0.0:
             return False
         t = float(point.weight.dtype.type(t))
