@@ -4,11 +4,10 @@ import numba
 import numpy as np
 import pytest
 
-from lastlayer.kernels.exact import exact_sum, scaled_difference, surely_below
+from lastlayer.kernels.exact import exact_sum, surely_below
 
 FLOATS = (np.float32, np.float64)
 sums = numba.njit(lambda a, b: exact_sum(a, b))
-differences = numba.njit(lambda z, top, beta, low: scaled_difference(z, top, beta, low))
 bottoms = numba.njit(lambda top, reach: surely_below(top, reach))
 
 
@@ -23,17 +22,6 @@ def test_a_sum_loses_nothing(dtype):
         high, low = sums(a, b)
         assert high == a + b
         assert Fraction(float(high)) + Fraction(float(low)) == Fraction(float(a)) + Fraction(float(b))
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_a_scaled_difference_is_good_to_twice_the_digits(dtype):
-    for z, top in numbers(dtype):
-        for beta in (1.0, 0.01, 500.0):
-            beta_high = dtype(beta)
-            high, low = differences(z, top, beta_high, dtype(beta - float(beta_high)))
-            value = Fraction(float(high)) + Fraction(float(low))
-            exact = Fraction(beta) * (Fraction(float(z)) - Fraction(float(top)))
-            assert abs(value - exact) <= abs(exact) * Fraction(float(np.finfo(dtype).eps)) ** 2 * 4
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -6,7 +6,8 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, positive_number, result_dtype
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import split_beta, without_read_only_flag
+from lastlayer.functions._along_axis import without_read_only_flag
+from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.top_k import top_k_rows
 
 # Logits that a kernel call takes, which is what a float16 or strided block is copied to, and logits worth a dispatch.
@@ -62,7 +63,7 @@ def top_k(logits, k, *, beta=1.0):
         for first in range(start, stop, rows_per_block):
             part = slice(first, min(first + rows_per_block, stop))
             block = np.require(as_float_array(rows[part], "logits"), working, ["C", "A"])
-            top_k_rows(without_read_only_flag(block), *split_beta(beta, working), indices[part], probabilities[part])
+            top_k_rows(without_read_only_flag(block), scale_of(beta, working), indices[part], probabilities[part])
 
     run_blocks(work, len(rows), items_per_block=max(1, _DISPATCH // num_classes))
     shape = (*logits.shape[:-1], int(k))

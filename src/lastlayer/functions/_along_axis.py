@@ -16,11 +16,12 @@ from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
 
 # Below this many classes a row does not fill the vectors well, and a tile of rows is turned instead.
-SHORT = 64
+SHORT = 96
 # The fewest logits worth a dispatch to another thread: about 100 microseconds of work.
 GRAIN = 1 << 17
-# Examples that are computed side by side; a tile of 64 classes in float32 takes 32 KiB.
-LANES = 128
+# Examples that are computed side by side: whole vectors, but no power of two, which would put every class of a tile
+# into the same few sets of the first cache.
+LANES = 144
 # Outside these bounds float32 could not hold the products of beta; such a beta is computed with in float64.
 _SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
 # Nor could float64 outside these.
@@ -50,12 +51,12 @@ def transform(kernels, logits, axis, beta, out):
         if np.may_share_memory(array, out) and not _same_memory(array, out):
             array = array.copy()
     array = _in_working_dtype(array, beta)
-    direct = out is not None and out.dtype == array.dtype
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    result = out if direct else np.empty(array.shape, array.dtype, order)
-    _fill(kernels, array, axis, beta, result)
-    if direct:
+    if out is not None and out.dtype == array.dtype:
+        _fill(kernels, array, axis, beta, out)
         return out
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    result = np.empty(array.shape, array.dtype, order)
+    _fill(kernels, array, axis, beta, result)
     if out is None:
         return result.astype(dtype, copy=False)
     out[...] = result
@@ -112,12 +113,6 @@ class _Memory:
     def __init__(self, array):
         self._owner = array
         self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
-
-
-def split_beta(beta, dtype):
-    """`beta` as the sum of two numbers of a type, so that rounding it costs nothing."""
-    high = dtype.type(beta)
-    return high, dtype.type(beta - float(high))
 
 
 def scratch(num_classes, dtype):

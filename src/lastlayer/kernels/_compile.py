@@ -24,7 +24,7 @@ def compiled(function=None, *, fastmath: bool | set[str] = False, inline=False) 
     if inline:
         return numba.njit(**options)(function)
     try:
-        kernel = numba.njit(cache=True, **options)(function)
+        kernel: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError as failure:
         if "cache" not in str(failure):
             raise

@@ -14,7 +14,7 @@ from lastlayer.kernels.transposition import turn_in, turn_out
 def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, state, label_state):
     """cross_entropy_rows for short rows.
 
-    The further arrays are scratch memory in the type of the logits: `tile` (1, K, lanes), `state` (6, lanes) and
+    The further arrays are scratch memory in the type of the logits: `tile` (1, K, lanes), `state` (7, lanes) and
     `label_state` (2, lanes).
     """
     constants = plain_scale(logits)

@@ -1,14 +1,14 @@
-"""Sums and products as an unevaluated sum of two floats, high + low, so that nothing is lost to rounding.
+"""Sums as an unevaluated sum of two floats, high + low, so that nothing is lost to rounding.
 
-Knuth, The Art of Computer Programming 2 (1998), section 4.2.2 (TwoSum); the product's error is one fused
-multiply-add. Compiled without fast-math: reassociation would cancel every error term to 0.
+Knuth, The Art of Computer Programming 2 (1998), section 4.2.2 (TwoSum). Compiled without fast-math: reassociation would
+cancel every error term to 0.
 """
 
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.instructions import fused_multiply_add
 
+# Two units in the last place of float32, and more than one of float64.
 _SLACK = np.float32(2.0**-22)
 
 
@@ -18,16 +18,6 @@ def exact_sum(a, b):
     high = a + b
     b_part = high - a
     return high, (a - (high - b_part)) + (b - b_part)
-
-
-@compiled(inline=True)
-def scaled_difference(logit, top, beta, beta_low):
-    """(beta + beta_low) * (logit - top) as (high, low): what the exponential of a centred logit takes."""
-    difference, lost = exact_sum(logit, -top)
-    high = beta * difference
-    low = fused_multiply_add(beta, difference, -high)
-    low = fused_multiply_add(beta_low, difference, low)
-    return high, fused_multiply_add(beta, lost, low)
 
 
 @compiled(inline=True)

@@ -3,6 +3,9 @@
 None of them carries a fast-math flag that changes a value, so exact arithmetic stays exact wherever it is inlined.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -11,7 +14,12 @@ _INTEGER_OF_SAME_WIDTH = {types.float32: types.int32, types.float64: types.int64
 _FLOAT_OF_SAME_WIDTH = {integer: real for real, integer in _INTEGER_OF_SAME_WIDTH.items()}
 
 
-@intrinsic
+def instruction(function: Callable) -> Callable[..., Any]:
+    """Numba's `intrinsic`, telling type checkers that callers leave the typing context out."""
+    return intrinsic(function)
+
+
+@instruction
 def fused_multiply_add(typing_context, a, b, c):
     """`a * b + c` with one rounding."""
 
@@ -23,7 +31,7 @@ def fused_multiply_add(typing_context, a, b, c):
     return a(a, a, a), generate
 
 
-@intrinsic
+@instruction
 def maximum(typing_context, a, b):
     """The larger of `a` and `b`, NaN if either is NaN; which of -0.0 and 0.0 is left open."""
 
@@ -35,7 +43,7 @@ def maximum(typing_context, a, b):
     return a(a, a), generate
 
 
-@intrinsic
+@instruction
 def bits_of(typing_context, value):
     """The bits of a float as the signed integer of the same width."""
 
@@ -45,7 +53,7 @@ def bits_of(typing_context, value):
     return _INTEGER_OF_SAME_WIDTH[value](value), generate
 
 
-@intrinsic
+@instruction
 def float_of_bits(typing_context, bits):
     """The float whose bits are those of a signed integer of the same width."""
 

@@ -2,8 +2,8 @@
 
 This serves an axis that is not the last, where neighbours in memory are examples, and short rows, which are turned into
 that form a tile at a time. Logits are (outer, K, inner) and C-contiguous; lanes are `start` to `stop` of the last axis.
-The `state` (6, lanes) is scratch memory of the caller, in the type of the logits: the maximum of each lane, the sum of
-its exponentials in three parts as in row_sums, and two sums over the classes of one block.
+The `state` (7, lanes) is scratch memory of the caller, in the type of the logits: the maximum of each lane, the sum of
+its exponentials in three parts as in row_sums, and what is needed on the way.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from lastlayer.kernels.exponential import exponential_in_units
 from lastlayer.kernels.instructions import fused_multiply_add, maximum
 from lastlayer.kernels.logarithm import logarithm
 
-TOP, OTHERS, LOST, WINNERS, _BLOCK_SUM, _BLOCK_OTHERS = range(6)
-STATES = 6
+TOP, OTHERS, LOST, WINNERS, _BOTTOM, _BLOCK_SUM, _BLOCK_OTHERS = range(7)
+STATES = 7
 # Classes that are added plainly before their sum is added exactly.
 _BLOCK = 32
 
@@ -92,32 +92,50 @@ def sum_lanes_in_parts(logits, outer, start, stop, scale, keep, state):
 
     `keep` is True to replace the logits by their exponentials, in units, and None to leave them alone.
     """
-    top, total = state[TOP, : stop - start], state[OTHERS, : stop - start]
-    lost, winners = state[LOST, : stop - start], state[WINNERS, : stop - start]
+    top, bottom = state[TOP, : stop - start], state[_BOTTOM, : stop - start]
+    total, lost, winners = state[OTHERS, : stop - start], state[LOST, : stop - start], state[WINNERS, : stop - start]
     block_sum, block_others = state[_BLOCK_SUM, : stop - start], state[_BLOCK_OTHERS, : stop - start]
-    unit, half = scale[5], logits.dtype.type(0.5)
-    per_unit = logits.dtype.type(1) / unit
+    num_classes = logits.shape[1]
+    half, zero = logits.dtype.type(0.5), logits.dtype.type(0)
+    per_unit = logits.dtype.type(1) / scale[5]
     for lane in range(top.size):
+        bottom[lane] = surely_below(top[lane], scale[0])
         total[lane] = lost[lane] = winners[lane] = 0
-    for first in range(0, logits.shape[1], _BLOCK):
+    for first in range(0, num_classes, _BLOCK):
+        last = min(first + _BLOCK, num_classes)
         for lane in range(top.size):
             block_sum[lane] = block_others[lane] = 0
-        for k in range(first, min(first + _BLOCK, logits.shape[1])):
-            row = logits[outer, k, start:stop]
+        for k in range(first, last - 1, 2):
+            row, next_row = logits[outer, k, start:stop], logits[outer, k + 1, start:stop]
             for lane in range(top.size):
-                bottom = surely_below(top[lane], scale[0])
-                logit = bottom if row[lane] < bottom else row[lane]
-                difference, rounding = exact_sum(logit, -top[lane])
-                value = exponential_in_units(difference, rounding, scale)
+                value = _exact_exponential(row[lane], top[lane], bottom[lane], scale)
+                next_value = _exact_exponential(next_row[lane], top[lane], bottom[lane], scale)
+                if keep is not None:
+                    row[lane] = value
+                    next_row[lane] = next_value
+                block_sum[lane] += value + next_value
+                other, next_other = zero if value >= scale[5] else value, zero if next_value >= scale[5] else next_value
+                block_others[lane] += other + next_other
+        if (last - first) % 2:
+            row = logits[outer, last - 1, start:stop]
+            for lane in range(top.size):
+                value = _exact_exponential(row[lane], top[lane], bottom[lane], scale)
                 if keep is not None:
                     row[lane] = value
                 block_sum[lane] += value
-                block_others[lane] += logits.dtype.type(0) if value >= unit else value
+                block_others[lane] += zero if value >= scale[5] else value
         for lane in range(top.size):
             # What the two sums differ by is a whole number of units, but for rounding.
             winners[lane] += np.floor((block_sum[lane] - block_others[lane]) * per_unit + half)
             total[lane], error = exact_sum(total[lane], block_others[lane] * per_unit)
             lost[lane] += error
+
+
+@compiled(inline=True)
+def _exact_exponential(logit, top, bottom, scale):
+    # -inf is brought up to the bottom, where exp is 0 all the same: -inf has no exact difference.
+    difference, lost = exact_sum(bottom if logit < bottom else logit, -top)
+    return exponential_in_units(difference, lost, scale)
 
 
 @compiled(inline=True)

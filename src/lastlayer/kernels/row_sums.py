@@ -19,12 +19,27 @@ _BLOCK_BYTES = 512
 
 
 @compiled(inline=True)
+def row_maximum(row):
+    """The largest entry of a row, NaN if there is one, -inf if all are."""
+    top = row.dtype.type(-np.inf)
+    for j in range(row.size):
+        top = maximum(top, row[j])
+    return top
+
+
+@compiled(inline=True)
+def block_start(row, index):
+    """Where the block that holds an entry starts: the `place` of sum_in_parts, for who knows where the maximum is."""
+    return index - index % (_BLOCK_BYTES // row.itemsize)
+
+
+@compiled(inline=True)
 def maximum_and_place(row):
-    """The largest entry of a row, NaN if there is one, -inf if all are; and where the block that holds it starts."""
+    """row_maximum, and where the block that holds it starts."""
     block = _BLOCK_BYTES // row.itemsize
     top, place = row.dtype.type(-np.inf), 0
     for start in range(0, row.size, block):
-        here = _maximum(row[start : start + block])
+        here = row_maximum(row[start : start + block])
         place = start if here > top else place
         top = maximum(top, here)
     return top, place
@@ -92,14 +107,6 @@ def log_of_sum(others, lost, winners):
     """log(winners + others + lost) in float64, to full relative accuracy when it is near 0."""
     high, low = exact_sum(winners, others)
     return logarithm(high, low + lost)
-
-
-@compiled(inline=True)
-def _maximum(part):
-    top = part.dtype.type(-np.inf)
-    for j in range(part.size):
-        top = maximum(top, part[j])
-    return top
 
 
 @compiled(inline=True)

@@ -1,6 +1,6 @@
 """The functions of `rows` where a row is too short to fill vectors: tiles of rows are turned, lanes are rows.
 
-`tile` (1, K, lanes) and `state` (6, lanes) are scratch memory of the caller, in the type of the logits; the tile is
+`tile` (1, K, lanes) and `state` (7, lanes) are scratch memory of the caller, in the type of the logits; the tile is
 meant to stay in the first cache.
 """
 

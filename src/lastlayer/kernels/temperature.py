@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exponential import exponential
-from lastlayer.kernels.exponential_sum import row_maximum
+from lastlayer.kernels.row_sums import row_maximum
 
 
 @compiled

@@ -3,16 +3,15 @@
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exact import scaled_difference
-from lastlayer.kernels.exponential import exponential
-from lastlayer.kernels.exponential_sum import sum_of_exponentials
+from lastlayer.kernels.exponential import exponential_in_units, unpacked
+from lastlayer.kernels.row_sums import block_start, sum_in_parts
 
 # Classes that are passed over at once when none of them is large enough, which soon is the rule.
 _STRIDE = 64
 
 
 @compiled
-def top_k_rows(logits, beta, beta_low, indices, probabilities):
+def top_k_rows(logits, scale, indices, probabilities):
     """Write the indices of the k largest entries of each row, largest first, and their softmax probabilities.
 
     Of equal entries the one with the lower index comes first. NaN ranks with -inf; a row without a finite maximum, or
@@ -20,20 +19,19 @@ def top_k_rows(logits, beta, beta_low, indices, probabilities):
 
     Args:
       logits: (n, K) float32 or float64.
-      beta: the scale, in the logits' type.
-      beta_low: what rounding took from it.
+      scale: from exponential.scale_of, in the logits' type.
       indices: (n, k) int64, 1 <= k <= K.
       probabilities: (n, k), in the logits' type.
     """
+    constants = unpacked(scale)
     for i in range(logits.shape[0]):
         row, kept, keys = logits[i], indices[i], probabilities[i]
         _select(row, kept, keys)
         top = keys[0]
-        others, lost, winners = sum_of_exponentials(row, top, beta, beta_low, None)
-        scale = row.dtype.type(1.0 / (winners + others + lost))
+        others, lost, winners = sum_in_parts(row, top, block_start(row, kept[0]), constants, None)
+        factor = row.dtype.type(1.0 / (winners + (others + lost)) / np.float64(constants[5]))
         for j in range(keys.size):
-            high, low = scaled_difference(keys[j], top, beta, beta_low)
-            keys[j] = exponential(high, low) * scale
+            keys[j] = exponential_in_units(keys[j] - top, None, constants) * factor
 
 
 @compiled(inline=True)

@@ -2,12 +2,12 @@
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from lastlayer.kernels._compile import compiled
+from lastlayer.kernels.instructions import instruction
 
 
-@intrinsic
+@instruction
 def _turn_block(typing_context, source, row, column, target, target_row, target_column):
     # target[target_row + i, target_column + j] = source[row + j, column + i] for a square block; both are C-contiguous.
     side = _side(source.dtype)
