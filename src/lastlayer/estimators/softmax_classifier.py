@@ -52,7 +52,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         hard, and `calibrate` repairs most of it, not all.
       fit_intercept: whether to fit b; it is not penalised.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
-      tol: the fit ends where no entry of the gradient exceeds tol / 2 and the quadratic model of F promises a relative
+      tol: the fit ends where no entry of the gradient exceeds tol / 3 and the quadratic model of F promises a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
       max_iter: iterations at most; each takes two products with X.
       warm_start: start from the last fit's head if classes and features are as many.
