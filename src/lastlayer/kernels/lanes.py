@@ -53,14 +53,13 @@ def replace_lanes_by_exponentials(logits, outer, start, stop, scale, state):
     top, total = state[TOP, : stop - start], state[OTHERS, : stop - start]
     lost, block_sum = state[LOST, : stop - start], state[_BLOCK_SUM, : stop - start]
     num_classes = logits.shape[1]
+    for lane in range(top.size):
+        total[lane] = lost[lane] = 0
     for first in range(0, num_classes, _BLOCK):
         last = min(first + _BLOCK, num_classes)
-        row = logits[outer, first, start:stop]
         for lane in range(top.size):
-            value = exponential_in_units(row[lane] - top[lane], None, scale)
-            row[lane] = value
-            block_sum[lane] = value
-        for k in range(first + 1, last - 1, 2):
+            block_sum[lane] = 0
+        for k in range(first, last - 1, 2):
             row, next_row = logits[outer, k, start:stop], logits[outer, k + 1, start:stop]
             for lane in range(top.size):
                 value = exponential_in_units(row[lane] - top[lane], None, scale)
@@ -68,20 +67,15 @@ def replace_lanes_by_exponentials(logits, outer, start, stop, scale, state):
                 row[lane] = value
                 next_row[lane] = next_value
                 block_sum[lane] += value + next_value
-        if (last - first) % 2 == 0:
+        if (last - first) % 2:
             row = logits[outer, last - 1, start:stop]
             for lane in range(top.size):
                 value = exponential_in_units(row[lane] - top[lane], None, scale)
                 row[lane] = value
                 block_sum[lane] += value
-        if first == 0:
-            for lane in range(top.size):
-                total[lane] = block_sum[lane]
-                lost[lane] = 0
-        else:
-            for lane in range(top.size):
-                total[lane], error = exact_sum(total[lane], block_sum[lane])
-                lost[lane] += error
+        for lane in range(top.size):
+            total[lane], error = exact_sum(total[lane], block_sum[lane])
+            lost[lane] += error
     for lane in range(top.size):
         total[lane] += lost[lane]
 
