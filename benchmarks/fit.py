@@ -62,7 +62,7 @@ def measure_problem(name, X, y, C, rounds):
     above = objectives["lastlayer"] / objectives["sklearn"] - 1
     result = {
         "C": C,
-        "shape": [*X.shape, len(models["sklearn"].classes_)],
+        "shape": [*map(int, X.shape), len(models["sklearn"].classes_)],
         "seconds": median,
         "ratio": median["sklearn"] / median["lastlayer"],
         "objectives": objectives,
@@ -92,7 +92,7 @@ def objective(X, y, model, C):
         top = scores.max(axis=1)
         log_sum = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top
         total += float((log_sum - scores[np.arange(len(scores)), labels[start : start + 4096]]).sum())
-    return (total + (weight**2).sum() / (2 * C)) / len(y)
+    return float(total + (weight**2).sum() / (2 * C)) / len(y)
 
 
 def summarise(results):
@@ -103,7 +103,7 @@ def summarise(results):
             continue
         mean = math.exp(sum(math.log(r["ratio"]) for r in chosen) / len(chosen))
         slowest = min(chosen, key=lambda r: r["ratio"])
-        failed = sum(r["above_sklearn"] > 1e-6 for r in chosen)
+        failed = sum(int(r["above_sklearn"] > 1e-6) for r in chosen)
         summary[label] = {"geometric_mean": mean, "least": slowest["ratio"], "above_sklearn": failed}
         print(
             f"\n{label}: geometric mean of ratios {mean:.1f}, least {slowest['ratio']:.1f} "

@@ -87,7 +87,7 @@ def test_memory_order_and_sparsity_change_nothing_but_rounding(dtype):
 def test_logits_computed_anew_take_the_same_path_as_logits_kept(monkeypatch):
     features, labels = data(5, rows=3000)
     kept = minimise(problem(features, labels), tol=1e-6, max_iter=100)
-    monkeypatch.setattr(logit_line, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(logit_line, "_MOST_ROWS", 300)
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
     anew = minimise(problem(features, labels), tol=1e-6, max_iter=100)
     assert kept[2].iterations == anew[2].iterations

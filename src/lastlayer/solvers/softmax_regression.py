@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from lastlayer._blas import one_blas_thread
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.design import SparseDesign
@@ -64,6 +65,11 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
       report: called with an Optimum before each iteration.
     Returns: weight (K, D), intercept (K,) and an Optimum.
     """
+    with one_blas_thread():
+        return _minimise(problem, tol, max_iter, start, report)
+
+
+def _minimise(problem, tol, max_iter, start, report):
     began = time.perf_counter()
     search = _Search(problem, start)
     iterations, stopped, idle = 0, "max_iter", 0
