@@ -1,10 +1,11 @@
 """How blocks of rows are spread over cores: one pool of Python threads that run compiled code without the GIL.
 
-A second pool (Numba's) would fight with the one of the BLAS; see decisions/0002-threads.md for what was measured.
+A second pool (Numba's) would fight with the one of the BLAS; decisions/0002-threads.md has what was measured.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from threading import Lock, current_thread
 
 _NAME = "lastlayer"
@@ -27,6 +28,8 @@ def run_blocks(work, num_items, *, items_per_block):
     that fits a single block, runs where it is. `work` must release the GIL to gain anything.
 
     Args:
+      work: function of (start, stop).
+      num_items: how many items there are, rows as a rule.
       items_per_block: the fewest items worth a dispatch (50 to 100 microseconds).
     Returns: what the calls returned, in the order of the ranges.
     Raises: what `work` raises, once every block has stopped.
@@ -35,7 +38,7 @@ def run_blocks(work, num_items, *, items_per_block):
     if blocks <= 1 or current_thread().name.startswith(_NAME):
         return [work(0, num_items)]
     edges = [num_items * i // blocks for i in range(blocks + 1)]
-    pending = [_executor().submit(work, a, b) for a, b in zip(edges[1:-1], edges[2:], strict=True)]
+    pending = [_executor().submit(work, a, b) for a, b in pairwise(edges[1:])]
     try:
         first = work(edges[0], edges[1])
     finally:

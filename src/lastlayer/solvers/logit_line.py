@@ -1,5 +1,7 @@
 """The logits of all rows along a line of heads, and the loss, its derivatives and its gradient there."""
 
+from functools import reduce
+
 import numpy as np
 
 from lastlayer._threads import run_blocks
@@ -101,7 +103,7 @@ class LogitLine:
         masses, residual_sum = np.sum(sums, axis=0)[:, : self._num_classes]
         (weight, intercept), (direction, change) = self._head, self._direction
         self._head = weight + t * direction, intercept + t * change
-        return sum(losses), sum(gradients), residual_sum, masses
+        return sum(losses), reduce(np.add, gradients), residual_sum, masses
 
     def _blocks(self, start, stop):
         """Yield (rows, logits, motion) of blocks that cover the rows from start to stop."""
