@@ -17,6 +17,7 @@ from lastlayer.calibration import fit_temperature
 from lastlayer.decision import top_k
 from lastlayer.estimators.class_weight import class_factors
 from lastlayer.estimators.progress import ProgressLine
+from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.functions import log_softmax, softmax
 from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise
 from lastlayer.storage import encode_classes, write_head
@@ -53,7 +54,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         hard, and `calibrate` repairs most of it, not all.
       fit_intercept: whether to fit b; it is not penalised.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
-      tol: the fit ends where no entry of the gradient exceeds tol / 3 and the quadratic model of F promises a relative
+      tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
       max_iter: iterations at most; each takes two products with X.
       warm_start: start from the last fit's head if classes and features are as many.
@@ -123,8 +124,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         previous = self._head_before() if self.warm_start else None
         checked: Any = validate_data(self, X, y, **_accepted(X))
         X, y = checked
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
+        classes, labels = sorted_classes(y)
+        check_classification_targets(classes)
         if len(classes) < 2:
             raise ValueError(
                 f"y: only one class, {_plain(classes[0])!r}, in {len(y)} rows, expected at least two classes."
@@ -139,7 +140,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
         problem = SoftmaxRegression(
             SparseDesign(X) if sp.issparse(X) else DenseDesign(X),
-            labels.astype(np.int64, copy=False),
+            labels,
             weight,
             len(classes),
             (2 if binary else 1) / (C * weight.sum()),

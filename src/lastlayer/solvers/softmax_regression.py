@@ -53,7 +53,7 @@ class Optimum:
 def minimise(problem, *, tol, max_iter, start=None, report=None):
     """Minimise F until `tol` is met, or for `max_iter` iterations.
 
-    It is met where no entry of the gradient exceeds tol / 3 and the quadratic model of F promises a decrease below
+    It is met where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a decrease below
     100 tol F; or, whatever the gradient's scale, where it promises less than tol F / 100. A KeyboardInterrupt ends
     the search at the best head so far.
 
@@ -84,7 +84,7 @@ def _minimise(problem, tol, max_iter, start, report):
                 report(optimum())
             direction, promised, steepest = search.direction()
             share = promised / max(search.point.objective, tiny)
-            if share <= 0.01 * tol or (steepest <= tol / 3 and share <= 100 * tol):
+            if share <= 0.01 * tol or (steepest <= 0.45 * tol and share <= 100 * tol):
                 stopped = "converged"
                 break
             if iterations >= max_iter:
