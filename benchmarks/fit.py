@@ -143,10 +143,10 @@ def _embeddings(file, rows, label):
 
 
 def anisotropic(quick):
-    """Gaussian features whose standard deviations span a factor of 1000, with a common mean; labels by Gumbel noise."""
+    """Gaussian features whose standard deviations span a factor of 30, with a common mean; labels by Gumbel noise."""
     rows, columns, classes = (6000, 64, 20) if quick else (30_000, 256, 50)
     rng = np.random.default_rng(0)
-    deviations = np.geomspace(10, 0.01, columns)
+    deviations = np.geomspace(3, 0.1, columns)
     rotation = np.linalg.qr(rng.standard_normal((columns, columns)))[0]
     along = rng.standard_normal((rows, columns))
     scores = (along * np.sqrt(deviations)) @ rng.standard_normal((columns, classes)) * 0.5
