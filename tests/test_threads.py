@@ -23,6 +23,27 @@ def test_ranges_cover_everything_once_and_results_keep_their_order():
     ranges = _threads.run_blocks(lambda start, stop: (start, stop), 1001, items_per_block=10)
     assert [i for start, stop in ranges for i in range(start, stop)] == list(range(1001))
     assert _threads.run_blocks(lambda start, stop: stop, 7, items_per_block=10) == [7]
+    many = _threads.run_blocks(lambda start, stop: (start, stop), 1001, items_per_block=10, blocks_per_thread=5)
+    assert len(many) == 10
+    assert [i for start, stop in many for i in range(start, stop)] == list(range(1001))
+
+
+def test_a_thread_that_is_late_leaves_its_blocks_to_the_others():
+    held = threading.Event()
+
+    caller = threading.current_thread()
+    done_by_caller = []
+
+    def work(start, stop):
+        if threading.current_thread() is caller:
+            done_by_caller.append(start)
+            if len(done_by_caller) >= 19:
+                held.set()
+        else:
+            assert held.wait(timeout=60)
+
+    _threads.run_blocks(work, 100, items_per_block=1, blocks_per_thread=10)
+    assert len(done_by_caller) >= 19
 
 
 def test_an_error_in_any_block_is_raised():

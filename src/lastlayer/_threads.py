@@ -4,8 +4,8 @@ A second pool (Numba's) would fight with the one of the BLAS; decisions/0002-thr
 """
 
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from threading import Lock, current_thread
 
 _NAME = "lastlayer"
@@ -21,32 +21,52 @@ def num_threads():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_blocks(work, num_items, *, items_per_block):
+def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
     """Call `work(start, stop)` on consecutive ranges that cover 0..num_items, on every core, and wait.
 
     The caller takes part, so a call from many threads at once cannot deadlock; a call from inside a worker, or one
     that fits a single block, runs where it is. `work` must release the GIL to gain anything.
 
     Args:
-      work: function of (start, stop).
-      num_items: how many items there are, rows as a rule.
+      work: called with the first item of a range and the one after its last.
+      num_items: how many there are.
       items_per_block: the fewest items worth a dispatch (50 to 100 microseconds).
+      blocks_per_thread: with more than one, a thread that gets its core late, because another library's threads are
+        still spinning there or another process has it, leaves its blocks to the others.
     Returns: what the calls returned, in the order of the ranges.
+
     Raises: what `work` raises, once every block has stopped.
     """
-    blocks = min(num_threads(), num_items // max(1, items_per_block))
-    if blocks <= 1 or current_thread().name.startswith(_NAME):
+    most = num_items // max(1, items_per_block)
+    threads = min(num_threads(), most)
+    if threads <= 1 or current_thread().name.startswith(_NAME):
         return [work(0, num_items)]
+    blocks = min(threads * blocks_per_thread, most)
     edges = [num_items * i // blocks for i in range(blocks + 1)]
-    pending = [_executor().submit(work, a, b) for a, b in pairwise(edges[1:])]
+    waiting = deque(range(blocks))
+    results = [None] * blocks
+
+    def drain():
+        while True:
+            try:
+                i = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                results[i] = work(edges[i], edges[i + 1])
+            except BaseException:
+                waiting.clear()
+                raise
+
+    pending = [_executor().submit(drain) for _ in range(threads - 1)]
     try:
-        first = work(edges[0], edges[1])
+        drain()
     finally:
-        failures = [future.exception() for future in pending]
+        failures = [None if future.cancel() else future.exception() for future in pending]
     for failure in failures:
         if failure is not None:
             raise failure
-    return [first, *(future.result() for future in pending)]
+    return results
 
 
 def _executor():

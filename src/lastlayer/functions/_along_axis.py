@@ -19,6 +19,8 @@ from lastlayer.kernels.lanes import STATES
 SHORT = 96
 # The fewest logits worth a dispatch to another thread: about 100 microseconds of work.
 GRAIN = 1 << 17
+# Blocks that a thread may leave to another that is free sooner.
+BLOCKS_PER_THREAD = 8
 # Examples that are computed side by side: whole vectors, but no power of two, which would put every class of a tile
 # into the same few sets of the first cache.
 LANES = 144
@@ -179,7 +181,12 @@ def _fill_dense(kernels, array, axis, beta, result):
             state = np.empty((STATES, LANES), source.dtype)
             kernels.columns(source, scale, target, state, first, last)
 
-        run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
+        run_blocks(
+            columns,
+            outer * -(-inner // LANES),
+            items_per_block=_grain(num_classes * min(inner, LANES)),
+            blocks_per_thread=BLOCKS_PER_THREAD,
+        )
         return
     source, target = source.reshape(outer, num_classes), target.reshape(outer, num_classes)
 
@@ -189,7 +196,7 @@ def _fill_dense(kernels, array, axis, beta, result):
         else:
             kernels.rows(source[first:last], scale, target[first:last])
 
-    run_blocks(rows, outer, items_per_block=_grain(num_classes))
+    run_blocks(rows, outer, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
 
 
 def _reduced(kernels, array, axis, beta):
@@ -209,7 +216,12 @@ def _reduced(kernels, array, axis, beta):
             state = np.empty((STATES, LANES), source.dtype)
             kernels.columns(source, scale, sums, state, first, last)
 
-        run_blocks(columns, outer * -(-inner // LANES), items_per_block=_grain(num_classes * min(inner, LANES)))
+        run_blocks(
+            columns,
+            outer * -(-inner // LANES),
+            items_per_block=_grain(num_classes * min(inner, LANES)),
+            blocks_per_thread=BLOCKS_PER_THREAD,
+        )
         return sums.reshape(shape)
     source = np.moveaxis(array, axis, -1) if array.ndim else array
     source = source.reshape(-1, source.shape[-1] if array.ndim else 1)
@@ -223,7 +235,7 @@ def _reduced(kernels, array, axis, beta):
             else:
                 kernels.rows(block, scale, sums[start : start + len(block)])
 
-    run_blocks(rows, num_rows, items_per_block=_grain(num_classes))
+    run_blocks(rows, num_rows, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
     return sums.reshape(shape)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, result_dtype
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import GRAIN, without_read_only_flag
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, without_read_only_flag
 from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
 
 
@@ -52,5 +52,10 @@ def _each_entry(kernel, logits):
     source = np.require(array, requirements=[order, "A"])
     result = np.empty(array.shape, array.dtype, order)
     entries, written = without_read_only_flag(source).ravel("K"), result.ravel("K")
-    run_blocks(lambda a, b: kernel(entries[a:b], written[a:b]), array.size, items_per_block=GRAIN)
+    run_blocks(
+        lambda a, b: kernel(entries[a:b], written[a:b]),
+        array.size,
+        items_per_block=GRAIN,
+        blocks_per_thread=BLOCKS_PER_THREAD,
+    )
     return result.astype(result_dtype(logits), copy=False)[()]

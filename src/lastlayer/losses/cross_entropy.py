@@ -7,6 +7,7 @@ import numpy as np
 from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import (
+    BLOCKS_PER_THREAD,
     GRAIN,
     LANES,
     SHORT,
@@ -143,7 +144,7 @@ class _Problem:
                 part = slice(start, start + len(block))
                 self._block(block, part, losses[part], None if into is None else into[part])
 
-        run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes))
+        run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
         return losses
 
     def _block(self, block, part, losses, gradient):
