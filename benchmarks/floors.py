@@ -7,12 +7,15 @@ import numpy as np
 
 from lastlayer._threads import num_threads, run_blocks
 
+_REST = 0.03
+
 
 def interleaved(contenders, rounds):
     """Time each contender once a round, in turn, and return the seconds of every round.
 
     A machine that slows down for a while slows all of them alike; the first round, which warms caches up and compiles,
-    does not count.
+    does not count. A short rest before each lets the threads of the one before fall asleep: OpenMP's keep spinning for
+    some milliseconds, on the core that the next contender needs.
 
     Args:
       contenders: a dict of names to functions without arguments.
@@ -22,6 +25,7 @@ def interleaved(contenders, rounds):
     seconds = {name: [] for name in contenders}
     for round_number in range(rounds + 1):
         for name, function in contenders.items():
+            time.sleep(_REST)
             start = time.perf_counter()
             function()
             if round_number:
