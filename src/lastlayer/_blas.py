@@ -1,5 +1,6 @@
 """Keeping the BLAS to the calling thread, while blocks of rows are spread over cores by `_threads`."""
 
+import os
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
@@ -26,8 +27,15 @@ def one_blas_thread():
     finally:
         with _lock:
             _users -= 1
-            if _users == 0 and _limit is not None:
-                _limit.restore_original_limits()
+            if _users == 0:
+                _lift()
+
+
+def _lift():
+    global _limit
+    limit, _limit = _limit, None
+    if limit is not None:
+        limit.restore_original_limits()
 
 
 @cache
@@ -35,3 +43,14 @@ def _libraries():
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def _forget_users():
+    """A forked child has none of its parent's threads, and so none of their fits."""
+    global _users, _lock
+    _users, _lock = 0, Lock()
+    _lift()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)

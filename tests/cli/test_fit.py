@@ -196,3 +196,11 @@ def test_ctrl_c_writes_nothing_and_is_130(tmp_path):
     assert b"interrupted" in rest
     assert b"Traceback" not in rest
     assert [entry.name for entry in tmp_path.iterdir()] == ["d.npz"]
+
+
+def test_rows_of_the_fit_are_no_validation_rows(run, table, tmp_path):
+    path = tmp_path / "model.safetensors"
+    result = run("fit", table, *FIT, "--validation", table, "-o", path)
+    assert result.exit_code == 2
+    assert "--validation: names a file of DATA" in result.stderr
+    assert not path.exists()

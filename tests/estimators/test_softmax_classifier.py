@@ -1,11 +1,14 @@
 """SoftmaxClassifier: the optimum of scikit-learn's objective, labels of every kind, and one sentence for bad input."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -274,3 +277,36 @@ def test_feature_names_are_kept(tmp_path):
     assert loaded.predict(X).tolist() == ["a", "b", "a", "b"]
     with pytest.raises(ValueError, match="feature names"):
         loaded.predict(X.rename(columns={"width": "depth"}))
+
+
+def test_warm_start_without_the_intercept_of_the_last_fit(digits):
+    X, y = digits
+    model = ll.SoftmaxClassifier(warm_start=True, tol=1e-6).fit(X, y)
+    model.set_params(fit_intercept=False).fit(X, y)
+    cold = ll.SoftmaxClassifier(fit_intercept=False, tol=1e-6).fit(X, y)
+    assert not model.intercept_.any()
+    assert model.optimum_.objective == pytest.approx(cold.optimum_.objective, rel=1e-6)
+
+
+def test_trap_28_a_fit_in_a_forked_child_and_two_at_once(digits):
+    X, y = digits
+    alone = ll.SoftmaxClassifier().fit(X, y)
+    with ThreadPoolExecutor(4) as pool:
+        for model in pool.map(lambda _: ll.SoftmaxClassifier().fit(X, y), range(8)):
+            np.testing.assert_allclose(model.coef_, alone.coef_, atol=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads, which is the point
+        child = multiprocessing.get_context("fork").Process(target=_fit_as_before, args=(X, y, alone.coef_))
+        child.start()
+    child.join()
+    assert child.exitcode == 0
+
+
+def _fit_as_before(X, y, coef):
+    np.testing.assert_allclose(ll.SoftmaxClassifier().fit(X, y).coef_, coef, atol=1e-6)
+
+
+def test_names_of_many_classes_raise_no_warning():
+    X = np.repeat(np.eye(30), 2, axis=0)
+    names = np.array([f"class {k}" for k in range(30)])
+    assert ll.SoftmaxClassifier(C=100.0).fit(X, np.repeat(names, 2)).score(X, np.repeat(names, 2)) == 1

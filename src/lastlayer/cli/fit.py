@@ -78,6 +78,11 @@ def command(
     if holdout is not None and (validation or validation_where):
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
     _require_apart(output, [*data, *validation])
+    if validation and not validation_where and _share_a_file(data, validation):
+        raise click.UsageError(
+            "--validation: names a file of DATA, expected rows that the fit has not seen; choose them with "
+            "--validation-where"
+        )
     require_writable(output)
 
     table = open_table(data, where=where, wanted=[*features, *([label] if label else [])], stdin=standard_input())
@@ -142,8 +147,13 @@ def command(
 
 
 def _require_apart(output, inputs):
-    if Path(output).exists() and any(Path(path).exists() and Path(path).samefile(output) for path in inputs):
+    if _share_a_file([output], inputs):
         raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+
+
+def _share_a_file(some, others):
+    files = [Path(path) for path in some if Path(path).exists()]
+    return any(Path(path).exists() and any(Path(path).samefile(file) for file in files) for path in others)
 
 
 def _validation_rows(table, validation, where, columns, width, label, y):

@@ -56,6 +56,9 @@ def _softmax_classifier(tensors, header):
     if not 0 < model.beta_ < float("inf"):
         raise ValueError(f"beta is {model.beta_}")
     model.optimum_ = Optimum(**header["optimum"])
+    for name, value in vars(model.optimum_).items():
+        if isinstance(value, bool) or not isinstance(value, str if name == "stopped" else (int, float)):
+            raise ValueError(f"{name} of its optimum is {value!r}")
     model.n_iter_ = np.array([model.optimum_.iterations])
     model.header_ = dict(header["caller"])
     return model

@@ -43,11 +43,10 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         F(W, b) = sum_i s_i CE(x_i W' + b, y_i) / sum_i s_i + ||W||² / (2 C sum_i s_i),   in nats, b free
 
     Same C, same argmin. Two classes are fitted as LogisticRegression does, with one weight vector for the second
-    class. Memory beyond X: logits twice, 8 N K bytes for float32 features, but at most 4 GiB, after which they are
-    computed anew at each look; 25 times the head, K D numbers, for the solver's memory;
-    D² numbers for the curvature. X is
-    neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these; float16
-    becomes float32, everything else float64.
+    class. X is neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these;
+    float16 becomes float32, everything else float64. Memory beyond X: logits twice, 8 N K bytes for float32 features
+    with K rounded up to a multiple of 8, but at most 4 GiB, after which they are computed anew, one more product, at
+    each look; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature.
 
     Args:
       C: inverse strength of the penalty, > 0. Features of unit length want 10 to 100: C = 1 shrinks their scores
@@ -57,7 +56,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
       max_iter: iterations at most; each takes two products with X.
-      warm_start: start from the last fit's head if classes and features are as many.
+      warm_start: start from the last fit's head if it has the same classes and as many features.
       random_state: seed of the sample of rows that estimates the features' covariance when there are many; it changes
         the path to the optimum only. None is 0: the same fit each time.
       verbose: 1 shows a progress line on standard error.
@@ -257,7 +256,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
           path: the file; an old one is replaced in one step.
-          header: dict of JSON-able things to remember with it, found again as header_.
+          header: dict of JSON-able things to remember with it, found again as header_. A random_state that is no
+            whole number is not kept.
         Raises: TypeError for labels other than numbers and strings; OSError if the file cannot be written.
         """
         check_is_fitted(self)
@@ -269,7 +269,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.class_weight, dict):
             # JSON knows no keys but strings.
             parameters["class_weight"] = [[_plain(key), float(value)] for key, value in self.class_weight.items()]
-        if not isinstance(self.random_state, (int, type(None))):
+        if self.random_state is not None and not isinstance(self.random_state, Integral):
             parameters["random_state"] = None
         write_head(
             path,

@@ -19,10 +19,6 @@ class DenseDesign:
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return residual.T @ self._features[rows]
 
-    def weighted_sum(self, weight, rows):
-        """The product weight' X[rows] in float64, (D,)."""
-        return weight @ np.asarray(self._features[rows], dtype=np.float64)
-
     def take(self, rows):
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._features[rows])

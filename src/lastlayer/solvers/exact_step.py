@@ -19,6 +19,8 @@ def exact_step(function, value):
         value_here, slope_here, curvature = function(t)
         if not math.isfinite(value_here):
             above, t = t, 0.5 * (below + t)
+            if not below < t < above:
+                break
             continue
         if value_here < best[1]:
             best = t, value_here
@@ -31,7 +33,7 @@ def exact_step(function, value):
         newton = t - slope_here / curvature if curvature > 0 else math.inf
         t = min(newton, 10 * t)
         if not below < t < above:
-            t = 0.5 * (below + above)
-        if above - below <= 1e-7 * above:
+            t = 2 * below if math.isinf(above) else 0.5 * (below + above)
+        if above - below <= 1e-7 * below:
             break
     return best

@@ -12,6 +12,8 @@ _MOST_BYTES_KEPT = 4 << 30
 # Logits of a block whose residuals stay in cache until they are multiplied with the features, and its rows: enough
 # for the products to be efficient.
 _BLOCK, _FEWEST_ROWS, _MOST_ROWS = 1 << 18, 256, 8192
+# With very many classes a block holds this many logits at most, in each of three arrays of each thread.
+_LARGEST_BLOCK = 1 << 25
 # Logits worth a dispatch to another thread.
 _DISPATCH = 1 << 14
 # Rows are filled up to a multiple of this many classes with impossible ones, so that kernels see whole vectors.
@@ -32,7 +34,8 @@ class LogitLine:
         self._design, self._labels, self._row_weight = design, labels, row_weight
         self._num_rows, self._num_classes = design.shape[0], num_classes
         self._width = -num_classes % _VECTOR + num_classes
-        self._rows_in_block = max(_FEWEST_ROWS, min(_MOST_ROWS, _BLOCK // self._width))
+        rows = max(_FEWEST_ROWS, min(_MOST_ROWS, _BLOCK // self._width))
+        self._rows_in_block = max(1, min(rows, _LARGEST_BLOCK // self._width))
         self._kept = None
         if 2 * self._num_rows * self._width * design.dtype.itemsize <= _MOST_BYTES_KEPT:
             self._kept = self._room(self._num_rows)

@@ -3,9 +3,10 @@
     F(W, b) = sum_i s_i CE(x_i W' + b, y_i) + lambda/2 ||W||²,   sum_i s_i = 1,   the intercept b free.
 
 Two things make the passes few. The Hessian's shape is known beforehand (`curvature`), and logits are affine in the
-step, so that the best step along a direction costs no product with the features (`logit_line`). An iteration is
-two products, X D' for the direction and R'X for the gradient. Features are centred implicitly: the work is done in
-(W, c = b + W mean), where weights and intercepts are all but independent. decisions/0003-solver.md has the figures.
+step, so that the best step along a direction costs no product with the features (`logit_line`), as long as logits
+fit in memory. An iteration is two products, X D' for the direction and R'X for the gradient. Features are centred
+implicitly: the work is done in (W, c = b + W mean), where weights and intercepts are all but independent.
+decisions/0003-solver.md has the figures.
 """
 
 import time
@@ -204,6 +205,7 @@ class _Search:
         else:
             weight = np.array(start[0] - np.mean(start[0], axis=0), dtype)
             intercept = np.asarray(start[1], np.float64) + weight @ problem.mean
+            intercept = intercept if problem.fit_intercept else np.zeros(num_classes)
             self._line.start(weight, intercept - weight @ problem.mean)
             self._line.aim(np.zeros_like(weight), np.zeros(num_classes))
             self.point = self._point_after(0.0, weight, intercept)
