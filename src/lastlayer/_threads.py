@@ -7,6 +7,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, current_thread
+from typing import Any
 
 _NAME = "lastlayer"
 _lock = Lock()
@@ -16,7 +17,7 @@ _pool = None
 def num_threads():
     """The number of threads in use: LASTLAYER_NUM_THREADS, else the cores this process may run on."""
     asked = os.environ.get("LASTLAYER_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
+    if asked.isdecimal() and int(asked) > 0:
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -44,7 +45,7 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
     blocks = min(threads * blocks_per_thread, most)
     edges = [num_items * i // blocks for i in range(blocks + 1)]
     waiting = deque(range(blocks))
-    results = [None] * blocks
+    results: list[Any] = [None] * blocks
 
     def drain():
         while True:
