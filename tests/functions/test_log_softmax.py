@@ -56,6 +56,21 @@ def test_winners_that_tie(dtype, num_classes):
 
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a long double of 64 bits or more")
 @pytest.mark.parametrize("dtype", FLOATS)
+def test_equal_logits_below_one_or_two_winners_do_not_add_up_their_rounding(dtype):
+    rng = np.random.default_rng(0)
+    for num_classes in (11, 58, 76, 205, 358, 5000):
+        for gap in rng.uniform(8, 30, 12):
+            for second in (gap, 0.03):
+                row = np.full(num_classes, -gap, dtype)
+                row[0], row[num_classes // 2] = -second, 0.0
+                exponentials = np.exp(row.astype(np.longdouble))
+                exponentials[num_classes // 2] = 0
+                expected = row - np.log1p(exponentials.sum())
+                assert np.abs(ll.log_softmax(row) / expected - 1).max() <= BOUND[dtype]
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a long double of 64 bits or more")
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("lead", [0.0, 20.0, 45.0])
 def test_trap_16_a_million_classes(dtype, lead):
     logits = np.random.default_rng(3).normal(size=1_000_003).astype(dtype)

@@ -46,15 +46,20 @@ def test_matches_the_definition_along_a_first_axis(dtype, num_classes):
         assert worst_excess(probabilities, row, 1.0, dtype) <= 1.0
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a long double of 64 bits or more")
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_equal_logits_below_the_winner_do_not_add_up_their_rounding(dtype):
-    for gap in (11.0, 12.7, 13.3):
-        row = np.full(300_000, -gap + 1.37, dtype)
-        row[1234] = 1.37
-        below, top = np.longdouble(row[0]) - np.longdouble(row[1234]), np.longdouble(1)
-        winner = top / (top + (row.size - 1) * np.exp(below))
-        probabilities = ll.softmax(row)
-        assert abs(probabilities[1234] / winner - 1) <= BOUND[dtype] * (1 - np.log(winner))
+    # Plain addition of so many equal small numbers to the winner's 1 would round every time in the same direction.
+    rng = np.random.default_rng(0)
+    for num_classes in (11, 58, 76, 205, 358, 5000, 300_000):
+        for gap in (*rng.uniform(8, 30, 10), 12.7, 13.3):
+            row = np.full(num_classes, 1.37 - gap, dtype)
+            row[0], row[num_classes // 2] = 1.37 - 0.03, 1.37
+            exponentials = np.exp(row.astype(np.longdouble) - np.longdouble(row.max()))
+            expected = exponentials / exponentials.sum()
+            for probabilities in (ll.softmax(row), ll.softmax(row[:, None] * np.ones(3, dtype), axis=0)[:, 1]):
+                error = np.abs(probabilities / expected - 1)
+                assert (error <= BOUND[dtype] * (1 - np.log(expected))).all()
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a long double of 64 bits or more")
