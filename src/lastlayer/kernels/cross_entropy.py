@@ -4,7 +4,7 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exponential import plain_scale
-from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, sum_in_parts
+from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, next_row, sum_in_parts
 
 
 @compiled
@@ -31,7 +31,9 @@ def cross_entropy_rows(logits, labels, row_scale, losses, gradient):
             continue
         logit = logits[i, label]
         top, place = copied_maximum_and_place(logits[i], row)
-        others, lost, winners = sum_in_parts(row, top, place, constants, True)
+        others, lost, winners = sum_in_parts(
+            row, top, place, constants, True, (next_row(logits, i), next_row(gradient, i))
+        )
         total = winners + (others + lost)
         losses[i] = log_of_sum(others, lost, winners) - (np.float64(logit) - np.float64(top))
         # p - 1 would cancel for a label at the maximum; below it, at least half of the sum is the others'.
@@ -54,5 +56,5 @@ def cross_entropy_losses_rows(logits, labels, losses):
             losses[i] = 0.0
             continue
         top, place = maximum_and_place(row)
-        others, lost, winners = sum_in_parts(row, top, place, constants, None)
+        others, lost, winners = sum_in_parts(row, top, place, constants, None, (next_row(logits, i), row[:0]))
         losses[i] = log_of_sum(others, lost, winners) - (np.float64(row[label]) - np.float64(top))

@@ -107,17 +107,14 @@ def _of_reduced32(r):
 
 @compiled(inline=True)
 def _of_reduced64(r):
-    q = fused_multiply_add(_Q64[0], r, _Q64[1])
-    q = fused_multiply_add(q, r, _Q64[2])
-    q = fused_multiply_add(q, r, _Q64[3])
-    q = fused_multiply_add(q, r, _Q64[4])
-    q = fused_multiply_add(q, r, _Q64[5])
-    q = fused_multiply_add(q, r, _Q64[6])
-    q = fused_multiply_add(q, r, _Q64[7])
-    q = fused_multiply_add(q, r, _Q64[8])
-    q = fused_multiply_add(q, r, _Q64[9])
-    q = fused_multiply_add(q, r, _Q64[10])
-    return fused_multiply_add(q, r, _Q64[10])
+    # In Estrin's order: one product after the other would leave a core waiting for the last.
+    square = r * r
+    fourth = square * square
+    highest = fused_multiply_add(r, _Q64[0], _Q64[1])
+    high = fused_multiply_add(square, fused_multiply_add(r, _Q64[2], _Q64[3]), fused_multiply_add(r, _Q64[4], _Q64[5]))
+    low = fused_multiply_add(square, fused_multiply_add(r, _Q64[6], _Q64[7]), fused_multiply_add(r, _Q64[8], _Q64[9]))
+    q = fused_multiply_add(fourth, fused_multiply_add(fourth, highest, high), low)
+    return _Q64[10] + fused_multiply_add(square, q, r)
 
 
 def _in_units32(difference, lost, scale):

@@ -61,3 +61,29 @@ def float_of_bits(typing_context, bits):
         return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
     return _FLOAT_OF_SAME_WIDTH[bits](bits), generate
+
+
+@instruction
+def prefetch_to_read(typing_context, array, index):
+    """Ask for the cache line of `array[index]`, a contiguous 1-d array, to read it later."""
+    return types.none(array, types.intp), _prefetch_of(array, 0)
+
+
+@instruction
+def prefetch_to_write(typing_context, array, index):
+    """Ask for the cache line of `array[index]`, a contiguous 1-d array, to write it later."""
+    return types.none(array, types.intp), _prefetch_of(array, 1)
+
+
+def _prefetch_of(array, write):
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        keep, data_cache = 3, 1
+        builder.call(function, [address, *(ir.Constant(number, value) for value in (write, keep, data_cache))])
+        return context.get_dummy_value()
+
+    return generate

@@ -11,11 +11,32 @@ import numpy as np
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exact import exact_sum, surely_below
 from lastlayer.kernels.exponential import exponential_in_units
-from lastlayer.kernels.instructions import maximum
+from lastlayer.kernels.instructions import maximum, prefetch_to_read, prefetch_to_write
 from lastlayer.kernels.logarithm import logarithm
 
 # Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two.
 _BLOCK_BYTES = 512
+_LINE_BYTES = 64
+# The longest row that is fetched while the one before it is summed: two of them leave room in a second cache.
+_FETCHED_BYTES = 1 << 16
+
+
+@compiled(inline=True)
+def next_row(rows, i):
+    """The row after row i, to be fetched while row i is summed; empty if there is none, or it is long."""
+    following = rows[min(i + 1, rows.shape[0] - 1)]
+    fetched = i + 1 < rows.shape[0] and following.size * following.itemsize <= _FETCHED_BYTES
+    return following[: following.size if fetched else 0]
+
+
+@compiled(inline=True)
+def _fetch(following, start, stop):
+    to_read, to_write = following
+    step = _LINE_BYTES // to_read.itemsize
+    for j in range(start, min(stop, to_read.size), step):
+        prefetch_to_read(to_read, j)
+    for j in range(start, min(stop, to_write.size), step):
+        prefetch_to_write(to_write, j)
 
 
 @compiled(inline=True)
@@ -64,21 +85,22 @@ def copied_maximum_and_place(row, copy):
 
 
 @compiled(inline=True)
-def replace_by_exponentials(row, top, scale):
+def replace_by_exponentials(row, top, scale, following):
     """Replace each entry by `unit` exp(beta (entry - top)) and return their sum, in float64 and in units.
 
-    The difference is rounded once, to the type of the row.
+    The difference is rounded once, to the type of the row. `following` is as in sum_in_parts.
     """
     block = _BLOCK_BYTES // row.itemsize
     total = lost = 0.0
     for start in range(0, row.size, block):
+        _fetch(following, start, start + block)
         total, error = exact_sum(total, np.float64(_plain_block(row[start : start + block], top, scale)))
         lost += error
     return total + lost
 
 
 @compiled(inline=True)
-def sum_in_parts(row, top, place, scale, keep):
+def sum_in_parts(row, top, place, scale, keep, following):
     """Sum exp(beta (row - top)) in float64, from exact differences, as (others, others_low, winners).
 
     Args:
@@ -87,6 +109,7 @@ def sum_in_parts(row, top, place, scale, keep):
       place: where the block that holds it starts.
       scale: the constants of the exponential.
       keep: True to replace the row by its exponentials, in units; None to leave it alone.
+      following: what is read next and what is written next, from next_row, to be fetched meanwhile.
     Returns: the sum over all that is not counted, as an unevaluated sum of two; and the number of entries that reach
       the maximum, or not all of them but at least one.
     """
@@ -95,6 +118,7 @@ def sum_in_parts(row, top, place, scale, keep):
     others, winners = _counted_block(row[place : place + block], top, bottom, scale, keep)
     total, lost = np.float64(others), 0.0
     for start in range(0, row.size, block):
+        _fetch(following, start, start + block)
         if start != place:
             part = _exact_block(row[start : start + block], top, bottom, scale, keep)
             total, error = exact_sum(total, np.float64(part))

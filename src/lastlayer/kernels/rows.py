@@ -13,6 +13,7 @@ from lastlayer.kernels.row_sums import (
     copied_maximum_and_place,
     log_of_sum,
     maximum_and_place,
+    next_row,
     replace_by_exponentials,
     sum_in_parts,
 )
@@ -25,7 +26,8 @@ def softmax_rows(logits, scale, probabilities):
     for i in range(logits.shape[0]):
         row = probabilities[i]
         top, _place = copied_maximum_and_place(logits[i], row)
-        factor = row.dtype.type(1.0 / replace_by_exponentials(row, top, constants))
+        following = next_row(logits, i), next_row(probabilities, i)
+        factor = row.dtype.type(1.0 / replace_by_exponentials(row, top, constants, following))
         for j in range(row.size):
             row[j] *= factor
 
@@ -38,7 +40,8 @@ def log_softmax_rows(logits, scale, log_probabilities):
     for i in range(logits.shape[0]):
         row, target = logits[i], log_probabilities[i]
         top, place = maximum_and_place(row)
-        others, lost, winners = sum_in_parts(row, top, place, constants, None)
+        following = next_row(logits, i), next_row(log_probabilities, i)
+        others, lost, winners = sum_in_parts(row, top, place, constants, None, following)
         minus_log_sum = row.dtype.type(-log_of_sum(others, lost, winners))
         if row.ctypes.data == target.ctypes.data:
             for j in range(row.size):
@@ -61,5 +64,5 @@ def logsumexp_rows(logits, scale, sums):
         if np.isinf(top):
             sums[i] = top
             continue
-        others, lost, winners = sum_in_parts(row, top, place, constants, None)
+        others, lost, winners = sum_in_parts(row, top, place, constants, None, (next_row(logits, i), row[:0]))
         sums[i] = np.float64(top) + log_of_sum(others, lost, winners) / np.float64(constants[4])

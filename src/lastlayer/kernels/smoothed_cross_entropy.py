@@ -52,9 +52,9 @@ def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, loss
             top, place = copied_maximum_and_place(logits[i], row)
         spread = _below_top(row, top, class_weight)
         if gradient is None:
-            others, lost, winners = sum_in_parts(row, top, place, constants, None)
+            others, lost, winners = sum_in_parts(row, top, place, constants, None, (row[:0], row[:0]))
         else:
-            others, lost, winners = sum_in_parts(row, top, place, constants, True)
+            others, lost, winners = sum_in_parts(row, top, place, constants, True, (row[:0], row[:0]))
         total = winners + (others + lost)
         log_sum = log_of_sum(others, lost, winners)
         at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight > 0.0 else 0.0 * log_sum

@@ -28,7 +28,7 @@ def top_k_rows(logits, scale, indices, probabilities):
         row, kept, keys = logits[i], indices[i], probabilities[i]
         _select(row, kept, keys)
         top = keys[0]
-        others, lost, winners = sum_in_parts(row, top, block_start(row, kept[0]), constants, None)
+        others, lost, winners = sum_in_parts(row, top, block_start(row, kept[0]), constants, None, (row[:0], row[:0]))
         factor = row.dtype.type(1.0 / (winners + (others + lost)) / np.float64(constants[5]))
         for j in range(keys.size):
             keys[j] = exponential_in_units(keys[j] - top, None, constants) * factor
