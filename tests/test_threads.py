@@ -1,6 +1,8 @@
 import multiprocessing
+import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -93,3 +95,28 @@ def test_trap_28_a_forked_child():
     np.testing.assert_array_equal(queue.get(timeout=60), expected)
     child.join()
     assert child.exitcode == 0
+
+
+def test_an_interrupt_while_waiting_is_raised_after_the_others_have_ended():
+    """Else the caller's arrays would still be written to after the call."""
+    caller, entered, ended = threading.current_thread(), threading.Event(), []
+
+    def work(start, stop):
+        if threading.current_thread() is caller:
+            assert entered.wait(timeout=60)
+            return
+        entered.set()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(0.3)
+        ended.append(start)
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _threads.run_blocks(work, 2, items_per_block=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended

@@ -8,6 +8,10 @@ import importlib
 _HOME = {
     "Evaluation": "metrics",
     "SoftmaxClassifier": "estimators",
+    "FitInterrupted": "estimators",
+    "TemperatureWarning": "calibration",
+    "UnreadableHead": "storage",
+    "UnwritableFile": "storage",
     "cross_entropy": "losses",
     "cross_entropy_value_and_grad": "losses",
     "evaluate": "metrics",

@@ -59,15 +59,30 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
                 waiting.clear()
                 raise
 
-    pending = [_executor().submit(drain) for _ in range(threads - 1)]
+    pending = []
     try:
+        for _ in range(threads - 1):
+            pending.append(_executor().submit(drain))
         drain()
     finally:
-        failures = [None if future.cancel() else future.exception() for future in pending]
+        waiting.clear()  # where an interrupt has ended drain() before its time
+        failures = [_outcome(future) for future in pending]
     for failure in failures:
         if failure is not None:
             raise failure
     return results
+
+
+def _outcome(future):
+    """What a future raised, or None, once it has ended: an interrupt waits, since work may write to its arrays."""
+    interrupt = None
+    if future.cancel():
+        return None
+    while True:
+        try:
+            return future.exception() or interrupt
+        except KeyboardInterrupt as failure:
+            interrupt = failure
 
 
 def _executor():

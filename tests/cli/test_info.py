@@ -1,5 +1,8 @@
 import json
 
+import numpy as np
+import pytest
+
 import lastlayer as ll
 
 
@@ -14,7 +17,7 @@ def test_json(run, model):
     assert found["C"] == 1.0
     assert found["library_version"] == ll.__version__
     assert found["beta"] == ll.load(model).beta_
-    assert found["training"]["rows"] == 300
+    assert found["rows"] == 300
     assert found["stopped"] == "converged"
 
 
@@ -29,3 +32,22 @@ def test_table(run, model):
 
 def test_no_model(refused, table):
     assert "a parquet table, expected a model saved by lastlayer" in refused("info", table)
+
+
+def test_a_head_saved_from_python(run, tmp_path):
+    features = np.random.default_rng(0).standard_normal((60, 3))
+    model = ll.SoftmaxClassifier().fit(features, features.argmax(axis=1))
+    model.save(tmp_path / "m", header={"training": {"data": "invoices"}, "label_column": 7})
+    result = run("info", tmp_path / "m", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["rows"] is found["label_column"] is None
+    assert found["iterations"] == model.n_iter_[0]
+    assert run("info", tmp_path / "m").exit_code == 0
+
+
+@pytest.mark.parametrize("entry", [{"label_column": 7}, {"label": "kind"}, ["kind"], {"feature_columns": "width"}])
+def test_a_header_that_uses_our_name_for_something_else(refused, tmp_path, entry):
+    features = np.random.default_rng(0).standard_normal((60, 3))
+    ll.SoftmaxClassifier().fit(features, features.argmax(axis=1)).save(tmp_path / "m", header={"table_of_fit": entry})
+    assert "expected another name for an entry of your own" in refused("info", tmp_path / "m")

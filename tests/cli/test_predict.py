@@ -82,6 +82,7 @@ def test_refusals(refused, table, model, arguments, message):
 
 def test_an_input_is_not_overwritten(refused, table, model):
     assert "is also an input" in refused("predict", model, table, "-o", table)
+    assert "is also an input" in refused("predict", model, str(table.parent / "*.parquet"), "-o", table)
 
 
 def test_missing_columns_are_named(refused, table, model, tmp_path):

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels, as_sample_weight
+from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import without_read_only_flag
 from lastlayer.kernels.temperature import temperature_rows
 
 # Where uniform probabilities are best: beta times the typical standard deviation of the logits within a row.
@@ -17,8 +17,8 @@ _SMALL_STEP = 1e-7
 # One step goes no further than this factor; after so many passes every other step halves the bracket instead, so that
 # the search ends whatever the data.
 _FARTHEST, _PATIENCE = 32.0, 24
-# Logits that a kernel call takes, which is what a float16 or strided block is copied to, and logits worth a dispatch.
-_BLOCK, _DISPATCH = 1 << 17, 1 << 15
+# Logits worth a dispatch to another thread.
+_DISPATCH = 1 << 15
 
 
 class TemperatureWarning(UserWarning):
@@ -175,13 +175,8 @@ class _Rows:
             raise ValueError(_what_is_wrong(row, self._logits[row], self._labels[row]))
 
     def _sweep_range(self, beta, start, stop):
-        rows_per_block = max(1, _BLOCK // self._logits.shape[1])
-        for first in range(start, stop, rows_per_block):
-            part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(self._logits[part], "logits"), requirements=["C", "A"])
-            temperature_rows(
-                without_read_only_flag(block), self._labels[part], beta, *(values[part] for values in self._of_rows)
-            )
+        for part, block in dense_blocks(self._logits, start, stop, "logits"):
+            temperature_rows(block, self._labels[part], beta, *(values[part] for values in self._of_rows))
 
 
 def _what_is_wrong(row, logits, label):

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 import lastlayer as ll
 from lastlayer.cli.prediction_file import write_predictions
 from lastlayer.cli.printing import print_table
+from lastlayer.cli.saved_model import TableOfFit
 from lastlayer.storage import replacement, require_writable
 from lastlayer.tables import InputError
 
@@ -87,7 +88,7 @@ def _save(folder, model, evaluation, table, test):
         table.write_parquet(beside)
     model.save(
         folder / "digits.safetensors",
-        header={"feature_columns": ["pixels"], "list_column": True, "label_column": "digit"},
+        header=TableOfFit(feature_columns=["pixels"], list_column=True, label_column="digit").header(),
     )
     labels, probabilities = model.predict_top_k(_arrays(test)[0], 1)
     predictions = test.select("digit").with_columns(

@@ -1,14 +1,13 @@
 """`lastlayer evaluate`: a model judged on labelled rows, with gates for continuous integration."""
 
 import click
-import numpy as np
 import polars as pl
 
 from lastlayer.cli.arguments import data_argument, fraction, json_option, standard_input, where_option
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
-from lastlayer.metrics import EvaluationAccumulator
+from lastlayer.cli.saved_model import TableOfFit, batches, feature_columns, load_model
+from lastlayer.metrics import ClassIndex, EvaluationAccumulator
 from lastlayer.tables import InputError, cast_labels, label_array, label_column, open_table
 
 
@@ -27,14 +26,14 @@ def command(model, data, where, label, max_ece, min_accuracy, as_json):
     --min-accuracy, ends with exit code 1 after the evaluation is printed.
     """
     head = load_model(model)
-    remembered = head.header_.get("label_column")
+    remembered = TableOfFit.of(head).label_column
     table = open_table(data, where=where, wanted=[label or remembered or "label"], stdin=standard_input())
     label = label_column(table, label or (remembered if remembered in table.schema else None))
     columns = feature_columns(head, table, label)
-    accumulator = EvaluationAccumulator(classes=head.classes_)
+    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_)
     for frame, X, place in batches(head, table, columns, [label], columns_of_output=len(head.classes_)):
         labels = label_array(cast_labels(frame[label], head.classes_), place)
-        known = np.isin(labels, head.classes_)
+        known = index.knows(labels)
         if not known.all():
             row = int(known.argmin())
             raise _unknown_label(table, label, head.classes_, place(row), labels[row].item())

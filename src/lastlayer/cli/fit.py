@@ -2,17 +2,19 @@
 
 import math
 import time
-from pathlib import Path
 
 import click
 import numpy as np
 
 import lastlayer as ll
 from lastlayer.cli.arguments import data_argument, json_option, positive, standard_input, where_option
+from lastlayer.cli.distinct_files import require_apart, share_a_file
 from lastlayer.cli.exit_codes import INTERRUPTED
 from lastlayer.cli.hold_out import hold_out
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
+from lastlayer.cli.saved_model import TableOfFit
+from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
     InputError,
@@ -77,8 +79,8 @@ def command(
     begun = time.perf_counter()
     if holdout is not None and (validation or validation_where):
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
-    _require_apart(output, [*data, *validation])
-    if validation and not validation_where and _share_a_file(data, validation):
+    require_apart(output, [*data, *validation])
+    if validation and not validation_where and share_a_file(data, validation):
         raise click.UsageError(
             "--validation: names a file of DATA, expected rows that the fit has not seen; choose them with "
             "--validation-where"
@@ -130,30 +132,17 @@ def command(
         "beta": float(model.beta_),
         "seconds": time.perf_counter() - begun,
     }
-    training = {key: summary[key] for key in ("rows", "held_out_rows", "log_loss_before", "log_loss_after", "seconds")}
-    model.save(
-        output,
-        header={
-            "feature_columns": list(columns.names),
-            "list_column": columns.is_list,
-            "label_column": label,
-            "training": training,
-        },
+    table_of_fit = TableOfFit(
+        feature_columns=list(columns.names),
+        list_column=columns.is_list,
+        label_column=label,
+        **{key: summary[key] for key in ("rows", "held_out_rows", "log_loss_before", "log_loss_after")},
     )
+    model.save(output, header=table_of_fit.header())
     if as_json:
         print_json({"schema": 1, "model": str(output), **summary})
     else:
         print_pairs(_readable(summary, output))
-
-
-def _require_apart(output, inputs):
-    if _share_a_file([output], inputs):
-        raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
-
-
-def _share_a_file(some, others):
-    files = [Path(path) for path in some if Path(path).exists()]
-    return any(Path(path).exists() and any(Path(path).samefile(file) for file in files) for path in others)
 
 
 def _validation_rows(table, validation, where, columns, width, label, y):
@@ -175,7 +164,7 @@ def _validation_rows(table, validation, where, columns, width, label, y):
         raise wrong_width(held.name, columns, X.shape[1], width)
     classes = np.unique(y)
     labels = label_array(cast_labels(frame[label], classes), held.place)
-    unknown = ~np.isin(labels, classes)
+    unknown = ~ClassIndex(classes).knows(labels)
     if unknown.any():
         row = int(unknown.argmax())
         raise InputError(

@@ -1,10 +1,12 @@
 """`lastlayer info`: what a model file holds."""
 
+from dataclasses import asdict
+
 import click
 
 from lastlayer.cli.arguments import json_option
 from lastlayer.cli.printing import print_json, print_pairs
-from lastlayer.cli.saved_model import load_model
+from lastlayer.cli.saved_model import TableOfFit, load_model
 from lastlayer.storage import read_head
 
 _WIDTH = 56
@@ -17,8 +19,7 @@ def command(model, as_json):
     """Show what a model file holds."""
     head = load_model(model)
     _, stored = read_head(model)
-    optimum = getattr(head, "optimum_", None)
-    header = head.header_
+    fitted_on = TableOfFit.of(head)
     document = {
         "schema": 1,
         "model": model,
@@ -26,18 +27,11 @@ def command(model, as_json):
         "library_version": stored["library_version"],
         "classes": head.classes_.tolist(),
         "features": int(head.n_features_in_),
-        "feature_columns": header.get("feature_columns"),
-        "list_column": header.get("list_column"),
-        "label_column": header.get("label_column"),
         "dtype": str(head.coef_.dtype),
         "beta": float(head.beta_),
         "C": float(head.C),
-        "objective": None if optimum is None else optimum.objective,
-        "gap": None if optimum is None else optimum.gap,
-        "gradient_norm": None if optimum is None else optimum.gradient_norm,
-        "iterations": None if optimum is None else optimum.iterations,
-        "stopped": None if optimum is None else optimum.stopped,
-        "training": header.get("training"),
+        **asdict(head.optimum_),
+        **asdict(fitted_on),
     }
     if as_json:
         print_json(document)
@@ -57,19 +51,16 @@ def _readable(document):
     ]
     if document["label_column"]:
         pairs.insert(4, ("label", document["label_column"]))
-    if document["objective"] is not None:
-        pairs.append(("objective", f"{document['objective']:.6f}, at most {document['gap']:.1e} above the optimum"))
-        pairs.append(("iterations", f"{document['iterations']:,} ({document['stopped']})"))
-    training = document["training"]
-    if training:
-        held = training["held_out_rows"]
-        rows = f"{training['rows']:,} fitted" + (f", {held:,} held out for calibration" if held else "")
+    pairs.append(("objective", f"{document['objective']:.6f}, at most {document['gap']:.1e} above the optimum"))
+    pairs.append(("iterations", f"{document['iterations']:,} ({document['stopped']})"))
+    if document["rows"] is not None:
+        held = document["held_out_rows"]
+        rows = f"{document['rows']:,} fitted" + (f", {held:,} held out for calibration" if held else "")
         pairs.append(("rows", rows))
-        if held:
-            before, after = training["log_loss_before"], training["log_loss_after"]
-            pairs.append(("log-loss", f"{before:.4f} on held-out rows, {after:.4f} calibrated"))
-        pairs.append(("seconds", f"{training['seconds']:.2f}"))
-    return pairs
+    if document["log_loss_after"] is not None:
+        before, after = document["log_loss_before"], document["log_loss_after"]
+        pairs.append(("log-loss", f"{before:.4f} on held-out rows, {after:.4f} calibrated"))
+    return [*pairs, ("seconds", f"{document['seconds']:.2f}")]
 
 
 def _first_few(classes):

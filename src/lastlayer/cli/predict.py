@@ -1,14 +1,13 @@
 """`lastlayer predict`: the class and its probability for every row of a table of any length."""
 
-from pathlib import Path
-
 import click
 import polars as pl
 
 from lastlayer.cli.arguments import data_argument, json_option, standard_input, where_option
+from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.prediction_file import kind_of, write_predictions
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.cli.saved_model import TableOfFit, batches, feature_columns, load_model
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, open_table
 
@@ -31,14 +30,13 @@ def command(model, data, where, top, keep, output, as_json):
     """
     kind = kind_of(output, as_json)
     if output != "-":
-        if any(Path(path).exists() and Path(output).exists() and Path(path).samefile(output) for path in data):
-            raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+        require_apart(output, data)
         require_writable(output)
     head = load_model(model)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
     table = open_table(data, where=where, stdin=standard_input())
-    columns = feature_columns(head, table, head.header_.get("label_column"))
+    columns = feature_columns(head, table, TableOfFit.of(head).label_column)
     kept = _kept(keep, table, kind, top)
     rows = write_predictions(_predictions(head, table, columns, kept, top), output, kind)
     if output != "-":

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from lastlayer._arrays import as_float_array, positive_number, result_dtype
+from lastlayer._blocks import dense_blocks
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import without_read_only_flag
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.top_k import top_k_rows
 
-# Logits that a kernel call takes, which is what a float16 or strided block is copied to, and logits worth a dispatch.
-_BLOCK, _DISPATCH = 1 << 18, 1 << 17
+# Logits worth a dispatch to another thread.
+_DISPATCH = 1 << 17
 
 
 class TopK(NamedTuple):
@@ -57,13 +57,10 @@ def top_k(logits, k, *, beta=1.0):
     rows = logits.reshape(-1, num_classes)
     working = _working_dtype(logits, beta)
     indices, probabilities = np.empty((len(rows), k), np.int64), np.empty((len(rows), k), working)
-    rows_per_block = max(1, _BLOCK // num_classes)
 
     def work(start, stop):
-        for first in range(start, stop, rows_per_block):
-            part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(rows[part], "logits"), working, ["C", "A"])
-            top_k_rows(without_read_only_flag(block), scale_of(beta, working), indices[part], probabilities[part])
+        for part, block in dense_blocks(rows, start, stop, "logits", working):
+            top_k_rows(block, scale_of(beta, working), indices[part], probabilities[part])
 
     run_blocks(work, len(rows), items_per_block=max(1, _DISPATCH // num_classes))
     shape = (*logits.shape[:-1], int(k))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lastlayer._arrays import as_float_array, positive_number, result_dtype
+from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
@@ -94,27 +95,6 @@ def class_axis(array, axis, name="logits"):
     if array.ndim and array.shape[axis] == 0:
         raise ValueError(f"{name}: shape is {array.shape}, expected at least one class along axis {axis}.")
     return axis
-
-
-def dense(array):
-    """Whether kernels may walk the memory of `array` as it stands."""
-    return array.flags.c_contiguous and array.flags.aligned
-
-
-def without_read_only_flag(array):
-    """The same memory, not marked read-only: Numba would compile every kernel a second time for that mark.
-
-    Only for what a kernel reads.
-    """
-    if array.flags.writeable:
-        return array
-    return np.asarray(_Memory(array))
-
-
-class _Memory:
-    def __init__(self, array):
-        self._owner = array
-        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
 
 
 def scratch(num_classes, dtype):
@@ -229,24 +209,14 @@ def _reduced(kernels, array, axis, beta):
     sums = np.empty(num_rows)
 
     def rows(first, last):
-        for start, block in dense_blocks(source, first, last):
+        for part, block in dense_blocks(source, first, last, "logits"):
             if num_classes < SHORT:
-                kernels.short_rows(block, scale, sums[start : start + len(block)], *scratch(num_classes, source.dtype))
+                kernels.short_rows(block, scale, sums[part], *scratch(num_classes, source.dtype))
             else:
-                kernels.rows(block, scale, sums[start : start + len(block)])
+                kernels.rows(block, scale, sums[part])
 
     run_blocks(rows, num_rows, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
     return sums.reshape(shape)
-
-
-def dense_blocks(rows, first, last):
-    """Yield (start, block) that cover rows[first:last]: one block as it stands, or copies of a cache's size."""
-    if dense(rows):
-        yield first, without_read_only_flag(rows)[first:last]
-        return
-    step = max(1, GRAIN // rows.shape[1])
-    for start in range(first, last, step):
-        yield start, np.array(rows[start : min(start + step, last)], order="C")
 
 
 def _grain(logits_per_item):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from lastlayer._arrays import as_float_array, result_dtype
+from lastlayer._blocks import without_read_only_flag
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, without_read_only_flag
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
 
 

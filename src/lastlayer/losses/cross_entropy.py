@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype
+from lastlayer._blocks import dense, dense_blocks
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import (
     BLOCKS_PER_THREAD,
@@ -13,8 +14,6 @@ from lastlayer.functions._along_axis import (
     SHORT,
     check_out,
     class_axis,
-    dense,
-    dense_blocks,
     scratch,
 )
 from lastlayer.kernels.cross_entropy import cross_entropy_losses_rows, cross_entropy_rows
@@ -140,8 +139,7 @@ class _Problem:
         into = None if gradient is None else gradient.reshape(-1, num_classes)
 
         def work(first, last):
-            for start, block in dense_blocks(rows, first, last):
-                part = slice(start, start + len(block))
+            for part, block in dense_blocks(rows, first, last, "logits"):
                 self._block(block, part, losses[part], None if into is None else into[part])
 
         run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)

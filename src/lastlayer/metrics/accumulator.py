@@ -3,8 +3,8 @@
 import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels
+from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import without_read_only_flag
 from lastlayer.kernels.evaluation import evaluate_rows
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
@@ -13,8 +13,6 @@ from lastlayer.metrics.reliability import Reliability, bin_of
 
 # Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
 _TOLERANCE = 1e-3
-# Probabilities a kernel call takes: a megabyte or so, which is what a float16 or strided block is copied to.
-_BLOCK = 1 << 18
 # Probabilities worth a dispatch to another thread.
 _DISPATCH = 1 << 17
 
@@ -151,17 +149,12 @@ def _judge(probabilities, labels):
     labels = without_read_only_flag(labels)
     num_rows, num_classes = probabilities.shape
     judged = tuple(np.empty(num_rows, kind) for kind in (np.int64, np.float64, np.float64, np.int64, np.float64))
-    rows_per_block = max(1, _BLOCK // num_classes)
 
     def work(start, stop):
-        for first in range(start, stop, rows_per_block):
-            part = slice(first, min(first + rows_per_block, stop))
-            block = np.require(as_float_array(probabilities[part], "probabilities"), requirements=["C", "A"])
-            bad = evaluate_rows(
-                without_read_only_flag(block), labels[part], _TOLERANCE, *(array[part] for array in judged)
-            )
+        for part, block in dense_blocks(probabilities, start, stop, "probabilities"):
+            bad = evaluate_rows(block, labels[part], _TOLERANCE, *(array[part] for array in judged))
             if bad >= 0:
-                return first + bad
+                return part.start + bad
         return None
 
     for bad_row in run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes)):

@@ -20,6 +20,13 @@ class ClassIndex:
                 f"classes: {self.classes[first].item()!r} stands at {first} and at {second}, expected each class once."
             )
 
+    def knows(self, labels):
+        """Whether each of (N,) labels is a class: (N,) booleans; a number is never a name."""
+        labels = _as_names(labels, "labels")
+        if (labels.dtype.kind == "U") != (self.classes.dtype.kind == "U"):
+            return np.zeros(len(labels), bool)
+        return self._sorted[self._place(labels)] == labels
+
     def find(self, labels):
         """The (N,) int64 class indices of (N,) labels.
 
@@ -31,7 +38,7 @@ class ClassIndex:
             raise TypeError(
                 f"labels: dtype is {labels.dtype}, but classes are {self.classes.dtype}; convert one to the other."
             )
-        place = np.minimum(np.searchsorted(self._sorted, labels), len(self._sorted) - 1)
+        place = self._place(labels)
         unknown = self._sorted[place] != labels
         if unknown.any():
             row = int(unknown.argmax())
@@ -40,6 +47,9 @@ class ClassIndex:
                 f"({int(unknown.sum())} such rows); drop these rows, or evaluate with a head that knows the class."
             )
         return self._order[place]
+
+    def _place(self, labels):
+        return np.minimum(np.searchsorted(self._sorted, labels), len(self._sorted) - 1)
 
 
 def _as_names(values, name):

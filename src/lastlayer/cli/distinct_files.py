@@ -1,0 +1,22 @@
+"""Whether a file that is written, or read for another purpose, is a file that is read."""
+
+from glob import glob
+from pathlib import Path
+
+import click
+
+
+def require_apart(output, inputs):
+    """Raise UsageError if `output` is one of `inputs`, which are files or patterns."""
+    if share_a_file([output], inputs):
+        raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+
+
+def share_a_file(some, others):
+    """Whether any of `some` is also among `others`: files, or patterns of them."""
+    files = [Path(path) for path in some if Path(path).exists()]
+    return any(Path(path).samefile(file) for pattern in others for path in _matches(pattern) for file in files)
+
+
+def _matches(pattern):
+    return [pattern] if Path(pattern).exists() else glob(str(pattern), recursive=True)

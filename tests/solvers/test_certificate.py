@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.special
+
+from lastlayer.solvers.certificate import duality_gap
+
+NUM_CLASSES, NUM_FEATURES, PENALTY = 3, 4, 0.05
+
+
+def problem(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, NUM_FEATURES))
+    X -= X.mean(axis=0)
+    targets = np.eye(NUM_CLASSES)[rng.integers(0, NUM_CLASSES, 40)]
+    return X, targets
+
+
+def objective(X, targets, weight, intercept):
+    loss = -(targets * scipy.special.log_softmax(X @ weight.T + intercept, axis=1)).sum(axis=1).mean()
+    return loss, loss + 0.5 * PENALTY * (weight**2).sum()
+
+
+def gap(X, targets, weight, intercept, free):
+    residual = (scipy.special.softmax(X @ weight.T + intercept, axis=1) - targets) / len(X)
+    return duality_gap(
+        objective(X, targets, weight, intercept)[0],
+        weight,
+        intercept if free else None,
+        residual.T @ X,
+        residual.sum(axis=0),
+        targets.T @ X / len(X),
+        targets.mean(axis=0),
+        PENALTY,
+    )
+
+
+def optimum(X, targets, free):
+    size = NUM_CLASSES * NUM_FEATURES
+
+    def parts(flat):
+        return flat[:size].reshape(NUM_CLASSES, NUM_FEATURES), flat[size:] if free else np.zeros(NUM_CLASSES)
+
+    start = np.zeros(size + NUM_CLASSES * free)
+    found = scipy.optimize.minimize(lambda x: objective(X, targets, *parts(x))[1], start, method="BFGS", tol=1e-9)
+    return found.fun, parts(found.x)
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_the_distance_of_any_head(free, seed):
+    X, targets = problem(seed)
+    least, (best_weight, best_intercept) = optimum(X, targets, free)
+    rng = np.random.default_rng(seed)
+    for distance in (0.0, 1e-3, 0.1, 3.0):
+        weight = best_weight + distance * rng.standard_normal(best_weight.shape)
+        intercept = best_intercept + free * distance * rng.standard_normal(NUM_CLASSES)
+        bound = gap(X, targets, weight, intercept, free)
+        assert bound >= objective(X, targets, weight, intercept)[1] - least - 1e-9
+    assert gap(X, targets, best_weight, best_intercept, free) < 1e-7
+
+
+def test_at_the_worst_it_is_the_objective_itself():
+    X, targets = problem(0)
+    weight = 50 * np.random.default_rng(5).standard_normal((NUM_CLASSES, NUM_FEATURES))
+    bound = gap(X, targets, weight, np.zeros(NUM_CLASSES), True)
+    assert bound <= objective(X, targets, weight, np.zeros(NUM_CLASSES))[1] * (1 + 1e-12)

@@ -1,0 +1,47 @@
+import numpy as np
+
+from lastlayer.solvers.lbfgs import StepHistory
+
+
+def quadratic(size, seed):
+    factor = np.random.default_rng(seed).standard_normal((size, size))
+    return factor @ factor.T + np.eye(size)
+
+
+def test_without_history_it_is_the_preconditioned_gradient():
+    np.testing.assert_array_equal(StepHistory().direction(np.array([1.0, -2.0]), lambda g: 3.0 * g), [-3.0, 6.0])
+
+
+def test_reproduces_the_inverse_hessian_of_a_quadratic_along_conjugate_steps():
+    # After as many conjugate steps as there are parameters, BFGS holds the exact inverse (Nocedal & Wright, thm 6.4).
+    hessian = quadratic(5, 0)
+    _, directions = np.linalg.eigh(hessian)
+    history = StepHistory(memory=5)
+    for step in directions.T:
+        history.add(step, hessian @ step)
+    gradient = np.random.default_rng(1).standard_normal(5)
+    direction = history.direction(gradient, lambda g: g)
+    np.testing.assert_allclose(direction, -np.linalg.solve(hessian, gradient), rtol=1e-10)
+
+
+def test_the_last_pair_fulfils_the_secant_equation():
+    hessian, rng = quadratic(6, 2), np.random.default_rng(3)
+    history = StepHistory(memory=3)
+    for _ in range(5):
+        step = rng.standard_normal(6)
+        history.add(step, hessian @ step)
+    np.testing.assert_allclose(history.direction(hessian @ step, lambda g: 0.1 * g), -step, rtol=1e-10)
+
+
+def test_a_pair_without_curvature_is_left_out():
+    history = StepHistory()
+    history.add(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    history.add(np.array([1.0, 0.0]), np.array([-1.0, 0.0]))
+    np.testing.assert_array_equal(history.direction(np.array([1.0, 1.0]), lambda g: g), [-1.0, -1.0])
+
+
+def test_the_gradient_is_left_alone():
+    history, gradient = StepHistory(), np.array([1.0, 2.0])
+    history.add(np.array([1.0, 0.0]), np.array([2.0, 0.5]))
+    history.direction(gradient, lambda g: g)
+    np.testing.assert_array_equal(gradient, [1.0, 2.0])
