@@ -12,6 +12,10 @@ _HOME = {
     "TemperatureWarning": "calibration",
     "UnreadableHead": "storage",
     "UnwritableFile": "storage",
+    "binary_cross_entropy": "losses",
+    "binary_cross_entropy_value_and_grad": "losses",
+    "binary_likelihood_loss": "losses",
+    "binary_likelihood_loss_value_and_grad": "losses",
     "cross_entropy": "losses",
     "cross_entropy_value_and_grad": "losses",
     "evaluate": "metrics",
@@ -24,6 +28,8 @@ _HOME = {
     "nll": "losses",
     "sigmoid": "functions",
     "smooth_max": "functions",
+    "soft_cross_entropy": "losses",
+    "soft_cross_entropy_value_and_grad": "losses",
     "softmax": "functions",
 }
 

@@ -1,12 +1,14 @@
 """The kernels of `cross_entropy` where a row is too short to fill vectors: tiles of rows are turned, lanes are rows."""
 
-import numpy as np
-
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exact import exact_sum
+from lastlayer.kernels.cross_entropy_lanes import (
+    gather_at_labels,
+    gradient_in_place,
+    losses_of_lanes,
+    losses_of_sums,
+)
 from lastlayer.kernels.exponential import plain_scale
-from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, sum_lanes_in_parts
-from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.lanes import LOST, OTHERS, WINNERS, find_maxima, sum_lanes_in_parts
 from lastlayer.kernels.transposition import turn_in, turn_out
 
 
@@ -25,10 +27,10 @@ def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, 
         turn_in(logits, start, count, tile)
         find_maxima(tile, 0, 0, count, state)
         at_label, factor = label_state[0, :count], label_state[1, :count]
-        _gather(tile, labels[start : start + count], at_label)
+        gather_at_labels(tile, 0, 0, labels[start : start + count], at_label)
         sum_lanes_in_parts(tile, 0, 0, count, constants, True, state)
-        _losses_of_lanes(at_label, state, losses[start : start + count])
-        _gather(tile, labels[start : start + count], at_label)
+        losses_of_sums(at_label, labels[start : start + count], state, losses[start : start + count])
+        gather_at_labels(tile, 0, 0, labels[start : start + count], at_label)
         _gradient_at_label(at_label, factor, row_scale[start : start + count], state, per_unit)
         for k in range(tile.shape[1]):
             row = tile[0, k, :count]
@@ -37,7 +39,6 @@ def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, 
         for lane in range(count):
             label = labels[start + lane]
             if label < 0:
-                losses[start + lane] = 0.0
                 for k in range(tile.shape[1]):
                     tile[0, k, lane] = 0
             else:
@@ -46,35 +47,32 @@ def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, 
 
 
 @compiled
-def cross_entropy_losses_short_rows(logits, labels, losses, tile, state, label_state):
-    """Write the losses of cross_entropy_short_rows alone."""
+def cross_entropy_losses_short_rows(logits, labels, losses, kept, tile, state, label_state):
+    """cross_entropy_losses_rows for short rows."""
     constants = plain_scale(logits)
     for start in range(0, logits.shape[0], tile.shape[2]):
         count = min(tile.shape[2], logits.shape[0] - start)
+        stop = start + count
         turn_in(logits, start, count, tile)
-        find_maxima(tile, 0, 0, count, state)
-        sum_lanes_in_parts(tile, 0, 0, count, constants, None, state)
-        at_label = label_state[0, :count]
-        _gather(tile, labels[start : start + count], at_label)
-        _losses_of_lanes(at_label, state, losses[start : start + count])
-        for lane in range(count):
-            if labels[start + lane] < 0:
-                losses[start + lane] = 0.0
+        of_rows = labels[start:stop], losses[start:stop]
+        if kept is None:
+            losses_of_lanes(tile, 0, 0, count, *of_rows, None, constants, state, label_state)
+        else:
+            part = kept[0][start:stop], kept[1][start:stop], kept[2][start:stop]
+            losses_of_lanes(tile, 0, 0, count, *of_rows, part, constants, state, label_state)
 
 
-@compiled(inline=True)
-def _gather(tile, labels, at_label):
-    for lane in range(labels.size):
-        at_label[lane] = tile[0, max(labels[lane], 0), lane]
-
-
-@compiled(inline=True)
-def _losses_of_lanes(at_label, state, losses):
-    top, others, lost, winners = state[TOP], state[OTHERS], state[LOST], state[WINNERS]
-    for lane in range(losses.size):
-        high, low = exact_sum(winners[lane], others[lane])
-        log_sum = np.float64(logarithm(high, low + lost[lane]))
-        losses[lane] = log_sum - (np.float64(at_label[lane]) - np.float64(top[lane]))
+@compiled
+def cross_entropy_gradient_short_rows(logits, labels, row_scale, kept, gradient, tile, label_state):
+    """cross_entropy_gradient_rows for short rows."""
+    constants = plain_scale(logits)
+    for start in range(0, logits.shape[0], tile.shape[2]):
+        count = min(tile.shape[2], logits.shape[0] - start)
+        stop = start + count
+        part = (kept[0][start:stop], kept[1][start:stop], kept[2][start:stop])
+        turn_in(logits, start, count, tile)
+        gradient_in_place(tile, 0, 0, count, labels[start:stop], row_scale[start:stop], part, constants, label_state)
+        turn_out(tile, gradient, start, count)
 
 
 @compiled(inline=True)

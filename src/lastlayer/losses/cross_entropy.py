@@ -1,7 +1,5 @@
 """cross_entropy: the loss of logits against one label an example, and its gradient."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype
@@ -19,16 +17,7 @@ from lastlayer.functions._along_axis import (
 from lastlayer.kernels.cross_entropy import cross_entropy_losses_rows, cross_entropy_rows
 from lastlayer.kernels.cross_entropy_short_rows import cross_entropy_losses_short_rows, cross_entropy_short_rows
 from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
-
-
-class LossesAndGradient(NamedTuple):
-    """What cross_entropy_value_and_grad returns.
-
-    losses: (...) nats. gradient: (..., K); row i is the gradient of loss i with respect to the logits of row i.
-    """
-
-    losses: np.ndarray
-    gradient: np.ndarray
+from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
 def cross_entropy(logits, labels, *, class_weight=None, label_smoothing=0.0, ignore_index=None):
@@ -152,14 +141,14 @@ class _Problem:
             return
         if block.shape[1] >= SHORT:
             if gradient is None:
-                cross_entropy_losses_rows(block, labels, losses)
+                cross_entropy_losses_rows(block, labels, losses, None)
             else:
                 cross_entropy_rows(block, labels, weight, losses, gradient)
         else:
             tile, state = scratch(block.shape[1], block.dtype)
             label_state = np.empty((2, LANES), block.dtype)
             if gradient is None:
-                cross_entropy_losses_short_rows(block, labels, losses, tile, state, label_state)
+                cross_entropy_losses_short_rows(block, labels, losses, None, tile, state, label_state)
             else:
                 cross_entropy_short_rows(block, labels, weight, losses, gradient, tile, state, label_state)
         if self.weighted:

@@ -1,0 +1,47 @@
+"""What losses of one score an example share: checked targets, and entries spread over the cores."""
+
+import numpy as np
+
+from lastlayer._arrays import as_float_array, result_dtype
+from lastlayer._blocks import without_read_only_flag
+from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
+from lastlayer.losses.losses_and_gradient import LossesAndGradient
+
+
+def each_entry(kernel, logits, targets, *, with_gradient, period=1):
+    """Losses, and with the gradient LossesAndGradient, of `kernel` on flat blocks that start at multiples of `period`.
+
+    Args:
+      kernel: function of the flat logits, targets, losses and gradient (or None) of a block.
+      logits: (...) scores.
+      targets: (...) numbers from 0 to 1.
+      with_gradient: whether the gradient is wanted too.
+      period: entries that belong together.
+    Raises: ValueError if the shapes differ or a target is not from 0 to 1, naming the first; TypeError if either is no
+      array of real numbers.
+    """
+    scores, dtype = as_float_array(logits, "logits"), result_dtype(logits)
+    wanted = as_float_array(targets, "targets")
+    if wanted.shape != scores.shape:
+        raise ValueError(f"targets: shape is {wanted.shape}, expected {scores.shape}, one for each logit.")
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
+        outside = ~((wanted >= 0) & (wanted <= 1))
+        first = np.unravel_index(int(outside.argmax()), wanted.shape)
+        place = ", ".join(map(str, first))
+        raise ValueError(f"targets: entry [{place}] is {wanted[first]}, expected a number from 0 to 1.")
+    source = without_read_only_flag(np.require(scores, requirements=["C", "A"])).reshape(-1)
+    target = without_read_only_flag(np.require(wanted, scores.dtype, ["C", "A"])).reshape(-1)
+    losses = np.empty(scores.shape, scores.dtype)
+    gradient = np.empty(scores.shape, scores.dtype) if with_gradient else None
+
+    def work(first, last):
+        part = slice(first * period, last * period)
+        slopes = None if gradient is None else gradient.reshape(-1)[part]
+        kernel(source[part], target[part], losses.reshape(-1)[part], slopes)
+
+    run_blocks(
+        work, -(-source.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
+    )
+    losses = losses.astype(dtype, copy=False)[()]
+    return losses if gradient is None else LossesAndGradient(losses, gradient.astype(dtype, copy=False)[()])

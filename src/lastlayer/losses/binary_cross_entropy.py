@@ -1,0 +1,82 @@
+"""binary_cross_entropy: the loss of one score against yes or no, or a probability of yes, and its gradient."""
+
+import numpy as np
+
+from lastlayer._arrays import as_float_array
+from lastlayer.kernels.binary import binary_cross_entropy_entries
+from lastlayer.losses._each_entry import each_entry
+
+# Entries between two looks at where the factors repeat.
+_PERIOD = 4096
+
+
+def binary_cross_entropy(logits, targets, *, positive_weight=None):
+    """Cross-entropy of sigmoid(z) against a target t from 0 to 1, entry by entry, in nats.
+
+    The loss is w t log(1 + exp(-z)) + (1 - t) log(1 + exp(z)), which is stable at any z, and for t = 1 or 0 accurate
+    relative to itself where it is near 0. For many labels an example, one entry is one label; a sum or mean is the
+    caller's step.
+
+    Args:
+      logits: (..., K) or (...) scores.
+      targets: the same shape; 1 (or True) for yes, 0 for no, or the probability of yes.
+      positive_weight: w above, a number >= 0, or (K,) of them for the last axis; the factor of what yes costs. The
+        number of negatives over that of positives makes both weigh the same.
+    Returns: losses in the shape and dtype of `logits` (float64 for integers, float16 computed in float32). NaN gives
+      NaN; a logit of -inf is the certainty of no, and costs 0 or +inf.
+
+    Raises:
+      ValueError: if the shapes do not fit, a target is not from 0 to 1 (it names the first), or a weight is negative.
+      TypeError: if one of them is not a dense array of real numbers.
+
+    >>> import numpy as np
+    >>> binary_cross_entropy(np.array([2.0, -1e4, -1e4]), np.array([1, 0, 1])).round(4).tolist()
+    [0.1269, 0.0, 10000.0]
+    """
+    return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=False)
+
+
+def binary_cross_entropy_value_and_grad(logits, targets, *, positive_weight=None):
+    """binary_cross_entropy of each entry and its derivative with respect to that entry's logit.
+
+    Args:
+      logits: (..., K) or (...) scores.
+      targets: the same shape; 1 (or True) for yes, 0 for no, or the probability of yes.
+      positive_weight: a number >= 0, or (K,) of them for the last axis; None means 1.
+    Returns: a named tuple of `losses` as binary_cross_entropy gives them and `gradient`, (1 - t) p - w t (1 - p) with
+      p = sigmoid(z), both in the shape and dtype of `logits`.
+
+    Raises:
+      ValueError: if the shapes do not fit, a target is not from 0 to 1 (it names the first), or a weight is negative.
+      TypeError: if one of them is not a dense array of real numbers.
+
+    >>> import numpy as np
+    >>> result = binary_cross_entropy_value_and_grad(np.array([2.0, -1e4]), np.array([1, 0]))
+    >>> result.gradient.round(4).tolist()
+    [-0.1192, 0.0]
+    """
+    return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=True)
+
+
+def _binary_cross_entropy(logits, targets, positive_weight, *, with_gradient):
+    scores = as_float_array(logits, "logits")
+    factors = _factors(positive_weight, scores)
+
+    def kernel(z, t, losses, gradient):
+        binary_cross_entropy_entries(z, t, factors, losses, gradient)
+
+    return each_entry(kernel, logits, targets, with_gradient=with_gradient, period=factors.size)
+
+
+def _factors(positive_weight, scores):
+    """The factors repeated to a length at which a loop over them is worth its while."""
+    if positive_weight is None:
+        return np.ones(_PERIOD, scores.dtype)
+    weight = as_float_array(positive_weight, "positive_weight")
+    last = scores.shape[-1:]
+    if weight.shape not in ((), last):
+        raise ValueError(f"positive_weight: shape is {weight.shape}, expected a number or {last}, one for each label.")
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        raise ValueError(f"positive_weight: received {weight[bad][0]}, expected finite numbers that are not negative.")
+    return np.tile(weight.reshape(-1), -(-_PERIOD // max(1, weight.size))).astype(scores.dtype)

@@ -1,0 +1,132 @@
+"""What every public function on tensors does first: kinds, shapes, dtypes, devices; all error wording."""
+
+import math
+
+import numpy as np
+import torch
+
+_FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+_REDUCTIONS = ("mean", "sum", "none")
+
+
+def runs_on_kernels(logits):
+    """Whether the kernels take this tensor; where they do not, PyTorch's own operators are composed.
+
+    They take what lies on the CPU, but not inside torch.func's vmap, grad and the like: those differentiate composed
+    operators, and have no way into an operator that is registered with autograd.
+    """
+    return logits.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
+
+
+def require_floats(tensor, name):
+    """Raise TypeError unless `tensor` is a dense tensor of real floating-point numbers."""
+    require_tensor(tensor, name)
+    if tensor.dtype not in _FLOATS:
+        raise TypeError(f"{name}: dtype is {tensor.dtype}, expected a floating-point one; convert with .float().")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name}: layout is {tensor.layout}, expected a dense tensor; convert with .to_dense().")
+
+
+def require_tensor(tensor, name):
+    """Raise TypeError unless `tensor` is a tensor, and say what to pass instead."""
+    if isinstance(tensor, torch.Tensor):
+        return
+    if isinstance(tensor, np.ndarray):
+        raise TypeError(
+            f"{name}: received a numpy.ndarray, expected a torch.Tensor; the same name in lastlayer takes arrays, "
+            f"or pass torch.from_numpy({name})."
+        )
+    raise TypeError(f"{name}: received {type(tensor).__name__}, expected a torch.Tensor.")
+
+
+def require_same_device(tensor, name, logits):
+    if tensor.device != logits.device:
+        raise ValueError(f"{name}: is on {tensor.device}, expected {logits.device}, like logits; move one with .to().")
+
+
+def class_dim(tensor, dim, name="logits"):
+    """The dimension of the classes as a number from 0; a scalar counts as one class.
+
+    Raises: TypeError unless it is an integer; IndexError, as in PyTorch, where there is no such dimension; ValueError
+      where it has no classes.
+    """
+    if isinstance(dim, bool) or not isinstance(dim, int):
+        raise TypeError(f"dim: received {dim!r}, expected one integer.")
+    rank = max(1, tensor.ndim)
+    if not -rank <= dim < rank:
+        raise IndexError(f"dim: received {dim}, but {name} have {tensor.ndim} dimensions ({-rank} to {rank - 1}).")
+    dim %= rank
+    if tensor.ndim and tensor.shape[dim] == 0:
+        raise ValueError(f"{name}: shape is {tuple(tensor.shape)}, expected at least one class along dim {dim}.")
+    return dim
+
+
+def loss_dim(tensor, dim, name="logits"):
+    """class_dim for losses: None is PyTorch's choice, 1, or 0 for a single example."""
+    require_tensor(tensor, name)
+    if tensor.ndim == 0:
+        raise ValueError(f"{name}: is a single number, expected (K,) or (N, K, ...), one score for each class.")
+    return class_dim(tensor, min(1, tensor.ndim - 1) if dim is None else dim, name)
+
+
+def three_dims(tensor, dim):
+    """A tensor as (outer, K, inner), contiguous."""
+    shape = tensor.shape
+    if not tensor.ndim:
+        return tensor.reshape(1, 1, 1)
+    return tensor.reshape(math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])).contiguous()
+
+
+def rows_of(tensor, dim):
+    """A tensor as (rows, K), contiguous, the classes last."""
+    return tensor.movedim(dim, -1).reshape(-1, tensor.shape[dim]).contiguous()
+
+
+def checked_beta(beta):
+    """Beta as it is if it is a tensor, else as a float > 0. Raises ValueError or TypeError otherwise."""
+    if isinstance(beta, torch.Tensor):
+        return beta
+    if isinstance(beta, bool) or not isinstance(beta, (int, float)):
+        raise TypeError(f"beta: received {beta!r}, expected a number greater than 0, or a tensor.")
+    if not (math.isfinite(beta) and beta > 0):
+        raise ValueError(f"beta: received {beta!r}, expected a finite number greater than 0.")
+    return float(beta)
+
+
+def scaled_by(logits, dim, beta):
+    """Beta (z - max z) for a tensor `beta`, and its maximum; -inf stays -inf without reaching beta's gradient."""
+    if not beta.is_floating_point():
+        raise TypeError(f"beta: dtype is {beta.dtype}, expected a floating-point tensor.")
+    require_same_device(beta, "beta", logits)
+    wide = widened(logits)
+    top = wide.detach().amax(dim, keepdim=True)
+    impossible = wide == -math.inf
+    below = (wide - top).masked_fill(impossible & (top > -math.inf), 0.0)
+    return (below * beta.to(wide.dtype)).masked_fill(impossible & (top > -math.inf), -math.inf), top
+
+
+def widened(tensor):
+    """bfloat16 and float16 as float32, anything else as it is."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def checked_reduction(reduction):
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction: received {reduction!r}, expected one of 'mean', 'sum', 'none'.")
+    return reduction
+
+
+def reduced(losses, reduction, total_weight, dtype):
+    """Losses as they are, their sum, or their sum over `total_weight`, a tensor or a number of examples.
+
+    A mean over nothing is 0.
+    """
+    if reduction == "none":
+        return losses.to(dtype)
+    if reduction == "sum":
+        return losses.sum().to(dtype)
+    if isinstance(total_weight, torch.Tensor):
+        total_weight = torch.where(total_weight == 0, torch.ones_like(total_weight), total_weight)
+    else:
+        total_weight = max(1, total_weight)
+    return (losses.sum() / total_weight).to(dtype)

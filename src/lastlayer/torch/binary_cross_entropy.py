@@ -1,0 +1,186 @@
+"""binary_cross_entropy of tensors: one score against yes or no, or a probability of yes."""
+
+import numpy as np
+import torch
+
+from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
+from lastlayer.kernels.binary import binary_cross_entropy_entries
+from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._tensors import (
+    checked_reduction,
+    reduced,
+    require_floats,
+    require_same_device,
+    require_tensor,
+    runs_on_kernels,
+    widened,
+)
+from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
+
+# Entries between two looks at where the factors repeat.
+_PERIOD = 4096
+
+
+def binary_cross_entropy(logits, targets, *, weight=None, positive_weight=None, reduction="mean"):
+    """Cross-entropy of sigmoid(z) against targets t, entry by entry, in nats, reduced as PyTorch does.
+
+    The loss is w t log(1 + exp(-z)) + (1 - t) log(1 + exp(z)), stable at any z. It is
+    torch.nn.functional.binary_cross_entropy_with_logits, but that a mean over no entries is 0, and PyTorch's is NaN.
+
+    Args:
+      logits: (...) scores, floating point.
+      targets: the same shape; 1 for yes, 0 for no, or the probability of yes; taken as they are; may require grad.
+      weight: factors of the losses, anything that broadcasts against `logits`; the mean does not divide by them.
+      positive_weight: w above, anything that broadcasts against `logits`.
+      reduction: "mean" over the entries, "sum" or "none".
+    Returns: a scalar, or with "none" losses in the shape of `logits`, in their dtype; bfloat16 and float16 are computed
+      and reduced in float32.
+
+    Raises:
+      ValueError: if a shape or an option does not fit.
+      TypeError: if `logits` are no dense floating-point tensor or another is no tensor.
+
+    >>> import torch
+    >>> logits = torch.tensor([2.0, -1e4, -1e4])
+    >>> [round(x, 4) for x in binary_cross_entropy(logits, torch.tensor([1.0, 0.0, 1.0]), reduction="none").tolist()]
+    [0.1269, 0.0, 10000.0]
+    """
+    require_floats(logits, "logits")
+    checked_reduction(reduction)
+    dtype = widened(logits).dtype
+    targets = _like(logits, targets, "targets")
+    if targets.shape != logits.shape:
+        raise ValueError(f"targets: shape is {tuple(targets.shape)}, expected {tuple(logits.shape)}, like logits.")
+    factors = (
+        logits.new_ones((), dtype=dtype)
+        if positive_weight is None
+        else _like(logits, positive_weight, "positive_weight")
+    )
+    if runs_on_kernels(logits):
+        losses = _binary_cross_entropy(logits, targets, factors)
+    else:
+        wide = widened(logits)
+        losses = _term(factors * targets, -torch.nn.functional.logsigmoid(wide)) + _term(
+            1 - targets, -torch.nn.functional.logsigmoid(-wide)
+        )
+    if weight is not None:
+        losses = losses * _like(logits, weight, "weight")
+    return reduced(losses, reduction, losses.numel(), logits.dtype)
+
+
+def _like(logits, tensor, name):
+    """`tensor` in the dtype that is computed in. Raises unless it is a tensor that broadcasts against the logits."""
+    require_tensor(tensor, name)
+    require_same_device(tensor, name, logits)
+    try:
+        fits = torch.broadcast_shapes(tensor.shape, logits.shape) == logits.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name}: shape is {tuple(tensor.shape)}, expected one that broadcasts to {tuple(logits.shape)}, the shape "
+            "of logits."
+        )
+    return tensor.to(widened(logits).dtype)
+
+
+def _term(factor, cost):
+    """Factor * cost, and 0 where the factor is 0, though the cost be infinite."""
+    return factor * cost.masked_fill((factor == 0) & cost.isinf(), 0.0)
+
+
+def _repeated(factors, logits):
+    """Factors (P,) that repeat along the flat entries of `logits`."""
+    if factors.numel() == 1:
+        return np.full(_PERIOD, factors.item(), array_of(factors).dtype)
+    if factors.numel() == logits.shape[-1] == factors.shape[-1]:
+        return np.tile(array_of(factors).reshape(-1), -(-_PERIOD // factors.numel()))
+    return np.ascontiguousarray(array_of(factors.expand(logits.shape))).reshape(-1)
+
+
+def _run(logits, targets, factors, losses, gradient):
+    """Write what is not None, arrays of the logits' size."""
+    if not logits.numel():
+        return
+    scores, wanted, repeated = (
+        array_of(logits.contiguous()),
+        array_of(targets.contiguous()),
+        _repeated(factors, logits),
+    )
+    period = min(repeated.size, _PERIOD) if repeated.size == scores.size else repeated.size
+
+    def work(first, last):
+        part = slice(first * period, last * period)
+        of_part = repeated[part] if repeated.size == scores.size else repeated
+        binary_cross_entropy_entries(
+            scores.reshape(-1)[part],
+            wanted.reshape(-1)[part],
+            of_part,
+            None if losses is None else losses.reshape(-1)[part],
+            None if gradient is None else gradient.reshape(-1)[part],
+        )
+
+    run_blocks(
+        work, -(-scores.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
+    )
+
+
+@torch.library.custom_op("lastlayer::binary_cross_entropy", mutates_args=())
+def _binary_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, positive_weight: torch.Tensor) -> torch.Tensor:
+    """Losses in the shape of the logits and the dtype that is computed in."""
+    result, losses = empty(logits.shape, working_dtype(logits.dtype))
+    _run(logits, targets, positive_weight, losses, None)
+    return result
+
+
+@_binary_cross_entropy.register_fake
+def _(logits, targets, positive_weight):
+    return logits.new_empty(logits.shape, dtype=working_dtype(logits.dtype))
+
+
+@torch.library.custom_op("lastlayer::binary_cross_entropy_backward", mutates_args=())
+def _binary_cross_entropy_backward(
+    upstream: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor, positive_weight: torch.Tensor
+) -> torch.Tensor:
+    """The gradient of sum(upstream * losses) in the logits."""
+    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
+    _run(logits, targets, positive_weight, None, gradient)
+    return result.mul_(upstream).to(logits.dtype)
+
+
+@_binary_cross_entropy_backward.register_fake
+def _(upstream, logits, targets, positive_weight):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx, upstream):
+    logits, targets, factors = ctx.saved_tensors
+    of_logits = of_targets = of_factors = None
+    if ctx.needs_input_grad[0]:
+        of_logits = _binary_cross_entropy_backward(upstream, logits, targets, factors)
+    if ctx.needs_input_grad[1]:
+        of_targets = upstream * (log_sigmoid(-widened(logits)) - factors * log_sigmoid(widened(logits)))
+    if ctx.needs_input_grad[2]:
+        of_factors = (-upstream * targets * log_sigmoid(widened(logits))).sum_to_size(factors.shape)
+    return of_logits, of_targets, of_factors
+
+
+def _double_backward(ctx, direction):
+    # The gradient is g ((1 - t) p - w t (1 - p)); each derivative is composed, so differentiable again.
+    upstream, logits, targets, factors = ctx.saved_tensors
+    wide, direction = widened(logits), widened(direction)
+    p, not_p = sigmoid(wide), sigmoid(-wide)
+    of_upstream = direction * ((1 - targets) * p - factors * targets * not_p)
+    of_logits = direction * upstream * (1 - targets + factors * targets) * p * not_p
+    of_targets = -direction * upstream * (p + factors * not_p)
+    of_factors = (-direction * upstream * targets * not_p).sum_to_size(factors.shape)
+    return of_upstream, of_logits.to(logits.dtype), of_targets, of_factors
+
+
+_binary_cross_entropy.register_autograd(_backward, setup_context=_keep)
+_binary_cross_entropy_backward.register_autograd(_double_backward, setup_context=_keep)

@@ -1,0 +1,154 @@
+"""cross_entropy of tensors: one label an example."""
+
+import torch
+
+from lastlayer.losses.two_passes import losses_and_kept, write_gradient
+from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
+from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._tensors import (
+    checked_reduction,
+    loss_dim,
+    reduced,
+    require_floats,
+    runs_on_kernels,
+    three_dims,
+    widened,
+)
+from lastlayer.torch.smoothed_cross_entropy import smoothed_losses
+from lastlayer.torch.softmax import softmax
+
+
+def cross_entropy(
+    logits, labels, dim=None, *, class_weight=None, label_smoothing=0.0, ignore_index=-100, reduction="mean"
+):
+    """Cross-entropy -log softmax(z)[label] of each example, in nats, reduced as PyTorch does.
+
+    With weights w and smoothing e, the loss of an example is (1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k); the
+    mean divides by the sum of w_y over the labels that are kept. It is torch.nn.functional.cross_entropy with labels,
+    but for three answers. Where no label is kept, or none with weight, the mean is 0 with gradient 0; PyTorch's is NaN.
+    A class of weight 0 costs 0 where it is impossible; PyTorch's is NaN. A label out of range raises ValueError, on the
+    CPU; PyTorch's is an IndexError.
+
+    On the CPU no array of the logits' size is formed but their gradient, which is written once, in backward.
+
+    Args:
+      logits: (N, K, ...), or (K,) for a single example; -inf marks a class as impossible, its gradient is 0.
+      labels: the shape of `logits` without the classes, integers in 0..K-1 or `ignore_index`.
+      dim: the dimension of the classes; None is PyTorch's choice, 1, or 0 for a single example.
+      class_weight: (K,) factors >= 0, one for each class; None means 1.
+      label_smoothing: the part e of the target that is spread evenly over the classes, 0 to 1.
+      ignore_index: the label of examples whose loss and gradient are 0, whatever their logits.
+      reduction: "mean", "sum" or "none".
+    Returns: a scalar, or with "none" losses in the shape of `labels`, in the dtype of `logits`; bfloat16 and float16
+      are computed and reduced in float32.
+
+    Raises:
+      ValueError: if a shape or an option does not fit, or a label is out of range (on the CPU it names the first).
+      TypeError: if `logits` are no dense floating-point tensor or the labels no integers.
+      IndexError: if there is no such dimension.
+
+    >>> import torch
+    >>> round(cross_entropy(torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0])).item(), 4)
+    0.417
+    """
+    require_floats(logits, "logits")
+    checked_reduction(reduction)
+    dim = loss_dim(logits, dim)
+    smoothing = checked_smoothing(label_smoothing)
+    labels = checked_labels(labels, logits, dim)
+    weight = checked_class_weight(class_weight, logits, dim)
+    label_weight = weight_of_labels(weight, labels, ignore_index, widened(logits).dtype)
+    if smoothing:
+        losses = smoothed_losses(logits, labels, dim, label_weight, weight, smoothing, ignore_index)
+    else:
+        losses = label_losses(logits, labels, dim, ignore_index)
+        if weight is not None:
+            # Never 0 times inf, nor in the gradient.
+            free = label_weight == 0
+            losses = torch.where(free, 0.0, losses.masked_fill(free, 0.0) * label_weight)
+    return reduced(losses, reduction, label_weight.sum() if reduction == "mean" else None, logits.dtype)
+
+
+def checked_smoothing(smoothing):
+    """label_smoothing as a float. Raises TypeError or ValueError unless it is a number from 0 to 1."""
+    if isinstance(smoothing, bool) or not isinstance(smoothing, (int, float)):
+        raise TypeError(f"label_smoothing: received {smoothing!r}, expected a number from 0 to 1.")
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"label_smoothing: received {smoothing!r}, expected a number from 0 to 1.")
+    return float(smoothing)
+
+
+def label_losses(logits, labels, dim, ignore_index):
+    """-log softmax(z)[label] in the shape of `labels` and the dtype that is computed in; 0 where ignored."""
+    if not runs_on_kernels(logits):
+        rows = widened(logits).movedim(dim, -1).reshape(-1, logits.shape[dim])
+        losses = torch.nn.functional.cross_entropy(
+            rows, labels.reshape(-1), ignore_index=ignore_index, reduction="none"
+        )
+        return losses.reshape(labels.shape)
+    three = three_dims(logits, dim)
+    losses, _kept = _cross_entropy(three, labels.reshape(three.shape[0], three.shape[2]), ignore_index)
+    return losses.reshape(labels.shape)
+
+
+@torch.library.custom_op("lastlayer::cross_entropy", mutates_args=())
+def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses of (outer, K, inner) logits and (outer, inner) labels, and what the gradient needs of each row."""
+    losses, kept = losses_and_kept(array_of(logits), array_of_labels(labels, logits.shape[1], ignore_index))
+    return torch.from_numpy(losses).to(working_dtype(logits.dtype)), torch.from_numpy(kept)
+
+
+@_cross_entropy.register_fake
+def _(logits, labels, ignore_index):
+    dtype = working_dtype(logits.dtype)
+    outer, _, inner = logits.shape
+    return logits.new_empty((outer, inner), dtype=dtype), logits.new_empty((3, outer, inner), dtype=dtype)
+
+
+@torch.library.custom_op("lastlayer::cross_entropy_backward", mutates_args=())
+def _cross_entropy_backward(
+    upstream: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor, kept: torch.Tensor, ignore_index: int
+) -> torch.Tensor:
+    """The gradient of sum(upstream * losses), (outer, K, inner)."""
+    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
+    scale, known = array_of(upstream.contiguous()), array_of_labels(labels, logits.shape[1], ignore_index)
+    write_gradient(array_of(logits), known, scale, kept.detach().numpy(), gradient)
+    return result.to(logits.dtype)
+
+
+@_cross_entropy_backward.register_fake
+def _(upstream, logits, labels, kept, ignore_index):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep(ctx, inputs, output):
+    logits, labels, ctx.ignore_index = inputs
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(logits, labels, output[1])
+
+
+def _backward(ctx, upstream, _):
+    logits, labels, kept = ctx.saved_tensors
+    return _cross_entropy_backward(upstream, logits, labels, kept, ctx.ignore_index), None, None
+
+
+def _keep_inputs(ctx, inputs, output):
+    upstream, logits, labels, _kept, ctx.ignore_index = inputs
+    ctx.save_for_backward(upstream, logits, labels)
+
+
+def _double_backward(ctx, direction):
+    # The gradient is g (p - y), with p a function of the logits; its derivatives are composed, so differentiable again.
+    upstream, logits, labels = ctx.saved_tensors
+    upstream = upstream.masked_fill(labels == ctx.ignore_index, 0.0)
+    wide, direction = widened(logits), widened(direction)
+    p = softmax(wide, 1)
+    along = (p * direction).sum(1, keepdim=True)
+    at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)
+    of_upstream = (along.squeeze(1) - at_label).masked_fill(labels == ctx.ignore_index, 0.0)
+    of_logits = upstream.unsqueeze(1) * p * (direction - along)
+    return of_upstream, of_logits.to(logits.dtype), None, None, None
+
+
+_cross_entropy.register_autograd(_backward, setup_context=_keep)
+_cross_entropy_backward.register_autograd(_double_backward, setup_context=_keep_inputs)

@@ -1,0 +1,85 @@
+"""sigmoid and log_sigmoid of tensors."""
+
+import torch
+
+import lastlayer as ll
+from lastlayer.torch._memory import array_of
+from lastlayer.torch._tensors import require_floats, runs_on_kernels, widened
+
+
+def sigmoid(logits):
+    """Probabilities 1 / (1 + exp(-z)) of `logits`, entry by entry: softmax of [z, 0].
+
+    As `lastlayer.sigmoid`, with gradients to any order.
+
+    Args:
+      logits: (...) scores, floating point.
+    Returns: (...) probabilities in the dtype of `logits`; -inf gives 0, +inf gives 1, NaN gives NaN.
+
+    Raises: TypeError if `logits` are no dense floating-point tensor.
+
+    >>> import torch
+    >>> round(sigmoid(torch.tensor(1.0899)).item(), 4)
+    0.7484
+    """
+    require_floats(logits, "logits")
+    return _sigmoid(logits) if runs_on_kernels(logits) else torch.sigmoid(widened(logits)).to(logits.dtype)
+
+
+def log_sigmoid(logits):
+    """Log-probabilities -log(1 + exp(-z)) of `logits`, entry by entry, in nats.
+
+    As `lastlayer.log_sigmoid`, with gradients to any order.
+
+    Args:
+      logits: (...) scores, floating point.
+    Returns: (...) numbers <= 0 in the dtype of `logits`; -inf gives -inf, +inf gives 0, NaN gives NaN.
+
+    Raises: TypeError if `logits` are no dense floating-point tensor.
+
+    >>> import torch
+    >>> log_sigmoid(torch.tensor(-1000.0)).item()
+    -1000.0
+    """
+    require_floats(logits, "logits")
+    if runs_on_kernels(logits):
+        return _log_sigmoid(logits)
+    return torch.nn.functional.logsigmoid(widened(logits)).to(logits.dtype)
+
+
+def _written(function, logits):
+    result = torch.as_tensor(function(array_of(logits.contiguous())))
+    return result.to(logits.dtype)
+
+
+@torch.library.custom_op("lastlayer::sigmoid", mutates_args=())
+def _sigmoid(logits: torch.Tensor) -> torch.Tensor:
+    return _written(ll.sigmoid, logits)
+
+
+@torch.library.custom_op("lastlayer::log_sigmoid", mutates_args=())
+def _log_sigmoid(logits: torch.Tensor) -> torch.Tensor:
+    return _written(ll.log_sigmoid, logits)
+
+
+def _same_shape(logits):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep_logits(ctx, inputs, output):
+    ctx.save_for_backward(inputs[0])
+
+
+def _sigmoid_backward(ctx, gradient):
+    (logits,) = ctx.saved_tensors
+    return gradient * (sigmoid(logits) * sigmoid(-logits))
+
+
+def _log_sigmoid_backward(ctx, gradient):
+    (logits,) = ctx.saved_tensors
+    return gradient * sigmoid(-logits)
+
+
+for _operator, _backward in ((_sigmoid, _sigmoid_backward), (_log_sigmoid, _log_sigmoid_backward)):
+    _operator.register_fake(_same_shape)
+    _operator.register_autograd(_backward, setup_context=_keep_logits)

@@ -1,0 +1,137 @@
+"""soft_cross_entropy of tensors: a whole distribution an example."""
+
+import numpy as np
+import torch
+
+from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
+from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
+from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._tensors import (
+    checked_reduction,
+    loss_dim,
+    reduced,
+    require_floats,
+    require_same_device,
+    rows_of,
+    runs_on_kernels,
+    widened,
+)
+from lastlayer.torch.softmax import log_softmax, softmax
+
+
+def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
+    """Cross-entropy -sum_k t_k log softmax(z)_k of each example against targets t, in nats, reduced as PyTorch does.
+
+    It is torch.nn.functional.cross_entropy with probabilities, and like that takes targets as they are: they need not
+    sum to 1. A class of target 0 costs 0 where it is impossible, and PyTorch's is NaN; a mean over no examples is 0,
+    and PyTorch's is NaN.
+
+    Args:
+      logits: (N, K, ...), or (K,) for a single example; -inf marks a class as impossible.
+      probabilities: targets in the same shape, floating point; may require grad.
+      dim: the dimension of the classes; None is PyTorch's choice, 1, or 0 for a single example.
+      reduction: "mean" over the examples, "sum" or "none".
+    Returns: a scalar, or with "none" losses in the shape of `logits` without the classes, in the dtype of `logits`;
+      bfloat16 and float16 are computed and reduced in float32.
+
+    Raises:
+      ValueError: if a shape or an option does not fit.
+      TypeError: if one of them is no dense floating-point tensor.
+      IndexError: if there is no such dimension.
+
+    >>> import torch
+    >>> logits, targets = torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([[0.7, 0.2, 0.1]])
+    >>> round(soft_cross_entropy(logits, targets).item(), 4)
+    0.807
+    """
+    require_floats(logits, "logits")
+    require_floats(probabilities, "probabilities")
+    require_same_device(probabilities, "probabilities", logits)
+    checked_reduction(reduction)
+    dim = loss_dim(logits, dim)
+    if probabilities.shape != logits.shape:
+        raise ValueError(
+            f"probabilities: shape is {tuple(probabilities.shape)}, expected {tuple(logits.shape)}, like logits."
+        )
+    rows, targets = rows_of(logits, dim), rows_of(probabilities.to(widened(logits).dtype), dim)
+    if runs_on_kernels(logits):
+        losses = _soft_cross_entropy(rows, targets)
+    else:
+        losses = (targets * _cost(torch.log_softmax(widened(rows), 1), targets)).sum(1)
+    shape = (*logits.shape[:dim], *logits.shape[dim + 1 :])
+    return reduced(losses.reshape(shape), reduction, losses.numel(), logits.dtype)
+
+
+def _cost(log_probabilities, targets):
+    """-log p, and 0 for an impossible class whose target is 0."""
+    return -log_probabilities.masked_fill((targets == 0) & log_probabilities.isinf(), 0.0)
+
+
+def _run(logits, targets, row_scale, gradient):
+    """The (n,) float64 losses; row_scale times their gradient is written to `gradient` (n, K), unless it is None."""
+    rows, wanted = array_of(logits), array_of(targets)
+    losses = np.empty(len(rows))
+
+    def work(first, last):
+        part = slice(first, last)
+        into = None if gradient is None else gradient[part]
+        soft_cross_entropy_rows(rows[part], wanted[part], row_scale[part], losses[part], into)
+
+    run_blocks(work, len(rows), items_per_block=-(-GRAIN // rows.shape[1]), blocks_per_thread=BLOCKS_PER_THREAD)
+    return losses
+
+
+@torch.library.custom_op("lastlayer::soft_cross_entropy", mutates_args=())
+def _soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Losses (n,) of (n, K) logits and targets."""
+    losses = _run(logits, targets, np.ones(len(logits)), None)
+    return torch.from_numpy(losses).to(working_dtype(logits.dtype))
+
+
+@_soft_cross_entropy.register_fake
+def _(logits, targets):
+    return logits.new_empty(logits.shape[:1], dtype=working_dtype(logits.dtype))
+
+
+@torch.library.custom_op("lastlayer::soft_cross_entropy_backward", mutates_args=())
+def _soft_cross_entropy_backward(upstream: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The gradient of sum(upstream * losses) in the logits, (n, K)."""
+    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
+    _run(logits, targets, np.ascontiguousarray(array_of(upstream), np.float64), gradient)
+    return result.to(logits.dtype)
+
+
+@_soft_cross_entropy_backward.register_fake
+def _(upstream, logits, targets):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx, upstream):
+    logits, targets = ctx.saved_tensors
+    of_logits = of_targets = None
+    if ctx.needs_input_grad[0]:
+        of_logits = _soft_cross_entropy_backward(upstream, logits, targets)
+    if ctx.needs_input_grad[1]:
+        of_targets = -upstream.unsqueeze(1) * log_softmax(widened(logits), 1)
+    return of_logits, of_targets
+
+
+def _double_backward(ctx, direction):
+    # The gradient is g (s p - t), s the sum of t; each derivative is composed, so differentiable again.
+    upstream, logits, targets = ctx.saved_tensors
+    wide, direction = widened(logits), widened(direction)
+    p, total = softmax(wide, 1), targets.sum(1, keepdim=True)
+    along = (p * direction).sum(1, keepdim=True)
+    of_upstream = (total * along).squeeze(1) - (targets * direction).sum(1)
+    of_logits = (upstream.unsqueeze(1) * total) * p * (direction - along)
+    of_targets = upstream.unsqueeze(1) * (along - direction)
+    return of_upstream, of_logits.to(logits.dtype), of_targets
+
+
+_soft_cross_entropy.register_autograd(_backward, setup_context=_keep)
+_soft_cross_entropy_backward.register_autograd(_double_backward, setup_context=_keep)

@@ -1,0 +1,129 @@
+"""softmax and log_softmax of tensors."""
+
+import torch
+
+import lastlayer as ll
+from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._tensors import (
+    checked_beta,
+    class_dim,
+    require_floats,
+    runs_on_kernels,
+    scaled_by,
+    three_dims,
+    widened,
+)
+
+
+def softmax(logits, dim=-1, *, beta=1.0):
+    """Probabilities exp(beta z) / sum exp(beta z) of `logits` along `dim`.
+
+    As `lastlayer.softmax`, with gradients to any order in `logits` and in `beta`.
+
+    Args:
+      logits: (..., K, ...) scores, floating point; -inf marks a class as impossible, its probability and its gradient
+        are exactly 0.
+      dim: the dimension of the classes.
+      beta: inverse temperature, > 0: a number, or a tensor that broadcasts against `logits` and may require grad (it is
+        not looked at; one that is not above 0 is not refused).
+    Returns: (..., K, ...) probabilities, contiguous, in the dtype of `logits`; bfloat16 and float16 are computed in
+      float32. A row that holds NaN or +inf, or nothing but -inf, is NaN.
+
+    Raises:
+      TypeError: if `logits` are no dense floating-point tensor.
+      ValueError: if `dim` has no classes or beta is not above 0.
+      IndexError: if there is no such dimension.
+
+    >>> import torch
+    >>> softmax(torch.tensor([2.0, 1.0, 0.1])).round(decimals=3).tolist()  # doctest: +ELLIPSIS
+    [0.65..., 0.24..., 0.09...]
+    """
+    return _along_dim(_softmax, torch.softmax, logits, dim, beta)
+
+
+def log_softmax(logits, dim=-1, *, beta=1.0):
+    """Log-probabilities beta z - log sum exp(beta z) of `logits` along `dim`, in nats.
+
+    As `lastlayer.log_softmax`, with gradients to any order in `logits` and in `beta`.
+
+    Args:
+      logits: (..., K, ...) scores, floating point; -inf marks a class as impossible.
+      dim: the dimension of the classes.
+      beta: inverse temperature, > 0: a number, or a tensor that broadcasts against `logits` and may require grad (it is
+        not looked at; one that is not above 0 is not refused).
+    Returns: (..., K, ...) numbers <= 0, contiguous, in the dtype of `logits`, on the CPU accurate relative to
+      themselves also where one class takes nearly everything. A row that holds NaN or +inf, or nothing but -inf, is
+      NaN.
+
+    Raises:
+      TypeError: if `logits` are no dense floating-point tensor.
+      ValueError: if `dim` has no classes or beta is not above 0.
+      IndexError: if there is no such dimension.
+
+    >>> import torch
+    >>> round(log_softmax(torch.tensor([2.0, 1.0, 0.1]))[0].item(), 4)
+    -0.417
+    """
+    return _along_dim(_log_softmax, torch.log_softmax, logits, dim, beta)
+
+
+def _along_dim(operator, of_torch, logits, dim, beta):
+    require_floats(logits, "logits")
+    beta = checked_beta(beta)
+    dim = class_dim(logits, dim)
+    source = logits
+    if isinstance(beta, torch.Tensor):
+        source, beta = scaled_by(logits, dim, beta)[0], 1.0
+        dim %= max(1, source.ndim)
+    if runs_on_kernels(logits):
+        result = operator(three_dims(source, dim), beta).reshape(source.shape)
+    else:
+        wide = widened(source)
+        # The maximum first: beta times a large logit may overflow.
+        result = of_torch((wide - wide.detach().amax(dim, keepdim=True)) * beta, dim)
+    return result.to(logits.dtype)
+
+
+def _written(function, logits, beta):
+    source = array_of(logits)
+    result, target = empty(logits.shape, working_dtype(logits.dtype))
+    function(source, axis=1, beta=beta, out=target)
+    return result.to(logits.dtype)
+
+
+@torch.library.custom_op("lastlayer::softmax", mutates_args=())
+def _softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
+    """Softmax of (outer, K, inner) along the middle."""
+    return _written(ll.softmax, logits, beta)
+
+
+@torch.library.custom_op("lastlayer::log_softmax", mutates_args=())
+def _log_softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
+    """log_softmax of (outer, K, inner) along the middle."""
+    return _written(ll.log_softmax, logits, beta)
+
+
+def _same_shape(logits, beta):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep_output(ctx, inputs, output):
+    ctx.save_for_backward(output)
+    ctx.beta = inputs[1]
+
+
+def _softmax_backward(ctx, gradient):
+    (probabilities,) = ctx.saved_tensors
+    result = torch._softmax_backward_data(gradient, probabilities, 1, probabilities.dtype)
+    return (result if ctx.beta == 1.0 else result * ctx.beta), None
+
+
+def _log_softmax_backward(ctx, gradient):
+    (log_probabilities,) = ctx.saved_tensors
+    result = torch._log_softmax_backward_data(gradient, log_probabilities, 1, log_probabilities.dtype)
+    return (result if ctx.beta == 1.0 else result * ctx.beta), None
+
+
+for _operator, _backward in ((_softmax, _softmax_backward), (_log_softmax, _log_softmax_backward)):
+    _operator.register_fake(_same_shape)
+    _operator.register_autograd(_backward, setup_context=_keep_output)
