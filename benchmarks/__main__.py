@@ -11,6 +11,7 @@ import numpy as np
 
 CLAIMS = {
     "rows": "softmax, log_softmax and cross_entropy of logits against torch and SciPy",
+    "torch": "lastlayer.torch against torch.nn.functional, eager and compiled",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
 }
 

@@ -17,16 +17,16 @@ from lastlayer.kernels.cross_entropy_short_rows import (
 from lastlayer.kernels.lanes import STATES
 
 
-def losses_and_kept(logits, labels):
-    """Losses of (outer, K, inner) logits along the middle axis.
+def write_losses(logits, labels, losses, kept):
+    """Write the losses of (outer, K, inner) logits along the middle axis, and what write_gradient needs of them.
 
     Args:
       logits: C-contiguous float32 or float64.
       labels: (outer, inner) int64, C-contiguous, below K; below 0 where the loss is 0.
-    Returns: (outer, inner) float64 losses, and (3, outer, inner) to keep for write_gradient.
+      losses: (outer, inner) in the type of `logits`, C-contiguous.
+      kept: (3, outer, inner) of the same type; each of the three is C-contiguous.
     """
-    outer, num_classes, inner = logits.shape
-    losses, kept = np.empty((outer, inner)), np.empty((3, outer, inner), logits.dtype)
+    num_classes = logits.shape[1]
 
     def columns(first, last):
         state, label_state = np.empty((STATES, LANES), logits.dtype), _label_state(logits)
@@ -41,17 +41,16 @@ def losses_and_kept(logits, labels):
             cross_entropy_losses_rows(block, *of_rows[:2], of_rows[2:])
 
     _run(logits.shape, rows, columns)
-    return losses, kept
 
 
 def write_gradient(logits, labels, scale, kept, gradient):
     """Write the gradient of sum(scale * losses) to `gradient`, (outer, K, inner), which is not `logits` itself.
 
     Args:
-      logits: (outer, K, inner) as for losses_and_kept.
+      logits: (outer, K, inner) as for write_losses.
       labels: (outer, inner).
       scale: (outer, inner) in the type of `logits`, C-contiguous.
-      kept: (3, outer, inner) from losses_and_kept.
+      kept: (3, outer, inner) from write_losses.
       gradient: (outer, K, inner) in the type of `logits`, C-contiguous.
     """
     num_classes = logits.shape[1]

@@ -2,9 +2,9 @@
 
 import torch
 
-from lastlayer.losses.two_passes import losses_and_kept, write_gradient
+from lastlayer.losses.two_passes import write_gradient, write_losses
 from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
-from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._memory import array_of, each_part, empty, transformed, working_dtype
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -94,8 +94,11 @@ def label_losses(logits, labels, dim, ignore_index):
 @torch.library.custom_op("lastlayer::cross_entropy", mutates_args=())
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Losses of (outer, K, inner) logits and (outer, inner) labels, and what the gradient needs of each row."""
-    losses, kept = losses_and_kept(array_of(logits), array_of_labels(labels, logits.shape[1], ignore_index))
-    return torch.from_numpy(losses).to(working_dtype(logits.dtype)), torch.from_numpy(kept)
+    known, dtype = array_of_labels(labels, logits.shape[1], ignore_index), working_dtype(logits.dtype)
+    result, losses = empty(labels.shape, dtype)
+    rest, kept = empty((3, *labels.shape), dtype)
+    each_part(lambda part, z: write_losses(z, known[part], losses[part], kept[:, part]), logits)
+    return result, rest
 
 
 @_cross_entropy.register_fake
@@ -110,10 +113,9 @@ def _cross_entropy_backward(
     upstream: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor, kept: torch.Tensor, ignore_index: int
 ) -> torch.Tensor:
     """The gradient of sum(upstream * losses), (outer, K, inner)."""
-    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
-    scale, known = array_of(upstream.contiguous()), array_of_labels(labels, logits.shape[1], ignore_index)
-    write_gradient(array_of(logits), known, scale, kept.detach().numpy(), gradient)
-    return result.to(logits.dtype)
+    known, rest = array_of_labels(labels, logits.shape[1], ignore_index), array_of(kept)
+    scale = array_of(upstream.contiguous())
+    return transformed(lambda part, z, out: write_gradient(z, known[part], scale[part], rest[:, part], out), logits)
 
 
 @_cross_entropy_backward.register_fake

@@ -5,7 +5,7 @@ import math
 import torch
 
 import lastlayer as ll
-from lastlayer.torch._memory import array_of, working_dtype
+from lastlayer.torch._memory import each_part, empty, working_dtype
 from lastlayer.torch._tensors import (
     checked_beta,
     class_dim,
@@ -107,8 +107,13 @@ def _smooth_max(logits, dim, beta):
 @torch.library.custom_op("lastlayer::logsumexp", mutates_args=())
 def _logsumexp(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """log(sum exp(beta z)) / beta of (outer, K, inner) along the middle."""
-    sums = ll.smooth_max(array_of(logits), axis=1, beta=beta)
-    return torch.from_numpy(sums).to(working_dtype(logits.dtype)).to(logits.dtype)
+    result, sums = empty((logits.shape[0], logits.shape[2]), working_dtype(logits.dtype))
+
+    def write(part, z):
+        sums[part] = ll.smooth_max(z, axis=1, beta=beta)
+
+    each_part(write, logits)
+    return result.to(logits.dtype)
 
 
 @_logsumexp.register_fake

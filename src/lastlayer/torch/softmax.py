@@ -3,7 +3,8 @@
 import torch
 
 import lastlayer as ll
-from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.functions.backward import log_softmax_backward, softmax_backward
+from lastlayer.torch._memory import transformed
 from lastlayer.torch._tensors import (
     checked_beta,
     class_dim,
@@ -84,27 +85,32 @@ def _along_dim(operator, of_torch, logits, dim, beta):
     return result.to(logits.dtype)
 
 
-def _written(function, logits, beta):
-    source = array_of(logits)
-    result, target = empty(logits.shape, working_dtype(logits.dtype))
-    function(source, axis=1, beta=beta, out=target)
-    return result.to(logits.dtype)
-
-
 @torch.library.custom_op("lastlayer::softmax", mutates_args=())
 def _softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """Softmax of (outer, K, inner) along the middle."""
-    return _written(ll.softmax, logits, beta)
+    return transformed(lambda part, z, out: ll.softmax(z, axis=1, beta=beta, out=out), logits)
 
 
 @torch.library.custom_op("lastlayer::log_softmax", mutates_args=())
 def _log_softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """log_softmax of (outer, K, inner) along the middle."""
-    return _written(ll.log_softmax, logits, beta)
+    return transformed(lambda part, z, out: ll.log_softmax(z, axis=1, beta=beta, out=out), logits)
 
 
-def _same_shape(logits, beta):
-    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+@torch.library.custom_op("lastlayer::softmax_backward", mutates_args=())
+def _softmax_backward(upstream: torch.Tensor, probabilities: torch.Tensor, beta: float) -> torch.Tensor:
+    """Beta p (g - sum p g) of (outer, K, inner)."""
+    return transformed(lambda part, g, p, out: softmax_backward(p, g, beta, out), upstream, probabilities)
+
+
+@torch.library.custom_op("lastlayer::log_softmax_backward", mutates_args=())
+def _log_softmax_backward(upstream: torch.Tensor, log_probabilities: torch.Tensor, beta: float) -> torch.Tensor:
+    """Beta (g - exp(l) sum g) of (outer, K, inner)."""
+    return transformed(lambda part, g, row, out: log_softmax_backward(row, g, beta, out), upstream, log_probabilities)
+
+
+def _like_first(first, *_):
+    return torch.empty_like(first, memory_format=torch.contiguous_format)
 
 
 def _keep_output(ctx, inputs, output):
@@ -112,18 +118,39 @@ def _keep_output(ctx, inputs, output):
     ctx.beta = inputs[1]
 
 
-def _softmax_backward(ctx, gradient):
-    (probabilities,) = ctx.saved_tensors
-    result = torch._softmax_backward_data(gradient, probabilities, 1, probabilities.dtype)
-    return (result if ctx.beta == 1.0 else result * ctx.beta), None
+def _keep_inputs(ctx, inputs, output):
+    *tensors, ctx.beta = inputs
+    ctx.save_for_backward(*tensors)
 
 
-def _log_softmax_backward(ctx, gradient):
-    (log_probabilities,) = ctx.saved_tensors
-    result = torch._log_softmax_backward_data(gradient, log_probabilities, 1, log_probabilities.dtype)
-    return (result if ctx.beta == 1.0 else result * ctx.beta), None
+def _of_softmax(ctx, upstream):
+    return _softmax_backward(upstream, *ctx.saved_tensors, ctx.beta), None
 
 
-for _operator, _backward in ((_softmax, _softmax_backward), (_log_softmax, _log_softmax_backward)):
-    _operator.register_fake(_same_shape)
-    _operator.register_autograd(_backward, setup_context=_keep_output)
+def _of_log_softmax(ctx, upstream):
+    return _log_softmax_backward(upstream, *ctx.saved_tensors, ctx.beta), None
+
+
+def _of_softmax_backward(ctx, direction):
+    # Linear in g, and symmetric; in p by the product rule, composed and so differentiable again.
+    upstream, p = ctx.saved_tensors
+    inner, along = (p * upstream).sum(1, keepdim=True), (p * direction).sum(1, keepdim=True)
+    of_p = ctx.beta * (direction * (upstream - inner) - upstream * along)
+    return _softmax_backward(direction, p, ctx.beta), of_p, None
+
+
+def _of_log_softmax_backward(ctx, direction):
+    upstream, log_p = ctx.saved_tensors
+    weighted = direction * log_p.exp()
+    of_upstream = ctx.beta * (direction - weighted.sum(1, keepdim=True))
+    return of_upstream, -ctx.beta * weighted * upstream.sum(1, keepdim=True), None
+
+
+for _operator, _backward, _keep in (
+    (_softmax, _of_softmax, _keep_output),
+    (_log_softmax, _of_log_softmax, _keep_output),
+    (_softmax_backward, _of_softmax_backward, _keep_inputs),
+    (_log_softmax_backward, _of_log_softmax_backward, _keep_inputs),
+):
+    _operator.register_fake(_like_first)
+    _operator.register_autograd(_backward, setup_context=_keep)
