@@ -1,8 +1,8 @@
 """lastlayer.torch against torch.nn.functional, eager and compiled, on the CPU: forward, and forward with backward.
 
-Logits are (N, K) with the classes last, and one batch of segmentation maps with the classes along dim 1. Backward starts
-from a random upstream gradient, or for cross-entropy from the mean. Extra memory is the largest resident size during one
-forward and backward pass, above what the process held before; the gradient itself counts for everyone.
+Logits are (N, K) with the classes last, and one batch of segmentation maps with the classes along dim 1. Backward
+starts from a random upstream gradient, or for cross-entropy from the mean. Extra memory is the largest resident size
+during one forward and backward pass, above what the process held before; the gradient itself counts for everyone.
 """
 
 import math

@@ -4,6 +4,23 @@ import sys
 
 import numpy as np
 
+# What lastlayer.torch has under the same name.
+_TWINS = frozenset(
+    {
+        "binary_cross_entropy",
+        "cross_entropy",
+        "hardmax",
+        "log_sigmoid",
+        "log_softmax",
+        "logsumexp",
+        "nll",
+        "sigmoid",
+        "smooth_max",
+        "soft_cross_entropy",
+        "softmax",
+    }
+)
+
 
 def as_float_array(values, name):
     """`values` as a float32 or float64 array: float16 becomes float32, integers and booleans float64.
@@ -33,15 +50,38 @@ def refuse_foreign(values, name):
     """Raise TypeError for a torch tensor or a sparse matrix, and say what to pass instead."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(values, torch.Tensor):
-        raise TypeError(f"{name}: received a torch.Tensor, expected a NumPy array; pass {name}.numpy(force=True).")
+        twin = _called_name()
+        remedy = f"lastlayer.torch.{twin} takes tensors, or " if twin in _TWINS else ""
+        raise TypeError(
+            f"{name}: received a torch.Tensor, expected a NumPy array; {remedy}pass {name}.numpy(force=True)."
+        )
     if hasattr(values, "tocsr"):
         raise TypeError(f"{name}: received a sparse matrix, expected a dense array; pass {name}.toarray().")
+
+
+def _called_name():
+    """The name of the library's function that was called from outside; only an error asks for it."""
+    frame, found = sys._getframe(1), ""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("lastlayer."):
+        frame, found = frame.f_back, frame.f_code.co_name
+    return found
 
 
 def result_dtype(values):
     """The dtype a result takes: that of float16, float32 and float64 input, float64 for everything else."""
     dtype = np.asarray(values).dtype.newbyteorder("=")
     return dtype if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
+
+
+def rounded(array, dtype):
+    """`array` in `dtype`; what is too large for it is infinite, without a warning."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
+
+
+def named_row(index):
+    """An index as the subject of an error: "row 3 ", "row (1, 2) ", or nothing where there is only one."""
+    return f"row {index[0] if len(index) == 1 else tuple(map(int, index))} " if index else ""
 
 
 def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", scores="logits"):
@@ -69,9 +109,8 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", s
         wrong &= labels != ignore_index
     if wrong.any():
         first = np.unravel_index(int(wrong.argmax()), labels.shape)
-        row = int(first[0]) if len(first) == 1 else tuple(map(int, first))
         raise ValueError(
-            f"{name}: row {row} is {labels[first]}, but {scores} have {num_classes} classes (0 to {num_classes - 1})."
+            f"{name}: {named_row(first)}is {labels[first]}, but {scores} have {num_classes} classes (0 to {num_classes - 1})."
         )
     return labels
 

@@ -127,6 +127,15 @@ def sum_in_parts(row, top, place, scale, keep, following):
 
 
 @compiled(inline=True)
+def place_of_winner(exponentials, place, unit):
+    """The first entry that reaches `unit` in the block that starts at `place`: sum_in_parts has left it there."""
+    for k in range(place, exponentials.size):
+        if exponentials[k] >= unit:
+            return k
+    return place
+
+
+@compiled(inline=True)
 def log_of_sum(others, lost, winners):
     """log(winners + others + lost) in float64, to full relative accuracy when it is near 0."""
     high, low = exact_sum(winners, others)

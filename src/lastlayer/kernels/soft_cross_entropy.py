@@ -4,7 +4,14 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exponential import plain_scale
-from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, next_row, sum_in_parts
+from lastlayer.kernels.row_sums import (
+    copied_maximum_and_place,
+    log_of_sum,
+    maximum_and_place,
+    next_row,
+    place_of_winner,
+    sum_in_parts,
+)
 
 
 @compiled(inline=True, fastmath={"reassoc"})
@@ -52,9 +59,9 @@ def soft_cross_entropy_rows(logits, targets, row_scale, losses, gradient):
         if gradient is not None:
             total = winners + (others + lost)
             share = row.dtype.type(mass / (total * np.float64(unit)))
-            scale, whole = row.dtype.type(row_scale[i]), row.dtype.type(mass)
-            # p - t would cancel where both are near 1: there the sum of the other classes is known by itself.
-            rest = row.dtype.type(mass * (((winners - 1.0) + (others + lost)) / total))
+            scale, winner = row.dtype.type(row_scale[i]), place_of_winner(row, place, unit)
             for k in range(row.size):
-                near_one = (whole - target[k]) - rest
-                row[k] = scale * (near_one if row[k] >= unit else row[k] * share - target[k])
+                row[k] = scale * (row[k] * share - target[k])
+            if winners == 1.0:
+                # p - t would cancel where both are near 1, but the sum of the other classes is known by itself.
+                row[winner] = row_scale[i] * ((mass - np.float64(target[winner])) - mass * ((others + lost) / total))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, result_dtype
+from lastlayer._arrays import as_float_array, result_dtype, rounded
 from lastlayer._blocks import without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
@@ -28,8 +28,8 @@ def each_entry(kernel, logits, targets, *, with_gradient, period=1):
     if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
         outside = ~((wanted >= 0) & (wanted <= 1))
         first = np.unravel_index(int(outside.argmax()), wanted.shape)
-        place = ", ".join(map(str, first))
-        raise ValueError(f"targets: entry [{place}] is {wanted[first]}, expected a number from 0 to 1.")
+        place = f"entry [{', '.join(map(str, first))}] " if first else ""
+        raise ValueError(f"targets: {place}is {wanted[first]}, expected a number from 0 to 1.")
     source = without_read_only_flag(np.require(scores, requirements=["C", "A"])).reshape(-1)
     target = without_read_only_flag(np.require(wanted, scores.dtype, ["C", "A"])).reshape(-1)
     losses = np.empty(scores.shape, scores.dtype)
@@ -43,5 +43,5 @@ def each_entry(kernel, logits, targets, *, with_gradient, period=1):
     run_blocks(
         work, -(-source.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
     )
-    losses = losses.astype(dtype, copy=False)[()]
-    return losses if gradient is None else LossesAndGradient(losses, gradient.astype(dtype, copy=False)[()])
+    losses = rounded(losses, dtype)[()]
+    return losses if gradient is None else LossesAndGradient(losses, rounded(gradient, dtype)[()])

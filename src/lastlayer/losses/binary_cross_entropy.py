@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array
+from lastlayer._arrays import as_float_array, rounded
 from lastlayer.kernels.binary import binary_cross_entropy_entries
 from lastlayer.losses._each_entry import each_entry
 
@@ -19,7 +19,7 @@ def binary_cross_entropy(logits, targets, *, positive_weight=None):
 
     Args:
       logits: (..., K) or (...) scores.
-      targets: the same shape; 1 (or True) for yes, 0 for no, or the probability of yes.
+      targets: the same shape; 1 (or True) for yes, 0 for no, or the probability of yes; taken in the dtype of `logits`.
       positive_weight: w above, a number >= 0, or (K,) of them for the last axis; the factor of what yes costs. The
         number of negatives over that of positives makes both weigh the same.
     Returns: losses in the shape and dtype of `logits` (float64 for integers, float16 computed in float32). NaN gives
@@ -72,11 +72,16 @@ def _factors(positive_weight, scores):
     """The factors repeated to a length at which a loop over them is worth its while."""
     if positive_weight is None:
         return np.ones(_PERIOD, scores.dtype)
-    weight = as_float_array(positive_weight, "positive_weight")
+    given = as_float_array(positive_weight, "positive_weight")
     last = scores.shape[-1:]
-    if weight.shape not in ((), last):
-        raise ValueError(f"positive_weight: shape is {weight.shape}, expected a number or {last}, one for each label.")
+    if given.shape not in ((), last):
+        raise ValueError(f"positive_weight: shape is {given.shape}, expected a number or {last}, one for each label.")
+    weight = rounded(given, scores.dtype)
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
-        raise ValueError(f"positive_weight: received {weight[bad][0]}, expected finite numbers that are not negative.")
-    return np.tile(weight.reshape(-1), -(-_PERIOD // max(1, weight.size))).astype(scores.dtype)
+        raise ValueError(
+            f"positive_weight: received {given[bad][0]}, expected finite numbers in {scores.dtype} that are not negative."
+        )
+    if not weight.size:
+        return np.ones(_PERIOD, scores.dtype)
+    return np.tile(weight.reshape(-1), -(-_PERIOD // weight.size))

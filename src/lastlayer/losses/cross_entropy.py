@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype
+from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype, rounded
 from lastlayer._blocks import dense, dense_blocks
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import (
@@ -158,7 +158,7 @@ class _Problem:
 
     def finish(self, losses):
         """The losses in the caller's shape and dtype."""
-        return losses.reshape(self.shape).astype(self.dtype, copy=False)[()]
+        return rounded(losses.reshape(self.shape), self.dtype)[()]
 
 
 def _checked_smoothing(label_smoothing):

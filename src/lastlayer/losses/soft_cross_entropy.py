@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, result_dtype
+from lastlayer._arrays import as_float_array, named_row, result_dtype, rounded
 from lastlayer._blocks import dense_blocks
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, check_out, class_axis
@@ -21,7 +21,8 @@ def soft_cross_entropy(logits, probabilities):
 
     Args:
       logits: (..., K) scores, classes last; -inf marks a class as impossible.
-      probabilities: (..., K) targets, >= 0, that sum to 1 within 1e-3; they are taken as they are.
+      probabilities: (..., K) targets, >= 0, that sum to 1 within 1e-3; they are taken as they are, in the dtype of
+        `logits`.
     Returns: (...) losses in the dtype of `logits` (float64 for integers, float16 computed in float32), sums accumulated
       in float64. A class that is impossible costs +inf if its target is not 0, and nothing if it is. A row that holds
       NaN or +inf, or nothing but -inf, is NaN.
@@ -92,20 +93,21 @@ def _soft_cross_entropy(logits, probabilities, gradient):
                 soft_cross_entropy_rows(block[within], target, ones, losses[here], written)
 
     run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
-    return losses.reshape(array.shape[:-1]).astype(result_dtype(logits), copy=False)[()]
+    return rounded(losses.reshape(array.shape[:-1]), result_dtype(logits))[()]
 
 
 def _check_distributions(targets, shape):
-    sums = targets.sum(axis=1, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = targets.sum(axis=1, dtype=np.float64)
     # A sum that is NaN is not near 1, so one look covers NaN and infinities.
     bad = ~((targets.min(axis=1) >= 0) & (np.abs(sums - 1) <= _TOLERANCE)) if targets.size else np.zeros(0, bool)
     if bad.any():
         first = int(bad.argmax())
-        row = first if len(shape) == 1 else tuple(map(int, np.unravel_index(first, shape)))
+        row = named_row(np.unravel_index(first, shape))
         outside = ~((targets[first] >= 0) & (targets[first] <= 1 + _TOLERANCE))
         if outside.any():
             k = int(outside.argmax())
-            what = f"row {row} has {targets[first, k]:.6g} for class {k}, expected numbers from 0 to 1"
+            what = f"{row}has {targets[first, k]:.6g} for class {k}, expected numbers from 0 to 1"
         else:
-            what = f"row {row} sums to {sums[first]:.6g}, expected 1 within {_TOLERANCE}"
+            what = f"{row}sums to {sums[first]:.6g}, expected 1 within {_TOLERANCE}"
         raise ValueError(f"probabilities: {what}; pass softmax(scores) if these are scores.")
