@@ -110,7 +110,8 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", s
     if wrong.any():
         first = np.unravel_index(int(wrong.argmax()), labels.shape)
         raise ValueError(
-            f"{name}: {named_row(first)}is {labels[first]}, but {scores} have {num_classes} classes (0 to {num_classes - 1})."
+            f"{name}: {named_row(first)}is {labels[first]}, but {scores} have {num_classes} classes "
+            f"(0 to {num_classes - 1})."
         )
     return labels
 

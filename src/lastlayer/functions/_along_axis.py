@@ -109,8 +109,13 @@ def _checked_beta(beta):
     return number
 
 
+def fits_float32(beta):
+    """Whether float32 holds the products of this beta."""
+    return _SMALLEST_BETA_32 <= beta <= _LARGEST_BETA_32
+
+
 def _in_working_dtype(array, beta):
-    if array.dtype == np.float32 and not _SMALLEST_BETA_32 <= beta <= _LARGEST_BETA_32:
+    if array.dtype == np.float32 and not fits_float32(beta):
         return array.astype(np.float64)
     return array
 
@@ -168,15 +173,24 @@ def _fill_dense(kernels, array, axis, beta, result):
             blocks_per_thread=BLOCKS_PER_THREAD,
         )
         return
-    source, target = source.reshape(outer, num_classes), target.reshape(outer, num_classes)
 
     def rows(first, last):
-        if num_classes < SHORT:
-            kernels.short_rows(source[first:last], scale, target[first:last], *scratch(num_classes, source.dtype))
-        else:
-            kernels.rows(source[first:last], scale, target[first:last])
+        fill_block(kernels, source[first:last], scale, target[first:last])
 
     run_blocks(rows, outer, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
+
+
+def fill_block(kernels, source, scale, target):
+    """Write the function of a dense block (outer, K, inner) to `target` on this thread; they may be the same."""
+    outer, num_classes, inner = source.shape
+    if inner > 1:
+        kernels.columns(source, scale, target, np.empty((STATES, LANES), source.dtype), 0, outer * -(-inner // LANES))
+        return
+    rows, written = source.reshape(outer, num_classes), target.reshape(outer, num_classes)
+    if num_classes < SHORT:
+        kernels.short_rows(rows, scale, written, *scratch(num_classes, source.dtype))
+    else:
+        kernels.rows(rows, scale, written)
 
 
 def _reduced(kernels, array, axis, beta):

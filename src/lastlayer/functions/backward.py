@@ -41,13 +41,13 @@ def _run(kernels, result, upstream, beta, out):
     beta = result.dtype.type(beta)
 
     def columns(first, last):
-        kernels.columns(result, upstream, beta, out, np.empty(LANES), first, last)
+        kernels.columns(result, upstream, beta, out, *_lanes(result), first, last)
 
     def rows(first, last):
         parts = [array[first:last].reshape(-1, num_classes) for array in (result, upstream, out)]
         if num_classes < SHORT:
             tiles = np.empty((2, 1, num_classes, LANES), result.dtype)
-            kernels.short_rows(parts[0], parts[1], beta, parts[2], tiles[0], tiles[1], np.empty(LANES))
+            kernels.short_rows(parts[0], parts[1], beta, parts[2], tiles, *_lanes(result))
         else:
             kernels.rows(parts[0], parts[1], beta, parts[2])
 
@@ -56,3 +56,7 @@ def _run(kernels, result, upstream, beta, out):
     elif inner:
         items, logits_per_item = outer * -(-inner // LANES), num_classes * min(inner, LANES)
         run_blocks(columns, items, items_per_block=-(-GRAIN // logits_per_item), blocks_per_thread=BLOCKS_PER_THREAD)
+
+
+def _lanes(result):
+    return np.empty(LANES), np.empty(LANES, result.dtype)

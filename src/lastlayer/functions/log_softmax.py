@@ -5,7 +5,7 @@ from lastlayer.kernels.columns import log_softmax_columns
 from lastlayer.kernels.rows import log_softmax_rows
 from lastlayer.kernels.short_rows import log_softmax_short_rows
 
-_KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
+KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
 
 
 def log_softmax(logits, *, axis=-1, beta=1.0, out=None):
@@ -30,4 +30,4 @@ def log_softmax(logits, *, axis=-1, beta=1.0, out=None):
     >>> log_softmax(np.array([0.0, -40.0])).tolist()
     [-4.248354255291589e-18, -40.0]
     """
-    return transform(_KERNELS, logits, axis, beta, out)
+    return transform(KERNELS, logits, axis, beta, out)

@@ -5,7 +5,7 @@ from lastlayer.kernels.columns import softmax_columns
 from lastlayer.kernels.rows import softmax_rows
 from lastlayer.kernels.short_rows import softmax_short_rows
 
-_KERNELS = Kernels(softmax_rows, softmax_short_rows, softmax_columns)
+KERNELS = Kernels(softmax_rows, softmax_short_rows, softmax_columns)
 
 
 def softmax(logits, *, axis=-1, beta=1.0, out=None):
@@ -31,4 +31,4 @@ def softmax(logits, *, axis=-1, beta=1.0, out=None):
     >>> softmax(np.array([2.0, 1.0, 0.1])).round(3).tolist()
     [0.659, 0.242, 0.099]
     """
-    return transform(_KERNELS, logits, axis, beta, out)
+    return transform(KERNELS, logits, axis, beta, out)

@@ -10,6 +10,7 @@ where the caller divides it out, results underflow gradually, as the definition 
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numba import types
@@ -50,7 +51,11 @@ def scale_of(beta, dtype):
 
     They are the lowest difference that is told from -inf, beta / ln 2, -ln(2) / beta in two pieces, beta, and `unit`.
     """
-    dtype = np.dtype(dtype)
+    return _scale_of(float(beta), np.dtype(dtype)).copy()
+
+
+@lru_cache(maxsize=64)
+def _scale_of(beta, dtype):
     step = _LN2 / Fraction(beta)
     high = dtype.type(float(step))
     low = dtype.type(float(step - Fraction(float(high))))

@@ -14,11 +14,17 @@ from lastlayer.kernels.exponential import exponential_in_units
 from lastlayer.kernels.instructions import maximum, prefetch_to_read, prefetch_to_write
 from lastlayer.kernels.logarithm import logarithm
 
-# Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two.
-_BLOCK_BYTES = 512
+# Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two, of which the
+# bound on float64 leaves less.
+_BLOCK_32, _BLOCK_64 = 256, 64
 _LINE_BYTES = 64
 # The longest row that is fetched while the one before it is summed: two of them leave room in a second cache.
 _FETCHED_BYTES = 1 << 16
+
+
+@compiled(inline=True)
+def _block(row):
+    return _BLOCK_32 if row.itemsize == 4 else _BLOCK_64
 
 
 @compiled(inline=True)
@@ -51,13 +57,13 @@ def row_maximum(row):
 @compiled(inline=True)
 def block_start(row, index):
     """Where the block that holds an entry starts: the `place` of sum_in_parts, for who knows where the maximum is."""
-    return index - index % (_BLOCK_BYTES // row.itemsize)
+    return index - index % _block(row)
 
 
 @compiled(inline=True)
 def maximum_and_place(row):
     """row_maximum, and where the block that holds it starts."""
-    block = _BLOCK_BYTES // row.itemsize
+    block = _block(row)
     top, place = row.dtype.type(-np.inf), 0
     for start in range(0, row.size, block):
         here = row_maximum(row[start : start + block])
@@ -75,7 +81,7 @@ def copied_maximum_and_place(row, copy):
     """
     if row.ctypes.data == copy.ctypes.data:
         return maximum_and_place(row)
-    block = _BLOCK_BYTES // row.itemsize
+    block = _block(row)
     top, place = row.dtype.type(-np.inf), 0
     for start in range(0, row.size, block):
         here = _copied_maximum(row[start : start + block], copy[start : start + block])
@@ -90,7 +96,7 @@ def replace_by_exponentials(row, top, scale, following):
 
     The difference is rounded once, to the type of the row. `following` is as in sum_in_parts.
     """
-    block = _BLOCK_BYTES // row.itemsize
+    block = _block(row)
     total = lost = 0.0
     for start in range(0, row.size, block):
         _fetch(following, start, start + block)
@@ -113,7 +119,7 @@ def sum_in_parts(row, top, place, scale, keep, following):
     Returns: the sum over all that is not counted, as an unevaluated sum of two; and the number of entries that reach
       the maximum, or not all of them but at least one.
     """
-    block, per_unit = _BLOCK_BYTES // row.itemsize, 1.0 / np.float64(scale[5])
+    block, per_unit = _block(row), 1.0 / np.float64(scale[5])
     bottom = surely_below(top, scale[0])
     others, winners = _counted_block(row[place : place + block], top, bottom, scale, keep)
     total, lost = np.float64(others), 0.0

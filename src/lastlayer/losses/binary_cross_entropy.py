@@ -80,7 +80,8 @@ def _factors(positive_weight, scores):
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
         raise ValueError(
-            f"positive_weight: received {given[bad][0]}, expected finite numbers in {scores.dtype} that are not negative."
+            f"positive_weight: received {given[bad][0]}, expected finite numbers in {scores.dtype} that are not "
+            "negative."
         )
     if not weight.size:
         return np.ones(_PERIOD, scores.dtype)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lastlayer._arrays import as_labels
-from lastlayer.torch._tensors import require_floats, require_same_device, require_tensor, widened
+from lastlayer.torch._tensors import require_floats, require_same_device, require_tensor, working_dtype
 
 
 def checked_labels(labels, logits, dim, scores="logits"):
@@ -47,7 +47,7 @@ def checked_class_weight(class_weight, logits, dim):
         raise ValueError(
             f"class_weight: shape is {tuple(class_weight.shape)}, expected ({logits.shape[dim]},), one for each class."
         )
-    return class_weight.to(widened(logits).dtype)
+    return class_weight.to(working_dtype(logits.dtype))
 
 
 def weight_of_labels(class_weight, labels, ignore_index, dtype):

@@ -11,17 +11,15 @@ import numpy as np
 import torch
 
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, SHORT
 from lastlayer.kernels.bfloat16 import narrow, widen
+from lastlayer.torch._tensors import working_dtype
 
 _ARRAY_DTYPE = {torch.float32: np.float32, torch.float64: np.float64}
-# Entries that are widened at a time: they stay in the second cache, together with as many that are written.
-_WIDENED = 1 << 15
-
-
-def working_dtype(dtype):
-    """The dtype that the kernels compute in."""
-    return dtype if dtype in _ARRAY_DTYPE else torch.float32
+# Entries that are widened at a time: enough to make a call worth while, few enough to stay near.
+_WIDENED = 1 << 17
+# The same where a kernel goes through such pieces by itself.
+_IN_FIRST_CACHE = 1 << 12
 
 
 def array_of(tensor):
@@ -36,15 +34,40 @@ def empty(shape, dtype):
     return torch.from_numpy(array), array
 
 
+def bits_of(tensor):
+    """A CPU tensor of bfloat16 as an array of uint16, its own memory where that is contiguous."""
+    return tensor.detach().contiguous().view(torch.int16).numpy().view(np.uint16)
+
+
+def tensor_of_bits(bits):
+    """The tensor of bfloat16 that shares the memory of a uint16 array."""
+    return torch.from_numpy(bits).view(torch.bfloat16)
+
+
+def is_long_bfloat16_rows(logits):
+    """Whether (outer, K, inner) is bfloat16 whose rows go through the kernels of kernels.bfloat16."""
+    return logits.dtype == torch.bfloat16 and logits.shape[2] == 1 and logits.shape[1] >= SHORT
+
+
+def each_long_row(work, num_rows, num_classes):
+    """Call work(part, wide, other) on slices of the rows, on every core, with two arrays (rows, K) to scratch in."""
+
+    def ranged(first, last):
+        scratch = np.empty((2, max(1, min(last - first, _IN_FIRST_CACHE // num_classes)), num_classes), np.float32)
+        work(slice(first, last), *scratch)
+
+    run_blocks(ranged, num_rows, items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
+
+
 def each_part(function, *tensors):
     """Call function(part, *arrays) on slices of the first dimension that cover it, in the dtype that is computed in.
 
     Args:
-      function: takes the slice and the C-contiguous arrays of that part of each tensor.
-      tensors: (n, ...) of one dtype.
+      function: takes the slice and the C-contiguous arrays of that part of each tensor, to read from.
+      tensors: (n, ...) of one shape and dtype.
     """
     if tensors[0].dtype == torch.bfloat16:
-        _each_widened(function, [_bits_of(tensor) for tensor in tensors])
+        _each_widened(function, tensors, None)
     else:
         function(slice(0, len(tensors[0])), *(np.ascontiguousarray(array_of(tensor)) for tensor in tensors))
 
@@ -52,34 +75,29 @@ def each_part(function, *tensors):
 def transformed(function, *tensors):
     """A fresh tensor like the first, written by function(part, *arrays, target) on the parts of each_part."""
     if tensors[0].dtype == torch.bfloat16:
-        result = np.empty(tuple(tensors[0].shape), np.uint16)
-
-        def narrowed(part, *arrays):
-            target = np.empty_like(arrays[0])
-            function(part, *arrays, target)
-            narrow(target.reshape(-1), result[part].reshape(-1))
-
-        each_part(narrowed, *tensors)
-        return torch.from_numpy(result).view(torch.bfloat16)
+        bits = np.empty(tuple(tensors[0].shape), np.uint16)
+        _each_widened(function, tensors, bits)
+        return tensor_of_bits(bits)
     result, target = empty(tensors[0].shape, working_dtype(tensors[0].dtype))
     each_part(lambda part, *arrays: function(part, *arrays, target[part]), *tensors)
     return result.to(tensors[0].dtype)
 
 
-def _bits_of(tensor):
-    return tensor.detach().resolve_neg().contiguous().view(torch.int16).numpy().view(np.uint16)
-
-
-def _each_widened(function, bits):
-    length, per_item = len(bits[0]), max(1, math.prod(bits[0].shape[1:]))
-    step = max(1, _WIDENED // per_item)
+def _each_widened(function, tensors, written):
+    """each_part for bfloat16; if `written` is not None, what function leaves in one more array is narrowed to there."""
+    sources = [bits_of(tensor) for tensor in tensors]
+    shape = sources[0].shape
+    step = max(1, _WIDENED // max(1, math.prod(shape[1:])))
 
     def work(first, last):
+        scratch = np.empty((len(sources) + (written is not None), min(step, last - first), *shape[1:]), np.float32)
         for start in range(first, last, step):
             part = slice(start, min(start + step, last))
-            arrays = [np.empty(array[part].shape, np.float32) for array in bits]
-            for array, wide in zip(bits, arrays, strict=True):
-                widen(array[part].reshape(-1), wide.reshape(-1))
+            arrays = scratch[:, : part.stop - part.start]
+            for source, wide in zip(sources, arrays, strict=False):
+                widen(source[part].reshape(1, -1), wide.reshape(1, -1))
             function(part, *arrays)
+            if written is not None:
+                narrow(arrays[-1].reshape(1, -1), written[part].reshape(1, -1))
 
-    run_blocks(work, length, items_per_block=4 * step, blocks_per_thread=BLOCKS_PER_THREAD)
+    run_blocks(work, shape[0], items_per_block=step, blocks_per_thread=BLOCKS_PER_THREAD)

@@ -105,9 +105,14 @@ def scaled_by(logits, dim, beta):
     return (below * beta.to(wide.dtype)).masked_fill(impossible & (top > -math.inf), -math.inf), top
 
 
+def working_dtype(dtype):
+    """The dtype that is computed in: float32 for bfloat16 and float16, else the same."""
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+
+
 def widened(tensor):
-    """bfloat16 and float16 as float32, anything else as it is."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+    """A tensor in the dtype that is computed in."""
+    return tensor.to(working_dtype(tensor.dtype))
 
 
 def checked_reduction(reduction):

@@ -6,7 +6,7 @@ import torch
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.binary import binary_cross_entropy_entries
-from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._memory import array_of, empty
 from lastlayer.torch._tensors import (
     checked_reduction,
     reduced,
@@ -15,6 +15,7 @@ from lastlayer.torch._tensors import (
     require_tensor,
     runs_on_kernels,
     widened,
+    working_dtype,
 )
 from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
 
@@ -48,7 +49,7 @@ def binary_cross_entropy(logits, targets, *, weight=None, positive_weight=None, 
     """
     require_floats(logits, "logits")
     checked_reduction(reduction)
-    dtype = widened(logits).dtype
+    dtype = working_dtype(logits.dtype)
     targets = _like(logits, targets, "targets")
     if targets.shape != logits.shape:
         raise ValueError(f"targets: shape is {tuple(targets.shape)}, expected {tuple(logits.shape)}, like logits.")
@@ -82,7 +83,7 @@ def _like(logits, tensor, name):
             f"{name}: shape is {tuple(tensor.shape)}, expected one that broadcasts to {tuple(logits.shape)}, the shape "
             "of logits."
         )
-    return tensor.to(widened(logits).dtype)
+    return tensor.to(working_dtype(logits.dtype))
 
 
 def _term(factor, cost):

@@ -1,10 +1,21 @@
 """cross_entropy of tensors: one label an example."""
 
+import numpy as np
 import torch
 
+from lastlayer.kernels.bfloat16 import cross_entropy_gradient_bfloat16_rows, cross_entropy_losses_bfloat16_rows
 from lastlayer.losses.two_passes import write_gradient, write_losses
 from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
-from lastlayer.torch._memory import array_of, each_part, empty, transformed, working_dtype
+from lastlayer.torch._memory import (
+    array_of,
+    bits_of,
+    each_long_row,
+    each_part,
+    empty,
+    is_long_bfloat16_rows,
+    tensor_of_bits,
+    transformed,
+)
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -13,6 +24,7 @@ from lastlayer.torch._tensors import (
     runs_on_kernels,
     three_dims,
     widened,
+    working_dtype,
 )
 from lastlayer.torch.smoothed_cross_entropy import smoothed_losses
 from lastlayer.torch.softmax import softmax
@@ -57,7 +69,7 @@ def cross_entropy(
     smoothing = checked_smoothing(label_smoothing)
     labels = checked_labels(labels, logits, dim)
     weight = checked_class_weight(class_weight, logits, dim)
-    label_weight = weight_of_labels(weight, labels, ignore_index, widened(logits).dtype)
+    label_weight = weight_of_labels(weight, labels, ignore_index, working_dtype(logits.dtype))
     if smoothing:
         losses = smoothed_losses(logits, labels, dim, label_weight, weight, smoothing, ignore_index)
     else:
@@ -97,6 +109,18 @@ def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int
     known, dtype = array_of_labels(labels, logits.shape[1], ignore_index), working_dtype(logits.dtype)
     result, losses = empty(labels.shape, dtype)
     rest, kept = empty((3, *labels.shape), dtype)
+    if is_long_bfloat16_rows(logits):
+        bits, of_rows = (
+            bits_of(logits).reshape(logits.shape[:2]),
+            (known.reshape(-1), losses.reshape(-1), *kept.reshape(3, -1)),
+        )
+
+        def work(part, wide, other):
+            rows = [array[part] for array in of_rows]
+            cross_entropy_losses_bfloat16_rows(bits[part], rows[0], rows[1], tuple(rows[2:]), wide)
+
+        each_long_row(work, *bits.shape)
+        return result, rest
     each_part(lambda part, z: write_losses(z, known[part], losses[part], kept[:, part]), logits)
     return result, rest
 
@@ -115,6 +139,20 @@ def _cross_entropy_backward(
     """The gradient of sum(upstream * losses), (outer, K, inner)."""
     known, rest = array_of_labels(labels, logits.shape[1], ignore_index), array_of(kept)
     scale = array_of(upstream.contiguous())
+    if is_long_bfloat16_rows(logits):
+        bits, of_rows = (
+            bits_of(logits).reshape(logits.shape[:2]),
+            (known.reshape(-1), scale.reshape(-1), *rest.reshape(3, -1)),
+        )
+        gradient = np.empty(bits.shape, np.uint16)
+
+        def work(part, wide, other):
+            rows = [array[part] for array in of_rows]
+            kept_rows = tuple(rows[2:])
+            cross_entropy_gradient_bfloat16_rows(bits[part], rows[0], rows[1], kept_rows, gradient[part], wide, other)
+
+        each_long_row(work, *bits.shape)
+        return tensor_of_bits(gradient).reshape(logits.shape)
     return transformed(lambda part, z, out: write_gradient(z, known[part], scale[part], rest[:, part], out), logits)
 
 

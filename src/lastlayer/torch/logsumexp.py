@@ -5,7 +5,7 @@ import math
 import torch
 
 import lastlayer as ll
-from lastlayer.torch._memory import each_part, empty, working_dtype
+from lastlayer.torch._memory import each_part, empty
 from lastlayer.torch._tensors import (
     checked_beta,
     class_dim,
@@ -14,6 +14,7 @@ from lastlayer.torch._tensors import (
     scaled_by,
     three_dims,
     widened,
+    working_dtype,
 )
 from lastlayer.torch.softmax import softmax
 

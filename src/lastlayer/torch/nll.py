@@ -3,7 +3,15 @@
 import torch
 
 from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
-from lastlayer.torch._tensors import checked_reduction, loss_dim, reduced, require_floats, runs_on_kernels, widened
+from lastlayer.torch._tensors import (
+    checked_reduction,
+    loss_dim,
+    reduced,
+    require_floats,
+    runs_on_kernels,
+    widened,
+    working_dtype,
+)
 
 
 def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=-100, reduction="mean"):
@@ -37,7 +45,7 @@ def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=
     if runs_on_kernels(log_probabilities):
         labels = _in_range(labels, log_probabilities.shape[dim], ignore_index)
     weight = checked_class_weight(class_weight, log_probabilities, dim)
-    dtype = widened(log_probabilities).dtype
+    dtype = working_dtype(log_probabilities.dtype)
     label_weight = weight_of_labels(weight, labels, ignore_index, dtype)
     known = labels.masked_fill(labels == ignore_index, 0)
     found = widened(log_probabilities.gather(dim, known.unsqueeze(dim)).squeeze(dim))

@@ -7,8 +7,8 @@ from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
 from lastlayer.torch._labels import array_of_labels
-from lastlayer.torch._memory import array_of, empty, working_dtype
-from lastlayer.torch._tensors import rows_of, runs_on_kernels, widened
+from lastlayer.torch._memory import array_of, empty
+from lastlayer.torch._tensors import rows_of, runs_on_kernels, widened, working_dtype
 from lastlayer.torch.softmax import softmax
 
 

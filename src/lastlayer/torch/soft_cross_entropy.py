@@ -6,7 +6,7 @@ import torch
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
-from lastlayer.torch._memory import array_of, empty, working_dtype
+from lastlayer.torch._memory import array_of, empty
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -16,6 +16,7 @@ from lastlayer.torch._tensors import (
     rows_of,
     runs_on_kernels,
     widened,
+    working_dtype,
 )
 from lastlayer.torch.softmax import log_softmax, softmax
 
@@ -54,7 +55,7 @@ def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
         raise ValueError(
             f"probabilities: shape is {tuple(probabilities.shape)}, expected {tuple(logits.shape)}, like logits."
         )
-    rows, targets = rows_of(logits, dim), rows_of(probabilities.to(widened(logits).dtype), dim)
+    rows, targets = rows_of(logits, dim), rows_of(probabilities.to(working_dtype(logits.dtype)), dim)
     if runs_on_kernels(logits):
         losses = _soft_cross_entropy(rows, targets)
     else:
