@@ -56,7 +56,7 @@ def logsumexp(logits, dim=-1, *, keepdim=False):
     return result
 
 
-def smooth_max(logits, dim=-1, *, beta=1.0):
+def smooth_max(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
     """Smooth maximum of `logits` along `dim`, in the logits' own unit: logsumexp(beta z) / beta.
 
     max(z) <= smooth_max(z) <= max(z) + log(K) / beta. As `lastlayer.smooth_max`, with gradients in `logits` and `beta`.

@@ -87,6 +87,8 @@ class CrossEntropyLoss(torch.nn.Module):
       label_smoothing: 0 to 1.
     """
 
+    weight: torch.Tensor | None
+
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__()
         self.register_buffer("weight", weight)

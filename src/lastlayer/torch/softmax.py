@@ -27,7 +27,7 @@ from lastlayer.torch._tensors import (
 )
 
 
-def softmax(logits, dim=-1, *, beta=1.0):
+def softmax(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
     """Probabilities exp(beta z) / sum exp(beta z) of `logits` along `dim`.
 
     As `lastlayer.softmax`, with gradients to any order in `logits` and in `beta`.
@@ -53,7 +53,7 @@ def softmax(logits, dim=-1, *, beta=1.0):
     return _along_dim(_softmax, torch.softmax, logits, dim, beta)
 
 
-def log_softmax(logits, dim=-1, *, beta=1.0):
+def log_softmax(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
     """Log-probabilities beta z - log sum exp(beta z) of `logits` along `dim`, in nats.
 
     As `lastlayer.log_softmax`, with gradients to any order in `logits` and in `beta`.
