@@ -31,9 +31,8 @@ def measure(*, quick):
         f"copy {floors['copy_gigabytes_per_second']:.1f} GB/s, {floors['threads']} threads; medians of nanoseconds a "
         "logit, how many times as long torch takes, and extra MB of forward and backward\n"
     )
-    print(
-        f"{'':39}{'forward':>9}{'eager':>14}{'compiled':>14}{'+backward':>10}{'eager':>14}{'compiled':>14}{'MB, eager':>14}"
-    )
+    peers = f"{'eager':>14}{'compiled':>14}"
+    print(f"{'':42}{'forward':>9}{peers}{'backward':>9}{peers}{'MB':>7}{'eager':>7}")
     results = []
     for shape in SHAPES:
         for dtype in DTYPES:
@@ -122,6 +121,6 @@ def print_line(result):
             columns += f"{times[who]:7.2f} {ratios[who]:5.2f}x" if who in times else f"{'':14}"
     extra = result["extra_megabytes"]
     print(
-        f"{shape:19}{result['dtype']:9}{result['function']:14}{columns}{extra['lastlayer']:7.0f}{extra['eager']:7.0f}",
+        f"{shape:20}{result['dtype']:9}{result['function']:14}{columns}{extra['lastlayer']:7.0f}{extra['eager']:7.0f}",
         flush=True,
     )
