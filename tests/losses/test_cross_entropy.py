@@ -268,3 +268,26 @@ def test_bad_arguments_are_named():
         ll.cross_entropy(logits, [0, 1], class_weight=[1, 2])
     with pytest.raises(ValueError, match=r"class_weight: class 1 has -2\.0"):
         ll.cross_entropy(logits, [0, 1], class_weight=[1, -2, 3])
+
+
+@pytest.mark.parametrize("num_classes", [3, 200])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_trap_05_a_weight_of_0_takes_infinity_out_of_loss_and_gradient(num_classes, smoothing):
+    logits, weight = np.zeros((2, num_classes)), np.ones(num_classes)
+    logits[:, 1], weight[1] = -np.inf, 0
+    losses, gradient = ll.cross_entropy_value_and_grad(logits, [1, 2], class_weight=weight, label_smoothing=smoothing)
+    assert np.isfinite(losses).all()
+    assert np.isfinite(gradient).all()
+    assert (gradient[:, 1] == 0).all()
+    if not smoothing:
+        assert losses[0] == 0
+        assert (gradient[0] == 0).all()
+
+
+def test_trap_13_inputs_are_left_alone():
+    logits = np.random.default_rng(0).normal(size=(50, 12))
+    before = logits.copy()
+    first = ll.cross_entropy_value_and_grad(logits, np.arange(50) % 12)
+    again = ll.cross_entropy_value_and_grad(logits, np.arange(50) % 12)
+    np.testing.assert_array_equal(logits, before)
+    np.testing.assert_array_equal(first.gradient, again.gradient)

@@ -43,7 +43,7 @@ def test_every_figure_is_its_definition(rows, num_classes, dtype):
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_ties_and_absent_classes(data):
+def test_trap_31_ties_and_absent_classes(data):
     # Rows over a grid of eighths are full of ties, and of confidences that lie exactly on the edge of a bin.
     num_classes = data.draw(st.integers(1, 6))
     rows = data.draw(st.integers(1, 12))
@@ -150,7 +150,7 @@ def test_boolean_classes():
     assert ll.Evaluation.from_json(result.to_json()).classes.dtype == bool
 
 
-def test_memory_is_linear_at_many_classes():
+def test_trap_32_memory_is_linear_at_many_classes():
     # A confusion matrix of 200,000 classes would take 320 GB.
     rows, num_classes = 3, 200_000
     probabilities = np.full((rows, num_classes), 1 / num_classes, np.float32)
@@ -245,3 +245,9 @@ def test_what_is_read_only_compiles_nothing_anew():
     labels.setflags(write=False)
     assert ll.evaluate(probabilities, labels) == expected
     assert len(evaluate_rows.signatures) == compiled
+
+
+def test_trap_25_scores_are_not_taken_for_probabilities():
+    scores = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match=r"pass softmax\(logits\) if these are logits"):
+        ll.evaluate(scores, np.zeros(20, int))

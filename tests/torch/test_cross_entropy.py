@@ -114,7 +114,7 @@ def test_the_same_numbers_as_the_arrays(num_classes, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", [(3, 4), (3, 200), (3, 4, 2)])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_trap_2_an_impossible_class_has_no_gradient(shape, dtype, smoothing):
+def test_trap_02_an_impossible_class_has_no_gradient(shape, dtype, smoothing):
     logits, labels, _ = batch(shape, dtype)
     with torch.no_grad():
         logits[:, 1] = -math.inf
@@ -129,7 +129,7 @@ def test_trap_2_an_impossible_class_has_no_gradient(shape, dtype, smoothing):
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 150), (4, 5, 3)])
-def test_trap_4_one_bad_row_is_nan_alone(shape):
+def test_trap_04_one_bad_row_is_nan_alone(shape):
     for bad in (math.nan, math.inf):
         logits, labels, _ = batch(shape)
         with torch.no_grad():
@@ -141,7 +141,7 @@ def test_trap_4_one_bad_row_is_nan_alone(shape):
         assert gradient[2].view(shape[1], -1)[:, 0].isnan().all()
 
 
-def test_trap_5_a_weight_of_0_takes_infinity_out_of_loss_and_gradient():
+def test_trap_05_a_weight_of_0_takes_infinity_out_of_loss_and_gradient():
     logits = torch.tensor([[0.0, -math.inf, 1.0], [0.0, 1.0, 2.0]], requires_grad=True)
     labels, weight = torch.tensor([1, 2]), torch.tensor([1.0, 0.0, 1.0])
     loss = lt.cross_entropy(logits, labels, class_weight=weight)
@@ -153,7 +153,7 @@ def test_trap_5_a_weight_of_0_takes_infinity_out_of_loss_and_gradient():
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", [(1, 3), (1, 100), (1, 3, 2)])
-def test_trap_8_a_confident_right_answer_keeps_its_gradient(shape, dtype):
+def test_trap_08_a_confident_right_answer_keeps_its_gradient(shape, dtype):
     logits = torch.zeros(shape, dtype=dtype)
     logits[:, 1] = 30.0
     logits.requires_grad_()
@@ -166,7 +166,7 @@ def test_trap_8_a_confident_right_answer_keeps_its_gradient(shape, dtype):
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
-def test_trap_9_a_label_out_of_range_is_named(shape):
+def test_trap_09_a_label_out_of_range_is_named(shape):
     logits, labels, _ = batch(shape)
     labels.view(4, -1)[2, 0] = 7
     row = "2" if len(shape) == 2 else r"\(2, 0\)"
@@ -236,3 +236,17 @@ def test_nothing_of_the_logits_size_is_kept_for_backward():
         lt.cross_entropy(logits, labels)
     new = [t for t in kept if t.data_ptr() != logits.data_ptr()]
     assert sum(t.numel() for t in new) < 64 * 20
+
+
+def test_trap_17_more_than_two_to_the_31_logits():
+    num_classes = 1 << 16
+    try:
+        # Untouched memory: nothing is written, so that all of it is one page of zeros.
+        logits = np.zeros((2**31 // num_classes + 5, num_classes), np.float32)
+    except MemoryError:
+        pytest.skip("8 GiB of address space are not to be had")
+    logits[-1, -1] = 20.0
+    labels = torch.full((len(logits),), num_classes - 1)
+    losses = lt.cross_entropy(torch.from_numpy(logits), labels, reduction="none")
+    np.testing.assert_allclose(losses[:-1].numpy(), np.log(num_classes), rtol=1e-6)
+    np.testing.assert_allclose(losses[-1].item(), np.log1p((num_classes - 1) * np.exp(-20.0)), rtol=1e-6)

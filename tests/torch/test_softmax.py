@@ -17,7 +17,7 @@ TOLERANCE = {torch.float32: 4e-7, torch.float64: 1e-15}
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("num_classes", [1, 3, 40, 500])
 @pytest.mark.parametrize("beta", [0.01, 1.0, 500.0])
-def test_trap_1_accurate_at_any_beta(num_classes, beta, dtype):
+def test_trap_01_accurate_at_any_beta(num_classes, beta, dtype):
     rng = np.random.default_rng(num_classes)
     row = torch.from_numpy(rng.normal(size=num_classes) * 10).to(dtype)
     expected = oracle.softmax(row.tolist(), beta)
@@ -33,7 +33,7 @@ def test_trap_1_accurate_at_any_beta(num_classes, beta, dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("width", [3, 128])
-def test_trap_2_masked_entries(width, dtype):
+def test_trap_02_masked_entries(width, dtype):
     logits = torch.randn(4, width, dtype=dtype, generator=torch.Generator().manual_seed(0))
     logits[:, 1] = -math.inf
     for function in (lt.softmax, lambda z: lt.softmax(z, beta=torch.tensor(2.0))):
@@ -45,7 +45,7 @@ def test_trap_2_masked_entries(width, dtype):
         assert gradient.isfinite().all()
 
 
-def test_trap_2_masked_entries_leave_beta_its_gradient():
+def test_trap_02_masked_entries_leave_beta_its_gradient():
     logits = torch.tensor([[0.3, -math.inf, 1.2]], dtype=torch.float64)
     beta = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(lt.softmax(logits, beta=beta)[0, 0], beta)
@@ -54,7 +54,7 @@ def test_trap_2_masked_entries_leave_beta_its_gradient():
 
 
 @pytest.mark.parametrize("width", [3, 128])
-def test_trap_4_bad_rows_are_nan_alone(width):
+def test_trap_04_bad_rows_are_nan_alone(width):
     logits = torch.zeros(4, width)
     logits[0, 1], logits[1, 2], logits[2] = math.nan, math.inf, -math.inf
     for function in (lt.softmax, lt.log_softmax, lt.hardmax):
@@ -64,7 +64,7 @@ def test_trap_4_bad_rows_are_nan_alone(width):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_trap_6_and_7_the_winner_and_small_gaps(dtype):
+def test_trap_06_and_07_the_winner_and_small_gaps(dtype):
     row = torch.tensor([0.0, -20.0, -25.0], dtype=dtype)
     found = lt.log_softmax(row)[0].item()
     assert abs(found / -math.log1p(math.exp(-20) + math.exp(-25)) - 1) <= TOLERANCE[dtype]
@@ -158,3 +158,15 @@ def test_worked_example_columns(logits, expected):
     found = lt.softmax(torch.tensor(logits), 0)
     torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=5.1e-5)
     assert abs(found.sum().item() - 3.0) < 1e-6
+
+
+@pytest.mark.parametrize("only", [0, 300, 599])
+def test_trap_03_blocks_of_nothing_but_minus_infinity(only):
+    logits = torch.full((2, 600), -math.inf)
+    logits[:, only] = torch.tensor([-1e4, 3.0])
+    leaf = logits.requires_grad_()
+    assert torch.equal(lt.softmax(leaf), (logits > -math.inf).float())
+    assert lt.logsumexp(leaf).tolist() == [-1e4, 3.0]
+    losses = lt.cross_entropy(leaf, torch.tensor([only, only]), reduction="none")
+    assert losses.tolist() == [0.0, 0.0]
+    assert (torch.autograd.grad(losses.sum(), leaf)[0] == 0).all()
