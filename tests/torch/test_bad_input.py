@@ -38,6 +38,13 @@ Z, Y = torch.zeros(3, 4), torch.zeros(3, dtype=torch.int64)
         (lambda: lt.soft_cross_entropy(Z, Z[:2]), ValueError, r"probabilities: shape is \(2, 4\), expected \(3, 4\)"),
         (lambda: lt.binary_cross_entropy(Z, Z[:, :2]), ValueError, r"targets: shape is \(3, 2\)"),
         (lambda: lt.binary_cross_entropy(Z, Z, positive_weight=torch.ones(3)), ValueError, "broadcasts to"),
+        (
+            lambda: lt.softmax(Z[0], beta=torch.ones(5, 1)),
+            ValueError,
+            r"beta: shape is \(5, 1\), expected one that bro",
+        ),
+        (lambda: lt.CrossEntropyLoss(torch.ones(3))(Z, Z), ValueError, r"class_weight: shape is \(3,\)"),
+        (lambda: lt.CrossEntropyLoss()(Z, Z[:, :2]), ValueError, r"target: shape is \(3, 2\), expected \(3, 4\)"),
         (lambda: lt.CrossEntropyLoss(reduction="avg"), ValueError, "received 'avg'"),
         (lambda: lt.TemperatureScaling(-1.0), ValueError, "beta: received -1.0"),
     ],

@@ -179,6 +179,18 @@ def test_trap_09_a_label_out_of_range_is_named(shape):
         lt.nll(logits, labels)
 
 
+def test_trap_09_the_place_is_that_of_the_callers_labels():
+    logits, labels = torch.zeros(2, 3, 4, 5), torch.zeros(2, 4, 5, dtype=torch.int64)
+    labels[1, 2, 3] = 7
+    for call in (lt.cross_entropy, lt.nll, lambda z, y: lt.cross_entropy(z, y, label_smoothing=0.1)):
+        with pytest.raises(ValueError, match=r"labels: row \(1, 2, 3\) is 7, but"):
+            call(logits, labels)
+    with pytest.raises(ValueError, match="labels: row 2 is 9, but"):
+        lt.cross_entropy(torch.zeros(3, 6), torch.tensor([0, 0, 9, 0, 0, 0]), dim=0)
+    with pytest.raises(ValueError, match="labels: is 9, but logits have 3 classes"):
+        lt.cross_entropy(torch.zeros(3), torch.tensor(9))
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("path", ["kernels", "composed"])

@@ -53,7 +53,7 @@ def samples(dtype):
         "binary_cross_entropy_backward": [
             (numbers(4, 3, dtype=wide, requires_grad=True), leaf(4, 3), probabilities.clone(), weight[:3])
         ],
-        "labels_in_range": [(labels(3, 7), 3, -100)],
+        "labels_in_range": [(labels(3, 7), 3, -100, "logits")],
     }
 
 
@@ -129,7 +129,9 @@ def test_gradients_in_what_is_not_logits():
     assert torch.autograd.gradgradcheck(lt.soft_cross_entropy, (leaf, targets))
     assert torch.autograd.gradcheck(binary, (leaf, targets, weight))
     assert torch.autograd.gradgradcheck(binary, (leaf, targets, weight))
-    with pytest.raises(NotImplementedError, match="class_weight requires grad, expected a constant"):
+    with pytest.raises(
+        NotImplementedError, match="class_weight requires grad beside label_smoothing, expected a constant"
+    ):
         lt.cross_entropy(leaf, Y, class_weight=weight, label_smoothing=0.1).backward()
 
 
@@ -237,3 +239,63 @@ def test_trap_18_strides(function):
     torch.testing.assert_close(function(strange), function(Z))
     leaf = Z.clone().requires_grad_()
     torch.autograd.grad(function(leaf.T.contiguous().T).sum(), leaf)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@every_function
+def test_forward_mode(function):
+    tangent = numbers(6, 5)
+    expected = torch.func.jvp(function, (Z,), (tangent,))[1]
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(Z, tangent)
+        torch.testing.assert_close(torch.autograd.forward_ad.unpack_dual(function(dual)).tangent, expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiles_for_any_shape_and_any_beta():
+    torch._dynamo.reset()
+    compiled = torch.compile(
+        lambda z, beta: lt.softmax(z, beta=beta) + lt.log_softmax(z), fullgraph=True, dynamic=True, backend="aot_eager"
+    )
+    for rows, beta in ((5, 1.0), (6, 2.5), (9, 0.3)):
+        z = numbers(rows, 4)
+        torch.testing.assert_close(compiled(z, beta), lt.softmax(z, beta=beta) + lt.log_softmax(z))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_ignored_rows_have_gradient_0_to_any_order_whatever_they_hold(bad, smoothing):
+    z = torch.tensor([[1.0, 2.0], [bad, 1.0]], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([0, -100])
+
+    def loss(z):
+        return lt.cross_entropy(z, y, label_smoothing=smoothing)
+
+    (gradient,) = torch.autograd.grad(loss(z), z, create_graph=True)
+    (second,) = torch.autograd.grad((gradient**2).sum(), z)
+    for found in (gradient, second, torch.func.grad(loss)(z.detach())):
+        assert found.isfinite().all()
+        assert (found[1] == 0).all()
+
+
+@pytest.mark.parametrize("bad", [[float("nan"), 1.0], [float("inf"), 0.0], [-float("inf"), -float("inf")]])
+def test_a_bad_row_leaves_beta_the_gradient_of_the_others(bad):
+    beta = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    z = torch.tensor([[1.0, 2.0], bad], dtype=torch.float64)
+    (found,) = torch.autograd.grad(lt.smooth_max(z, beta=beta)[0], beta)
+    (expected,) = torch.autograd.grad(lt.smooth_max(z[:1], beta=beta).sum(), beta)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_row_of_minus_infinity_has_gradient_0_to_any_order():
+    z = torch.full((1, 3), -float("inf"), dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(lt.logsumexp(z).exp().sum() + lt.logsumexp(z).sum(), z, create_graph=True)
+    assert (gradient == 0).all()
+    assert (torch.func.grad(lambda x: lt.logsumexp(x).sum())(z.detach()) == 0).all()
+
+
+def test_an_impossible_no_leaves_the_weight_its_gradient():
+    weight = torch.tensor(2.0, requires_grad=True)
+    z, t = torch.tensor([-float("inf"), 1.0]), torch.tensor([0.0, 1.0])
+    (found,) = torch.autograd.grad(lt.binary_cross_entropy(z, t, positive_weight=weight, reduction="sum"), weight)
+    torch.testing.assert_close(found, torch.nn.functional.softplus(torch.tensor(-1.0)))

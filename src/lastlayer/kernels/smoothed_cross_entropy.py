@@ -14,7 +14,7 @@ def _below_top(row, top, class_weight):
     for k in range(row.size):
         weight = class_weight[k]
         below = np.float64(top) - np.float64(row[k])
-        total += weight * below if weight > 0.0 else 0.0
+        total += weight * below if weight != 0.0 else 0.0
     return total
 
 
@@ -57,7 +57,7 @@ def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, loss
             others, lost, winners = sum_in_parts(row, top, place, constants, True, (row[:0], row[:0]))
         total = winners + (others + lost)
         log_sum = log_of_sum(others, lost, winners)
-        at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight > 0.0 else 0.0 * log_sum
+        at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight != 0.0 else 0.0 * log_sum
         losses[i] = weight * at_label + (class_total * log_sum + spread)
         if gradient is not None:
             value = np.float64(row[label]) * per_unit

@@ -12,10 +12,14 @@ _REDUCTIONS = ("mean", "sum", "none")
 def runs_on_kernels(logits):
     """Whether the kernels take this tensor; where they do not, PyTorch's own operators are composed.
 
-    They take what lies on the CPU, but not inside torch.func's vmap, grad and the like: those differentiate composed
-    operators, and have no way into an operator that is registered with autograd.
+    They take what lies on the CPU, but not inside torch.func's vmap, grad and the like, nor inside forward-mode
+    differentiation: those go through composed operators, and have no way into one that is registered with autograd.
     """
-    return logits.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
+    return (
+        logits.device.type == "cpu"
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )
 
 
 def require_floats(tensor, name):
@@ -50,6 +54,7 @@ def class_dim(tensor, dim, name="logits"):
     Raises: TypeError unless it is an integer; IndexError, as in PyTorch, where there is no such dimension; ValueError
       where it has no classes.
     """
+    dim = int(dim) if isinstance(dim, np.integer) else dim
     if isinstance(dim, bool) or not isinstance(dim, int):
         raise TypeError(f"dim: received {dim!r}, expected one integer.")
     rank = max(1, tensor.ndim)
@@ -83,31 +88,55 @@ def rows_of(tensor, dim):
 
 
 def checked_beta(beta):
-    """Beta as it is if it is a tensor, else as a float > 0. Raises ValueError or TypeError otherwise."""
+    """A tensor as it is, a number as a float > 0. Raises ValueError or TypeError otherwise."""
     if isinstance(beta, torch.Tensor):
         return beta
+    if isinstance(beta, np.floating):
+        beta = float(beta)
     if isinstance(beta, bool) or not isinstance(beta, (int, float)):
         raise TypeError(f"beta: received {beta!r}, expected a number greater than 0, or a tensor.")
-    if not (math.isfinite(beta) and beta > 0):
+    # Comparisons alone: torch.compile knows them of a number that it does not fix.
+    if not 0 < beta < math.inf:
         raise ValueError(f"beta: received {beta!r}, expected a finite number greater than 0.")
     return float(beta)
 
 
 def scaled_by(logits, dim, beta):
-    """Beta (z - max z) for a tensor `beta`, and its maximum; -inf stays -inf without reaching beta's gradient."""
+    """The product beta (z - max z) for a tensor `beta`, and max z; what is not finite stays out of beta's gradient."""
     if not beta.is_floating_point():
         raise TypeError(f"beta: dtype is {beta.dtype}, expected a floating-point tensor.")
     require_same_device(beta, "beta", logits)
+    beta = beta.reshape(()) if beta.numel() == 1 else beta
+    require_broadcast(beta, "beta", logits)
     wide = widened(logits)
     top = wide.detach().amax(dim, keepdim=True)
-    impossible = wide == -math.inf
-    below = (wide - top).masked_fill(impossible & (top > -math.inf), 0.0)
-    return (below * beta.to(wide.dtype)).masked_fill(impossible & (top > -math.inf), -math.inf), top
+    impossible, hopeless = wide == -math.inf, ~top.isfinite()
+    below = (wide - top).masked_fill(impossible | hopeless, 0.0) * beta.to(wide.dtype)
+    return below.masked_fill(impossible, -math.inf).masked_fill(hopeless, math.nan), top
 
 
 def working_dtype(dtype):
     """The dtype that is computed in: float32 for bfloat16 and float16, else the same."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+
+
+def require_same_shape(tensor, name, logits):
+    """Raise ValueError unless `tensor` has the shape of the logits."""
+    if tensor.shape != logits.shape:
+        raise ValueError(f"{name}: shape is {tuple(tensor.shape)}, expected {tuple(logits.shape)}, like logits.")
+
+
+def require_broadcast(tensor, name, logits):
+    """Raise ValueError unless `tensor` broadcasts to the shape of the logits."""
+    try:
+        fits = torch.broadcast_shapes(tensor.shape, logits.shape) == logits.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name}: shape is {tuple(tensor.shape)}, expected one that broadcasts to {tuple(logits.shape)}, the shape "
+            "of logits."
+        )
 
 
 def widened(tensor):

@@ -10,8 +10,10 @@ from lastlayer.torch._memory import array_of, empty
 from lastlayer.torch._tensors import (
     checked_reduction,
     reduced,
+    require_broadcast,
     require_floats,
     require_same_device,
+    require_same_shape,
     require_tensor,
     runs_on_kernels,
     widened,
@@ -51,8 +53,7 @@ def binary_cross_entropy(logits, targets, *, weight=None, positive_weight=None, 
     checked_reduction(reduction)
     dtype = working_dtype(logits.dtype)
     targets = _like(logits, targets, "targets")
-    if targets.shape != logits.shape:
-        raise ValueError(f"targets: shape is {tuple(targets.shape)}, expected {tuple(logits.shape)}, like logits.")
+    require_same_shape(targets, "targets", logits)
     factors = (
         logits.new_ones((), dtype=dtype)
         if positive_weight is None
@@ -74,15 +75,7 @@ def _like(logits, tensor, name):
     """`tensor` in the dtype that is computed in. Raises unless it is a tensor that broadcasts against the logits."""
     require_tensor(tensor, name)
     require_same_device(tensor, name, logits)
-    try:
-        fits = torch.broadcast_shapes(tensor.shape, logits.shape) == logits.shape
-    except RuntimeError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"{name}: shape is {tuple(tensor.shape)}, expected one that broadcasts to {tuple(logits.shape)}, the shape "
-            "of logits."
-        )
+    require_broadcast(tensor, name, logits)
     return tensor.to(working_dtype(logits.dtype))
 
 
@@ -167,7 +160,7 @@ def _backward(ctx, upstream):
     if ctx.needs_input_grad[1]:
         of_targets = upstream * (log_sigmoid(-widened(logits)) - factors * log_sigmoid(widened(logits)))
     if ctx.needs_input_grad[2]:
-        of_factors = (-upstream * targets * log_sigmoid(widened(logits))).sum_to_size(factors.shape)
+        of_factors = (upstream * _term(targets, -log_sigmoid(widened(logits)))).sum_to_size(factors.shape)
     return of_logits, of_targets, of_factors
 
 

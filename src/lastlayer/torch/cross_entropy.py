@@ -38,8 +38,8 @@ def cross_entropy(
     With weights w and smoothing e, the loss of an example is (1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k); the
     mean divides by the sum of w_y over the labels that are kept. It is torch.nn.functional.cross_entropy with labels,
     but for three answers. Where no label is kept, or none with weight, the mean is 0 with gradient 0; PyTorch's is NaN.
-    A class of weight 0 costs 0 where it is impossible; PyTorch's is NaN. A label out of range raises ValueError, on the
-    CPU; PyTorch's is an IndexError.
+    A class of weight 0 costs 0 where it is impossible; PyTorch's is NaN. A label out of range raises ValueError on the
+    CPU, outside torch.func; PyTorch's is an IndexError.
 
     On the CPU no array of the logits' size is formed but their gradient, which is written once, in backward.
 
@@ -67,9 +67,13 @@ def cross_entropy(
     checked_reduction(reduction)
     dim = loss_dim(logits, dim)
     smoothing = checked_smoothing(label_smoothing)
-    labels = checked_labels(labels, logits, dim)
+    labels = checked_labels(labels, logits, dim, ignore_index)
     weight = checked_class_weight(class_weight, logits, dim)
     label_weight = weight_of_labels(weight, labels, ignore_index, working_dtype(logits.dtype))
+    if smoothing and weight is not None and weight.requires_grad:
+        raise NotImplementedError(
+            "cross_entropy: class_weight requires grad beside label_smoothing, expected a constant; detach it."
+        )
     if smoothing:
         losses = smoothed_losses(logits, labels, dim, label_weight, weight, smoothing, ignore_index)
     else:
@@ -93,7 +97,8 @@ def checked_smoothing(smoothing):
 def label_losses(logits, labels, dim, ignore_index):
     """-log softmax(z)[label] in the shape of `labels` and the dtype that is computed in; 0 where ignored."""
     if not runs_on_kernels(logits):
-        rows = widened(logits).movedim(dim, -1).reshape(-1, logits.shape[dim])
+        ignored = (labels == ignore_index).unsqueeze(dim)
+        rows = widened(logits).masked_fill(ignored, 0.0).movedim(dim, -1).reshape(-1, logits.shape[dim])
         losses = torch.nn.functional.cross_entropy(
             rows, labels.reshape(-1), ignore_index=ignore_index, reduction="none"
         )
@@ -106,7 +111,7 @@ def label_losses(logits, labels, dim, ignore_index):
 @torch.library.custom_op("lastlayer::cross_entropy", mutates_args=())
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Losses of (outer, K, inner) logits and (outer, inner) labels, and what the gradient needs of each row."""
-    known, dtype = array_of_labels(labels, logits.shape[1], ignore_index), working_dtype(logits.dtype)
+    known, dtype = array_of_labels(labels, ignore_index), working_dtype(logits.dtype)
     result, losses = empty(labels.shape, dtype)
     rest, kept = empty((3, *labels.shape), dtype)
     if is_long_bfloat16_rows(logits):
@@ -137,7 +142,7 @@ def _cross_entropy_backward(
     upstream: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor, kept: torch.Tensor, ignore_index: int
 ) -> torch.Tensor:
     """The gradient of sum(upstream * losses), (outer, K, inner)."""
-    known, rest = array_of_labels(labels, logits.shape[1], ignore_index), array_of(kept)
+    known, rest = array_of_labels(labels, ignore_index), array_of(kept)
     scale = array_of(upstream.contiguous())
     if is_long_bfloat16_rows(logits):
         bits, of_rows = (
@@ -181,7 +186,8 @@ def _double_backward(ctx, direction):
     # The gradient is g (p - y), with p a function of the logits; its derivatives are composed, so differentiable again.
     upstream, logits, labels = ctx.saved_tensors
     upstream = upstream.masked_fill(labels == ctx.ignore_index, 0.0)
-    wide, direction = widened(logits), widened(direction)
+    ignored = (labels == ctx.ignore_index).unsqueeze(1)
+    wide, direction = widened(logits).masked_fill(ignored, 0.0), widened(direction)
     p = softmax(wide, 1)
     along = (p * direction).sum(1, keepdim=True)
     at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)

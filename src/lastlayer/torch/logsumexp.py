@@ -86,7 +86,8 @@ def smooth_max(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
         raise ValueError(f"beta: shape is {tuple(beta.shape)}, expected a number or a tensor with one entry.")
     beta = beta.reshape(())
     below, top = scaled_by(logits, dim, beta)
-    sums = _smooth_max(below, dim, 1.0)
+    # A row without a finite maximum has no part in any gradient.
+    sums = _smooth_max(below.masked_fill(~top.isfinite(), 0.0), dim, 1.0)
     # An infinite maximum is the result itself; a finite one gets its gradient by way of `below`.
     finite = top.isfinite()
     offset = widened(logits).detach().amax(dim) if logits.ndim else top
@@ -101,7 +102,9 @@ def _smooth_max(logits, dim, beta):
     wide = widened(logits)
     top = wide.detach().amax(dim, keepdim=True) if logits.ndim else wide.detach()
     finite = torch.where(top.isfinite(), top, torch.zeros_like(top))
-    sums = torch.logsumexp((wide - finite) * beta, dim, keepdim=True) / beta + finite
+    nothing = top == -math.inf
+    sums = torch.logsumexp((wide - finite).masked_fill(nothing, 0.0) * beta, dim, keepdim=True) / beta + finite
+    sums = sums.masked_fill(nothing, -math.inf)
     return sums.reshape(shape).to(logits.dtype)
 
 
@@ -129,9 +132,9 @@ def _keep_logits(ctx, inputs, output):
 
 def _logsumexp_backward(ctx, gradient):
     logits, sums = ctx.saved_tensors
-    shares = softmax(logits, 1, beta=ctx.beta)
     # Nothing moves a sum over nothing: a row of -inf has gradient 0, not the NaN of its shares.
-    shares = shares.masked_fill((sums == -math.inf).unsqueeze(1), 0.0)
+    nothing = (sums == -math.inf).unsqueeze(1)
+    shares = softmax(logits.masked_fill(nothing, 0.0), 1, beta=ctx.beta).masked_fill(nothing, 0.0)
     return gradient.unsqueeze(1) * shares, None
 
 

@@ -2,7 +2,15 @@
 
 import torch
 
-from lastlayer.torch._tensors import checked_beta, checked_reduction, require_tensor, widened
+from lastlayer.torch._labels import checked_class_weight
+from lastlayer.torch._tensors import (
+    checked_beta,
+    checked_reduction,
+    loss_dim,
+    require_same_shape,
+    require_tensor,
+    widened,
+)
 from lastlayer.torch.binary_cross_entropy import binary_cross_entropy
 from lastlayer.torch.cross_entropy import checked_smoothing, cross_entropy
 from lastlayer.torch.sigmoid import sigmoid
@@ -112,14 +120,16 @@ class CrossEntropyLoss(torch.nn.Module):
 
     def _targets(self, logits, target):
         """Probabilities smoothed, and weighted by class."""
-        if not self.label_smoothing and self.weight is None:
-            return target
-        target = widened(target)
-        class_dim = min(1, target.ndim - 1)
-        if self.label_smoothing:
-            target = target * (1 - self.label_smoothing) + self.label_smoothing / target.shape[class_dim]
-        if self.weight is not None:
-            target = target * self.weight.reshape(-1, *(1,) * (target.ndim - class_dim - 1))
+        class_dim = loss_dim(logits, None)
+        require_same_shape(target, "target", logits)
+        smoothing, weight = (
+            checked_smoothing(self.label_smoothing),
+            checked_class_weight(self.weight, logits, class_dim),
+        )
+        if smoothing:
+            target = widened(target) * (1 - smoothing) + smoothing / target.shape[class_dim]
+        if weight is not None:
+            target = widened(target) * weight.reshape(-1, *(1,) * (target.ndim - class_dim - 1))
         return target
 
     def extra_repr(self):

@@ -1,14 +1,11 @@
 """nll of tensors: the loss of given log-probabilities."""
 
-import torch
-
-from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
+from lastlayer.torch._labels import checked_class_weight, checked_labels, weight_of_labels
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
     reduced,
     require_floats,
-    runs_on_kernels,
     widened,
     working_dtype,
 )
@@ -41,9 +38,7 @@ def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=
     require_floats(log_probabilities, "log_probabilities")
     checked_reduction(reduction)
     dim = loss_dim(log_probabilities, dim, "log_probabilities")
-    labels = checked_labels(labels, log_probabilities, dim, "log_probabilities")
-    if runs_on_kernels(log_probabilities):
-        labels = _in_range(labels, log_probabilities.shape[dim], ignore_index)
+    labels = checked_labels(labels, log_probabilities, dim, ignore_index, "log_probabilities")
     weight = checked_class_weight(class_weight, log_probabilities, dim)
     dtype = working_dtype(log_probabilities.dtype)
     label_weight = weight_of_labels(weight, labels, ignore_index, dtype)
@@ -51,15 +46,3 @@ def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=
     found = widened(log_probabilities.gather(dim, known.unsqueeze(dim)).squeeze(dim))
     losses = -found.masked_fill(label_weight == 0, 0.0) * label_weight
     return reduced(losses, reduction, label_weight.sum() if reduction == "mean" else None, log_probabilities.dtype)
-
-
-@torch.library.custom_op("lastlayer::labels_in_range", mutates_args=())
-def _in_range(labels: torch.Tensor, num_classes: int, ignore_index: int) -> torch.Tensor:
-    """A copy of the labels. Raises ValueError for one out of range, naming the first."""
-    array_of_labels(labels, num_classes, ignore_index)
-    return labels.clone()
-
-
-@_in_range.register_fake
-def _(labels, num_classes, ignore_index):
-    return torch.empty_like(labels)

@@ -29,21 +29,22 @@ def smoothed_losses(logits, labels, dim, label_weight, class_weight, smoothing, 
     rows, flat = rows_of(logits, dim), labels.reshape(-1)
     known = torch.where(flat == ignore_index, -1, flat)
     at_label = (1 - smoothing) * label_weight.reshape(-1)
-    weight = torch.ones_like(rows[:0].sum(0), dtype=at_label.dtype) if class_weight is None else class_weight
+    weight = logits.new_ones(num_classes, dtype=at_label.dtype) if class_weight is None else class_weight
     spread = weight * (smoothing / num_classes)
     if runs_on_kernels(logits):
         losses = _smoothed_cross_entropy(rows, flat, at_label, spread, ignore_index)
     else:
-        minus = -torch.log_softmax(widened(rows), 1)
+        minus = -torch.log_softmax(widened(rows).masked_fill((known < 0).unsqueeze(1), 0.0), 1)
         of_label = minus.gather(1, known.clamp(0).unsqueeze(1)).squeeze(1)
-        of_classes = torch.where(spread > 0, minus, 0.0) @ spread
-        losses = torch.where(known < 0, 0.0, torch.where(at_label > 0, of_label, 0.0) * at_label + of_classes)
+        # No matrix product: autocast would round it.
+        of_classes = (torch.where(spread != 0, minus, 0.0) * spread).sum(1)
+        losses = torch.where(known < 0, 0.0, torch.where(at_label != 0, of_label, 0.0) * at_label + of_classes)
     return losses.reshape(labels.shape)
 
 
 def _run(logits, labels, label_weight, class_weight, ignore_index, gradient):
     """The (n,) float64 losses; their gradient is written to `gradient` (n, K), unless it is None."""
-    rows, known = array_of(logits), array_of_labels(labels, logits.shape[1], ignore_index)
+    rows, known = array_of(logits), array_of_labels(labels, ignore_index)
     at_label, of_class = (np.ascontiguousarray(array_of(weight), np.float64) for weight in (label_weight, class_weight))
     losses = np.empty(len(rows))
 
@@ -101,8 +102,6 @@ def _keep(ctx, inputs, output):
 
 def _backward(ctx, upstream):
     logits, labels, label_weight, class_weight = ctx.saved_tensors
-    if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
-        raise NotImplementedError("cross_entropy: class_weight requires grad, expected a constant; detach it.")
     gradient = _smoothed_cross_entropy_backward(upstream, logits, labels, label_weight, class_weight, ctx.ignore_index)
     return gradient, None, None, None, None
 
@@ -111,11 +110,11 @@ def _double_backward(ctx, direction):
     # The gradient is g (s p - t) with t the targets and s their sum; see cross_entropy.
     upstream, logits, labels, label_weight, class_weight = ctx.saved_tensors
     kept = labels != ctx.ignore_index
-    wide, direction = widened(logits), widened(direction)
+    wide, direction = widened(logits).masked_fill(~kept.unsqueeze(1), 0.0), widened(direction)
     p, total = softmax(wide, 1), (label_weight + class_weight.sum()).unsqueeze(1)
     along = (p * direction).sum(1, keepdim=True)
     at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)
-    of_upstream = (total * along).squeeze(1) - label_weight * at_label - direction @ class_weight
+    of_upstream = (total * along).squeeze(1) - label_weight * at_label - (direction * class_weight).sum(1)
     of_logits = (upstream.unsqueeze(1) * total) * p * (direction - along)
     of_logits = of_logits.masked_fill(~kept.unsqueeze(1), 0.0)
     return of_upstream.masked_fill(~kept, 0.0), of_logits.to(logits.dtype), None, None, None, None

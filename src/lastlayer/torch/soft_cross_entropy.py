@@ -13,6 +13,7 @@ from lastlayer.torch._tensors import (
     reduced,
     require_floats,
     require_same_device,
+    require_same_shape,
     rows_of,
     runs_on_kernels,
     widened,
@@ -51,10 +52,7 @@ def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
     require_same_device(probabilities, "probabilities", logits)
     checked_reduction(reduction)
     dim = loss_dim(logits, dim)
-    if probabilities.shape != logits.shape:
-        raise ValueError(
-            f"probabilities: shape is {tuple(probabilities.shape)}, expected {tuple(logits.shape)}, like logits."
-        )
+    require_same_shape(probabilities, "probabilities", logits)
     rows, targets = rows_of(logits, dim), rows_of(probabilities.to(working_dtype(logits.dtype)), dim)
     if runs_on_kernels(logits):
         losses = _soft_cross_entropy(rows, targets)

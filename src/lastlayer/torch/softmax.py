@@ -86,7 +86,6 @@ def _along_dim(operator, of_torch, logits, dim, beta):
     source = logits
     if isinstance(beta, torch.Tensor):
         source, beta = scaled_by(logits, dim, beta)[0], 1.0
-        dim %= max(1, source.ndim)
     if runs_on_kernels(logits):
         result = operator(three_dims(source, dim), beta).reshape(source.shape)
     else:
@@ -183,16 +182,18 @@ def _of_log_softmax(ctx, upstream):
 def _of_softmax_backward(ctx, direction):
     # Linear in g, and symmetric; in p by the product rule, composed and so differentiable again.
     upstream, p = ctx.saved_tensors
-    inner, along = (p * upstream).sum(1, keepdim=True), (p * direction).sum(1, keepdim=True)
-    of_p = ctx.beta * (direction * (upstream - inner) - upstream * along)
-    return _softmax_backward(direction, p, ctx.beta), of_p, None
+    g, wide, v = widened(upstream), widened(p), widened(direction)
+    inner, along = (wide * g).sum(1, keepdim=True), (wide * v).sum(1, keepdim=True)
+    of_p = ctx.beta * (v * (g - inner) - g * along)
+    return _softmax_backward(direction, p, ctx.beta), of_p.to(p.dtype), None
 
 
 def _of_log_softmax_backward(ctx, direction):
     upstream, log_p = ctx.saved_tensors
-    weighted = direction * log_p.exp()
-    of_upstream = ctx.beta * (direction - weighted.sum(1, keepdim=True))
-    return of_upstream, -ctx.beta * weighted * upstream.sum(1, keepdim=True), None
+    weighted = widened(direction) * widened(log_p).exp()
+    of_upstream = ctx.beta * (widened(direction) - weighted.sum(1, keepdim=True))
+    of_log_p = -ctx.beta * weighted * widened(upstream).sum(1, keepdim=True)
+    return of_upstream.to(upstream.dtype), of_log_p.to(log_p.dtype), None
 
 
 for _operator, _backward, _keep in (

@@ -57,6 +57,8 @@ class TemperatureScaling(torch.nn.Module):
         require_floats(logits, "logits")
         require_tensor(labels, "labels")
         arrays = [array_of(logits.cpu()), labels.detach().cpu().numpy()]
+        if sample_weight is not None:
+            require_floats(sample_weight, "sample_weight")
         weight = None if sample_weight is None else array_of(sample_weight.cpu())
         beta = fit_temperature(*arrays, sample_weight=weight)
         with torch.no_grad():
