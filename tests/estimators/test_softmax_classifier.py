@@ -268,7 +268,8 @@ def test_load_refuses_a_header_that_does_not_fit_its_tensors(tmp_path):
 
 
 def test_feature_names_are_kept(tmp_path):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     X = pandas.DataFrame({"width": [0.0, 1, 0, 1], "height": [1.0, 1, 0, 0]})
     model = ll.SoftmaxClassifier().fit(X, ["a", "b", "a", "b"])
     model.save(tmp_path / "head.safetensors")

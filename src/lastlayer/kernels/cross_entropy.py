@@ -52,7 +52,7 @@ def cross_entropy_rows(logits, labels, row_scale, losses, gradient):
 
 @compiled
 def cross_entropy_losses_rows(logits, labels, losses, kept):
-    """Write the losses of cross_entropy_rows alone, reading the logits once from memory.
+    """Write the losses of cross_entropy_rows alone, in any float type, reading the logits once from memory.
 
     `kept`, a tuple of three (n,) arrays in the type of `logits`, or None: written, what cross_entropy_gradient_rows
     needs of each row, its maximum, 1 / sum exp(z - maximum), and the probability of all classes but the label.

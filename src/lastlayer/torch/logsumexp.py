@@ -86,10 +86,10 @@ def smooth_max(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
         raise ValueError(f"beta: shape is {tuple(beta.shape)}, expected a number or a tensor with one entry.")
     beta = beta.reshape(())
     below, top = scaled_by(logits, dim, beta)
-    # A row without a finite maximum has no part in any gradient.
-    sums = _smooth_max(below.masked_fill(~top.isfinite(), 0.0), dim, 1.0)
-    # An infinite maximum is the result itself; a finite one gets its gradient by way of `below`.
     finite = top.isfinite()
+    # A row without a finite maximum has no part in any gradient.
+    sums = _smooth_max(below.masked_fill(~finite, 0.0), dim, 1.0)
+    # An infinite maximum is the result itself; a finite one gets its gradient by way of `below`.
     offset = widened(logits).detach().amax(dim) if logits.ndim else top
     result = torch.where(finite.squeeze(dim) if logits.ndim else finite, offset + sums / beta, offset)
     return result.to(logits.dtype)
