@@ -10,15 +10,20 @@ import pytest
 
 import lastlayer as ll
 from lastlayer import _threads
+from lastlayer.torch._team import threads_of_torch
 
 
 def large():
     return np.random.default_rng(0).normal(size=(2000, 300))
 
 
-@pytest.fixture(autouse=True)
-def _two_threads(monkeypatch):
+@pytest.fixture(autouse=True, params=["own threads", "threads of PyTorch"])
+def _two_threads(request, monkeypatch):
     monkeypatch.setenv("LASTLAYER_NUM_THREADS", "2")
+    of_torch = request.param == "threads of PyTorch"
+    team = threads_of_torch() if of_torch else _threads.Team(_threads._cores, _threads._run_on_pool)
+    assert team is not None
+    monkeypatch.setattr(_threads, "_team", team)
 
 
 def test_ranges_cover_everything_once_and_results_keep_their_order():

@@ -1,25 +1,41 @@
 """How blocks of rows are spread over cores: one pool of Python threads that run compiled code without the GIL.
 
-A second pool (Numba's) would fight with the one of the BLAS; decisions/0002-threads.md has what was measured.
+A second pool (Numba's) would fight with the one of the BLAS, and PyTorch's threads with ours, so those are borrowed
+where PyTorch is in use; decisions/0002-threads.md has what was measured.
 """
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock, current_thread
-from typing import Any
+from threading import Lock, local
+from typing import Any, NamedTuple
 
-_NAME = "lastlayer"
 _lock = Lock()
 _pool = None
+_here = local()
+
+
+class Team(NamedTuple):
+    """Threads to work on: `size()` of them, and `run(function, threads)` to call it on that many, the caller's too.
+
+    `run` may call it on more threads, and returns once every call has ended.
+    """
+
+    size: Callable[[], int]
+    run: Callable[[Callable[[], None], int], None]
+
+
+def borrow(team):
+    """From now on use the threads of another library in place of our own; None changes nothing."""
+    global _team
+    _team = team or _team
 
 
 def num_threads():
-    """The number of threads in use: LASTLAYER_NUM_THREADS, else the cores this process may run on."""
+    """The number of threads in use: LASTLAYER_NUM_THREADS, else the team's, which is the cores we may run on."""
     asked = os.environ.get("LASTLAYER_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else _team.size()
 
 
 def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
@@ -40,64 +56,98 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
     """
     most = num_items // max(1, items_per_block)
     threads = min(num_threads(), most)
-    if threads <= 1 or current_thread().name.startswith(_NAME):
+    if threads <= 1 or getattr(_here, "at_work", False):
         return [work(0, num_items)]
-    blocks = min(threads * blocks_per_thread, most)
-    edges = [num_items * i // blocks for i in range(blocks + 1)]
-    waiting = deque(range(blocks))
-    results: list[Any] = [None] * blocks
+    blocks = _Blocks(work, num_items, min(threads * blocks_per_thread, most))
+    seats, failures = deque(range(threads)), []
 
-    def drain():
-        while True:
-            try:
-                i = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                results[i] = work(edges[i], edges[i + 1])
-            except BaseException:
-                waiting.clear()
-                raise
+    def member():
+        try:
+            seats.pop()
+        except IndexError:
+            return
+        try:
+            blocks.drain()
+        except BaseException as failure:
+            failures.append(failure)
 
+    _team.run(member, threads)
+    if failures:
+        raise failures[0]
+    blocks.drain()  # what an interrupt may have left that met a member before its first line
+    return blocks.results
+
+
+class _Blocks:
+    """Ranges that wait for a thread, and what the calls on them returned."""
+
+    def __init__(self, work, num_items, count):
+        self.work = work
+        self.edges = [num_items * i // count for i in range(count + 1)]
+        self.waiting = deque(range(count))
+        self.results: list[Any] = [None] * count
+
+    def drain(self):
+        """Work on one block after the other until none waits; where one fails, none waits any more."""
+        _here.at_work = True
+        try:
+            while True:
+                try:
+                    i = self.waiting.popleft()
+                except IndexError:
+                    return
+                self.results[i] = self.work(self.edges[i], self.edges[i + 1])
+        except BaseException:
+            self.waiting.clear()
+            raise
+        finally:
+            _here.at_work = False
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_on_pool(function, threads):
     pending = []
     try:
         for _ in range(threads - 1):
-            pending.append(_executor().submit(drain))
-        drain()
+            pending.append(_executor().submit(function))
+        function()
     finally:
-        waiting.clear()  # where an interrupt has ended drain() before its time
-        failures = [_outcome(future) for future in pending]
-    for failure in failures:
-        if failure is not None:
-            raise failure
-    return results
+        interrupts = [_wait_for(future) for future in pending]
+    if any(interrupts):
+        raise KeyboardInterrupt
 
 
-def _outcome(future):
-    """What a future raised, or None, once it has ended: an interrupt waits, since work may write to its arrays."""
-    interrupt = None
-    if future.cancel():
-        return None
-    while True:
+def _wait_for(future):
+    """Wait until a future has ended, interrupted or not, since it may write to the caller's arrays; say if it was."""
+    interrupted = False
+    while not future.cancel():
         try:
-            return future.exception() or interrupt
-        except KeyboardInterrupt as failure:
-            interrupt = failure
+            future.result()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+    return interrupted
 
 
 def _executor():
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=max(1, num_threads() - 1), thread_name_prefix=_NAME)
+            _pool = ThreadPoolExecutor(max_workers=max(1, num_threads() - 1), thread_name_prefix="lastlayer")
         return _pool
 
 
-def _forget_pool():
-    """A forked child has none of its parent's threads."""
-    global _pool, _lock
-    _pool, _lock = None, Lock()
+_team = Team(_cores, _run_on_pool)
+
+
+def _forget_threads():
+    """A forked child has none of its parent's threads, and a borrowed team started anew would wait for them."""
+    global _pool, _team, _lock
+    _pool, _team, _lock = None, Team(_team.size, _run_on_pool), Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -12,6 +12,8 @@ except ModuleNotFoundError as failure:
         "lastlayer.torch: PyTorch is not installed; install it with: pip install 'lastlayer[torch]'"
     ) from failure
 
+from lastlayer._threads import borrow as _borrow
+from lastlayer.torch._team import threads_of_torch as _threads_of_torch
 from lastlayer.torch.binary_cross_entropy import binary_cross_entropy
 from lastlayer.torch.cross_entropy import cross_entropy
 from lastlayer.torch.hardmax import hardmax
@@ -29,6 +31,8 @@ from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
 from lastlayer.torch.soft_cross_entropy import soft_cross_entropy
 from lastlayer.torch.softmax import log_softmax, softmax
 from lastlayer.torch.temperature_scaling import TemperatureScaling
+
+_borrow(_threads_of_torch())
 
 __all__ = [
     "BCEWithLogitsLoss",
