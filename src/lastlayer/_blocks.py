@@ -16,8 +16,9 @@ def dense_blocks(rows, start, stop, name, dtype=None):
       start: the first row.
       stop: the one after the last.
       name: what the caller calls the array, the subject of any error.
-      dtype: float32 or float64, to convert to; None leaves it to as_float_array.
-    Returns: pairs of a slice of the rows and their C-contiguous block in float32 or float64, to read from only.
+      dtype: what to convert to; None leaves it to as_float_array.
+    Returns: pairs of a slice of the rows and their C-contiguous block in float32 or float64, or in `dtype`, to read
+      from only.
     """
     if dense(rows) and rows.dtype in ((np.float32, np.float64) if dtype is None else (dtype,)):
         yield slice(start, stop), without_read_only_flag(rows)[start:stop]

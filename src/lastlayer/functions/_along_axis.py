@@ -15,6 +15,7 @@ from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
+from lastlayer.kernels.storage import computed_dtype
 
 # Below this many classes a row does not fill the vectors well, and a tile of rows is turned instead.
 SHORT = 96
@@ -22,9 +23,9 @@ SHORT = 96
 GRAIN = 1 << 17
 # Blocks that a thread may leave to another that is free sooner.
 BLOCKS_PER_THREAD = 8
-# Examples that are computed side by side: whole vectors, but no power of two, which would put every class of a tile
-# into the same few sets of the first cache.
-LANES = 144
+# The most examples that are computed side by side: whole vectors, but no power of two, which would put every class of a
+# tile into the same few sets of the first cache. Where classes are many they are fewer, so that a tile stays near.
+_MOST_LANES, _LEAST_LANES, _TILE = 144, 16, 1 << 16
 # Outside these bounds float32 could not hold the products of beta; such a beta is computed with in float64.
 _SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
 # Nor could float64 outside these.
@@ -45,7 +46,7 @@ def transform(kernels, logits, axis, beta, out):
     Returns: an array in the shape of `logits` and its result dtype, `out` if that is given.
     Raises: ValueError on zero classes, a bad axis, beta <= 0 or an `out` of another shape or dtype.
     """
-    beta = _checked_beta(beta)
+    beta = checked_beta(beta)
     array = as_float_array(logits, "logits")
     dtype = result_dtype(logits)
     axis = class_axis(array, axis)
@@ -72,7 +73,7 @@ def reduce(kernels, logits, axis, beta, keepdims=False):
     Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left.
     Raises: ValueError on zero classes, a bad axis or beta <= 0.
     """
-    beta = _checked_beta(beta)
+    beta = checked_beta(beta)
     array = as_float_array(logits, "logits")
     axis = class_axis(array, axis)
     sums = _reduced(kernels, _in_working_dtype(array, beta), axis, beta)
@@ -97,12 +98,49 @@ def class_axis(array, axis, name="logits"):
     return axis
 
 
+class Scratch(NamedTuple):
+    """Memory for the kernels that work across examples: see kernels.lanes and kernels.transposition."""
+
+    tile: np.ndarray
+    state: np.ndarray
+    staging: np.ndarray
+
+
+def lanes_of(num_classes):
+    """How many examples are computed side by side."""
+    whole_vectors = _TILE // num_classes // _LEAST_LANES * _LEAST_LANES
+    return max(_LEAST_LANES, min(_MOST_LANES, whole_vectors))
+
+
 def scratch(num_classes, dtype):
-    """A tile (1, K, lanes) and the state of its lanes, for the kernels that work across examples."""
-    return np.empty((1, num_classes, LANES), dtype), np.empty((STATES, LANES), dtype)
+    """Scratch memory for arrays of `dtype`, one of those in kernels.storage."""
+    lanes, computed = lanes_of(num_classes), computed_dtype(dtype)
+    return Scratch(
+        np.empty((num_classes, lanes), computed), np.empty((STATES, lanes), computed), staging(num_classes, dtype)
+    )
 
 
-def _checked_beta(beta):
+def staging(num_classes, dtype):
+    """(lanes, K) for the numbers of bits while short rows are turned, of no lanes for other dtypes."""
+    computed = computed_dtype(dtype)
+    return np.empty((lanes_of(num_classes) if computed != dtype else 0, num_classes), computed)
+
+
+def spread(shape, rows, columns):
+    """Cover (outer, K, inner) on every core: rows(first, last) of `outer` where inner is 1, else columns(first, last).
+
+    The items of `columns` are counted as in kernels.columns, by lanes_of(K) lanes.
+    """
+    outer, num_classes, inner = shape
+    lanes = lanes_of(num_classes)
+    work, items, of_item = (rows, outer, 1) if inner == 1 else (columns, outer * -(-inner // lanes), min(inner, lanes))
+    if items:
+        grain = -(-GRAIN // (num_classes * of_item))
+        run_blocks(work, items, items_per_block=grain, blocks_per_thread=BLOCKS_PER_THREAD)
+
+
+def checked_beta(beta):
+    """`beta` as a float. Raises ValueError outside what float64 can compute with, TypeError if it is no number."""
     number = positive_number(beta, "beta")
     if not _SMALLEST_BETA <= number <= _LARGEST_BETA:
         raise ValueError(f"beta: received {beta!r}, expected a number from {_SMALLEST_BETA} to {_LARGEST_BETA}.")
@@ -141,56 +179,39 @@ def _fill(kernels, array, axis, beta, result):
         if not dense(array):
             result[...] = array
             array = result
-        _fill_dense(kernels, array, axis, beta, result)
+        fill(kernels, three_axes(without_read_only_flag(array), axis), beta, three_axes(result, axis))
     elif dense(result.T):
         _fill(kernels, array.T, array.ndim - 1 - axis, beta, result.T)
     else:
         copy = np.array(array, order="C")
-        _fill_dense(kernels, copy, axis, beta, copy)
+        fill(kernels, three_axes(copy, axis), beta, three_axes(copy, axis))
         result[...] = copy
 
 
-def _three_axes(array, axis):
+def three_axes(array, axis):
     """A dense array as (outer, K, inner)."""
     shape = array.shape or (1,)
     return array.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
 
 
-def _fill_dense(kernels, array, axis, beta, result):
-    source, target = _three_axes(without_read_only_flag(array), axis), _three_axes(result, axis)
-    outer, num_classes, inner = source.shape
-    scale = scale_of(beta, source.dtype)
-    if inner > 1:
+def fill(kernels, source, beta, target):
+    """Write a function of `source` to `target`: both (outer, K, inner), dense, of one dtype; they may be the same."""
+    num_classes, dtype = source.shape[1], source.dtype
+    scale = scale_of(beta, computed_dtype(dtype))
 
-        def columns(first, last):
-            state = np.empty((STATES, LANES), source.dtype)
-            kernels.columns(source, scale, target, state, first, last)
-
-        run_blocks(
-            columns,
-            outer * -(-inner // LANES),
-            items_per_block=_grain(num_classes * min(inner, LANES)),
-            blocks_per_thread=BLOCKS_PER_THREAD,
-        )
-        return
+    def columns(first, last):
+        tile, state, _staging = scratch(num_classes, dtype)
+        kernels.columns(source, scale, target, tile, state, first, last)
 
     def rows(first, last):
-        fill_block(kernels, source[first:last], scale, target[first:last])
+        logits, written = (array[first:last].reshape(-1, num_classes) for array in (source, target))
+        if num_classes < SHORT:
+            kernels.short_rows(logits, scale, written, *scratch(num_classes, dtype))
+        else:
+            row = None if computed_dtype(dtype) == dtype else np.empty(num_classes, computed_dtype(dtype))
+            kernels.rows(logits, scale, written, row)
 
-    run_blocks(rows, outer, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
-
-
-def fill_block(kernels, source, scale, target):
-    """Write the function of a dense block (outer, K, inner) to `target` on this thread; they may be the same."""
-    outer, num_classes, inner = source.shape
-    if inner > 1:
-        kernels.columns(source, scale, target, np.empty((STATES, LANES), source.dtype), 0, outer * -(-inner // LANES))
-        return
-    rows, written = source.reshape(outer, num_classes), target.reshape(outer, num_classes)
-    if num_classes < SHORT:
-        kernels.short_rows(rows, scale, written, *scratch(num_classes, source.dtype))
-    else:
-        kernels.rows(rows, scale, written)
+    spread(source.shape, rows, columns)
 
 
 def _reduced(kernels, array, axis, beta):
@@ -200,38 +221,29 @@ def _reduced(kernels, array, axis, beta):
         return np.empty(shape)
     if array.ndim > 1 and not dense(array) and dense(array.T):
         return _reduced(kernels, array.T, array.ndim - 1 - axis, beta).T
-    scale = scale_of(beta, array.dtype)
-    if dense(array) and math.prod(array.shape[axis + 1 :]) > 1:
-        source = _three_axes(without_read_only_flag(array), axis)
-        outer, num_classes, inner = source.shape
-        sums = np.empty((outer, inner))
-
-        def columns(first, last):
-            state = np.empty((STATES, LANES), source.dtype)
-            kernels.columns(source, scale, sums, state, first, last)
-
-        run_blocks(
-            columns,
-            outer * -(-inner // LANES),
-            items_per_block=_grain(num_classes * min(inner, LANES)),
-            blocks_per_thread=BLOCKS_PER_THREAD,
-        )
-        return sums.reshape(shape)
-    source = np.moveaxis(array, axis, -1) if array.ndim else array
-    source = source.reshape(-1, source.shape[-1] if array.ndim else 1)
-    num_rows, num_classes = source.shape
-    sums = np.empty(num_rows)
-
-    def rows(first, last):
-        for part, block in dense_blocks(source, first, last, "logits"):
-            if num_classes < SHORT:
-                kernels.short_rows(block, scale, sums[part], *scratch(num_classes, source.dtype))
-            else:
-                kernels.rows(block, scale, sums[part])
-
-    run_blocks(rows, num_rows, items_per_block=_grain(num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
+    if dense(array):
+        source = three_axes(without_read_only_flag(array), axis)
+    else:
+        source = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis], 1)
+    sums = np.empty((source.shape[0], source.shape[2]))
+    fill_reduced(kernels, source, beta, sums)
     return sums.reshape(shape)
 
 
-def _grain(logits_per_item):
-    return -(-GRAIN // logits_per_item)
+def fill_reduced(kernels, source, beta, sums):
+    """Write a function of `source` (outer, K, inner), dense unless inner is 1, to the float64 `sums` (outer, inner)."""
+    num_classes, dtype = source.shape[1], source.dtype
+    scale = scale_of(beta, computed_dtype(dtype))
+
+    def columns(first, last):
+        tile, state, _staging = scratch(num_classes, dtype)
+        kernels.columns(source, scale, sums, tile, state, first, last)
+
+    def rows(first, last):
+        for part, block in dense_blocks(source[:, :, 0], first, last, "logits", dtype):
+            if num_classes < SHORT:
+                kernels.short_rows(block, scale, sums[part, 0], *scratch(num_classes, dtype))
+            else:
+                kernels.rows(block, scale, sums[part, 0])
+
+    spread(source.shape, rows, columns)

@@ -5,7 +5,7 @@ from lastlayer.kernels.columns import logsumexp_columns
 from lastlayer.kernels.rows import logsumexp_rows
 from lastlayer.kernels.short_rows import logsumexp_short_rows
 
-_KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
+KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
 
 
 def logsumexp(logits, *, axis=-1, keepdims=False):
@@ -27,7 +27,7 @@ def logsumexp(logits, *, axis=-1, keepdims=False):
     >>> float(logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
     """
-    return reduce(_KERNELS, logits, axis, 1.0, keepdims)
+    return reduce(KERNELS, logits, axis, 1.0, keepdims)
 
 
 def smooth_max(logits, *, axis=-1, beta=1.0):
@@ -50,4 +50,4 @@ def smooth_max(logits, *, axis=-1, beta=1.0):
     >>> float(smooth_max(np.array([0.0, 0.0]), beta=2.0))
     0.34657359027997264
     """
-    return reduce(_KERNELS, logits, axis, beta)
+    return reduce(KERNELS, logits, axis, beta)

@@ -52,11 +52,15 @@ def _each_entry(kernel, logits):
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     source = np.require(array, requirements=[order, "A"])
     result = np.empty(array.shape, array.dtype, order)
-    entries, written = without_read_only_flag(source).ravel("K"), result.ravel("K")
+    fill_entries(kernel, without_read_only_flag(source).ravel("K"), result.ravel("K"))
+    return result.astype(result_dtype(logits), copy=False)[()]
+
+
+def fill_entries(kernel, entries, written):
+    """Write a function of each entry; both are (n,), contiguous, of one dtype of kernels.storage."""
     run_blocks(
         lambda a, b: kernel(entries[a:b], written[a:b]),
-        array.size,
+        entries.size,
         items_per_block=GRAIN,
         blocks_per_thread=BLOCKS_PER_THREAD,
     )
-    return result.astype(result_dtype(logits), copy=False)[()]

@@ -25,7 +25,7 @@ def binary_cross_entropy_entries(logits, targets, positive_weight, losses, gradi
             z, target = logits[start + j], targets[start + j]
             yes, no = positive_weight[j] * target, one - target
             # Of exp(z) and exp(-z) the one that cannot overflow.
-            smaller = exponential(-abs(z), zero)
+            smaller = exponential(-abs(z))
             if losses is not None:
                 high, low = exact_sum(one, smaller)
                 # log1p(exp(-|z|)), never infinite, and NaN where z is.
@@ -53,7 +53,7 @@ def binary_likelihood_entries(logits, targets, losses, gradient):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     for i in range(logits.size):
         z, target = logits[i], targets[i]
-        smaller = exponential(-abs(z), zero)
+        smaller = exponential(-abs(z))
         share = one / (one + smaller)
         of_smaller = smaller * share
         p, not_p = (of_smaller, share) if z < zero else (share, of_smaller)

@@ -1,4 +1,8 @@
-"""The kernels of `cross_entropy` where a row is too short to fill vectors: tiles of rows are turned, lanes are rows."""
+"""The kernels of `cross_entropy` where a row is too short to fill vectors: tiles of rows are turned, lanes are rows.
+
+Scratch memory of the caller, in the type that is computed in: `tile` (K, lanes), `state` (6, lanes), `label_state`
+(2, lanes), and `staging` as in `transposition`.
+"""
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.cross_entropy_lanes import (
@@ -6,73 +10,63 @@ from lastlayer.kernels.cross_entropy_lanes import (
     gradient_in_place,
     losses_of_lanes,
     losses_of_sums,
+    write_at_labels,
 )
-from lastlayer.kernels.exponential import plain_scale
-from lastlayer.kernels.lanes import LOST, OTHERS, WINNERS, find_maxima, sum_lanes_in_parts
+from lastlayer.kernels.exponential import UNIT, plain_scale
+from lastlayer.kernels.lanes import LOST, OTHERS, WINNERS, find_maxima, sum_in_parts
 from lastlayer.kernels.transposition import turn_in, turn_out
 
 
 @compiled
-def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, state, label_state):
-    """cross_entropy_rows for short rows.
-
-    The further arrays are scratch memory in the type of the logits: `tile` (1, K, lanes), `state` (7, lanes) and
-    `label_state` (2, lanes).
-    """
+def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, tile, state, label_state, staging):
+    """cross_entropy_rows for short rows."""
     constants = plain_scale(logits)
-    one = logits.dtype.type(1)
-    per_unit = one / constants[5]
-    for start in range(0, logits.shape[0], tile.shape[2]):
-        count = min(tile.shape[2], logits.shape[0] - start)
-        turn_in(logits, start, count, tile)
-        find_maxima(tile, 0, 0, count, state)
+    per_unit = tile.dtype.type(1) / constants[UNIT]
+    for start in range(0, logits.shape[0], tile.shape[1]):
+        count = min(tile.shape[1], logits.shape[0] - start)
+        part = slice(start, start + count)
         at_label, factor = label_state[0, :count], label_state[1, :count]
-        gather_at_labels(tile, 0, 0, labels[start : start + count], at_label)
-        sum_lanes_in_parts(tile, 0, 0, count, constants, True, state)
-        losses_of_sums(at_label, labels[start : start + count], state, losses[start : start + count])
-        gather_at_labels(tile, 0, 0, labels[start : start + count], at_label)
-        _gradient_at_label(at_label, factor, row_scale[start : start + count], state, per_unit)
-        for k in range(tile.shape[1]):
-            row = tile[0, k, :count]
+        turn_in(logits, start, count, tile, staging)
+        gather_at_labels(tile, labels[part], at_label)
+        find_maxima(tile, count, state)
+        sum_in_parts(tile, count, constants, True, state)
+        losses_of_sums(at_label, tile.shape[0], labels[part], state, losses[part])
+        gather_at_labels(tile, labels[part], at_label)
+        _gradient_at_label(at_label, factor, row_scale[part], state, per_unit)
+        for k in range(tile.shape[0]):
+            row = tile[k, :count]
             for lane in range(count):
                 row[lane] *= factor[lane]
-        for lane in range(count):
-            label = labels[start + lane]
-            if label < 0:
-                for k in range(tile.shape[1]):
-                    tile[0, k, lane] = 0
-            else:
-                tile[0, label, lane] = at_label[lane]
-        turn_out(tile, gradient, start, count)
+        write_at_labels(at_label, labels[part], tile)
+        turn_out(tile, gradient, start, count, staging)
 
 
 @compiled
-def cross_entropy_losses_short_rows(logits, labels, losses, kept, tile, state, label_state):
+def cross_entropy_losses_short_rows(logits, labels, losses, kept, tile, state, label_state, staging):
     """cross_entropy_losses_rows for short rows."""
     constants = plain_scale(logits)
-    for start in range(0, logits.shape[0], tile.shape[2]):
-        count = min(tile.shape[2], logits.shape[0] - start)
-        stop = start + count
-        turn_in(logits, start, count, tile)
-        of_rows = labels[start:stop], losses[start:stop]
+    for start in range(0, logits.shape[0], tile.shape[1]):
+        count = min(tile.shape[1], logits.shape[0] - start)
+        part = slice(start, start + count)
+        turn_in(logits, start, count, tile, staging)
         if kept is None:
-            losses_of_lanes(tile, 0, 0, count, *of_rows, None, constants, state, label_state)
+            losses_of_lanes(tile, labels[part], losses[part], None, constants, state, label_state)
         else:
-            part = kept[0][start:stop], kept[1][start:stop], kept[2][start:stop]
-            losses_of_lanes(tile, 0, 0, count, *of_rows, part, constants, state, label_state)
+            kept_part = kept[0][part], kept[1][part], kept[2][part]
+            losses_of_lanes(tile, labels[part], losses[part], kept_part, constants, state, label_state)
 
 
 @compiled
-def cross_entropy_gradient_short_rows(logits, labels, row_scale, kept, gradient, tile, label_state):
+def cross_entropy_gradient_short_rows(logits, labels, row_scale, kept, gradient, tile, label_state, staging):
     """cross_entropy_gradient_rows for short rows."""
     constants = plain_scale(logits)
-    for start in range(0, logits.shape[0], tile.shape[2]):
-        count = min(tile.shape[2], logits.shape[0] - start)
-        stop = start + count
-        part = (kept[0][start:stop], kept[1][start:stop], kept[2][start:stop])
-        turn_in(logits, start, count, tile)
-        gradient_in_place(tile, 0, 0, count, labels[start:stop], row_scale[start:stop], part, constants, label_state)
-        turn_out(tile, gradient, start, count)
+    for start in range(0, logits.shape[0], tile.shape[1]):
+        count = min(tile.shape[1], logits.shape[0] - start)
+        part = slice(start, start + count)
+        kept_part = kept[0][part], kept[1][part], kept[2][part]
+        turn_in(logits, start, count, tile, staging)
+        gradient_in_place(tile, labels[part], row_scale[part], kept_part, constants, label_state)
+        turn_out(tile, gradient, start, count, staging)
 
 
 @compiled(inline=True)

@@ -1,6 +1,7 @@
 """Single machine instructions that Numba has no name for; LLVM vectorises each of them inside a loop.
 
-None of them carries a fast-math flag that changes a value, so exact arithmetic stays exact wherever it is inlined.
+None of them carries a fast-math flag that changes the value of a number, so exact arithmetic stays exact wherever it is
+inlined.
 """
 
 from collections.abc import Callable
@@ -32,13 +33,13 @@ def fused_multiply_add(typing_context, a, b, c):
 
 
 @instruction
-def maximum(typing_context, a, b):
-    """The larger of `a` and `b`, NaN if either is NaN; which of -0.0 and 0.0 is left open."""
+def larger(typing_context, a, b):
+    """The larger of `a` and `b`; either of them if one is NaN, or if they are -0.0 and 0.0."""
 
     def generate(context, builder, signature, arguments):
-        kind = arguments[0].type
-        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
-        return builder.call(function, arguments, fastmath=("nsz",))
+        flags = ("nnan", "nsz")
+        is_larger = builder.fcmp_ordered(">", *arguments, flags=flags)
+        return builder.select(is_larger, *arguments, flags=flags)
 
     return a(a, a), generate
 

@@ -4,15 +4,19 @@ Where a logarithm or a gradient follows, the sum comes in two parts. Entries at 
 counted; all others are added. So the logarithm keeps its relative accuracy when one class takes nearly everything
 (it is the log1p of the others), and the gradient of a confident right answer does not cancel. Counting is only needed
 in the block that holds the maximum: should another block reach it too, the sum is at least 2 and nothing cancels.
+
+Differences from the maximum are rounded once, which costs a term exp(-d) a relative error of d units in the last place
+and a probability p one of ln p.
 """
 
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exact import exact_sum, surely_below
-from lastlayer.kernels.exponential import exponential_in_units
-from lastlayer.kernels.instructions import maximum, prefetch_to_read, prefetch_to_write
+from lastlayer.kernels.exact import exact_sum
+from lastlayer.kernels.exponential import UNIT, exponential_in_units
+from lastlayer.kernels.instructions import larger, prefetch_to_read, prefetch_to_write
 from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.storage import constant, number
 
 # Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two, of which the
 # bound on float64 leaves less.
@@ -24,7 +28,7 @@ _FETCHED_BYTES = 1 << 16
 
 @compiled(inline=True)
 def _block(row):
-    return _BLOCK_32 if row.itemsize == 4 else _BLOCK_64
+    return _BLOCK_64 if row.itemsize == 8 else _BLOCK_32
 
 
 @compiled(inline=True)
@@ -47,11 +51,20 @@ def _fetch(following, start, stop):
 
 @compiled(inline=True)
 def row_maximum(row):
-    """The largest entry of a row, NaN if there is one, -inf if all are."""
-    top = row.dtype.type(-np.inf)
+    """The largest entry of a row, -inf if all are; NaN is passed over, since sums will meet it."""
+    top = constant(-np.inf, row)
     for j in range(row.size):
-        top = maximum(top, row[j])
+        top = larger(top, number(row[j]))
     return top
+
+
+@compiled(inline=True)
+def holds_nan(row):
+    """Whether there is a NaN in a row."""
+    count = 0
+    for j in range(row.size):
+        count += np.isnan(number(row[j]))
+    return count > 0
 
 
 @compiled(inline=True)
@@ -64,29 +77,29 @@ def block_start(row, index):
 def maximum_and_place(row):
     """row_maximum, and where the block that holds it starts."""
     block = _block(row)
-    top, place = row.dtype.type(-np.inf), 0
+    top, place = constant(-np.inf, row), 0
     for start in range(0, row.size, block):
         here = row_maximum(row[start : start + block])
         place = start if here > top else place
-        top = maximum(top, here)
+        top = larger(top, here)
     return top, place
 
 
 @compiled(inline=True)
 def copied_maximum_and_place(row, copy):
-    """maximum_and_place of `row`, leaving the row in `copy`, which may be `row` itself.
+    """maximum_and_place of `row`, leaving its numbers in `copy`, which may be `row` itself.
 
     Whoever writes over a row copies it first and then works in place: LLVM vectorises a loop over one array, but
     falls back to scalar code when what it reads and what it writes may be the same.
     """
     if row.ctypes.data == copy.ctypes.data:
-        return maximum_and_place(row)
-    block = _block(row)
-    top, place = row.dtype.type(-np.inf), 0
+        return maximum_and_place(copy)
+    block = _block(copy)
+    top, place = constant(-np.inf, row), 0
     for start in range(0, row.size, block):
         here = _copied_maximum(row[start : start + block], copy[start : start + block])
         place = start if here > top else place
-        top = maximum(top, here)
+        top = larger(top, here)
     return top, place
 
 
@@ -94,40 +107,38 @@ def copied_maximum_and_place(row, copy):
 def replace_by_exponentials(row, top, scale, following):
     """Replace each entry by `unit` exp(beta (entry - top)) and return their sum, in float64 and in units.
 
-    The difference is rounded once, to the type of the row. `following` is as in sum_in_parts.
+    `following` is as in sum_in_parts.
     """
     block = _block(row)
     total = lost = 0.0
     for start in range(0, row.size, block):
         _fetch(following, start, start + block)
-        total, error = exact_sum(total, np.float64(_plain_block(row[start : start + block], top, scale)))
+        total, error = exact_sum(total, np.float64(_block_sum(row[start : start + block], top, scale, True)))
         lost += error
     return total + lost
 
 
 @compiled(inline=True)
 def sum_in_parts(row, top, place, scale, keep, following):
-    """Sum exp(beta (row - top)) in float64, from exact differences, as (others, others_low, winners).
+    """Sum exp(beta (row - top)) in float64 as (others, others_low, winners).
 
     Args:
-      row: (K,) logits, float32 or float64.
-      top: their maximum; if it is not finite, the sum is NaN.
+      row: (K,) logits.
+      top: their maximum; if it is not finite, or a logit is NaN, the sum is NaN.
       place: where the block that holds it starts.
       scale: the constants of the exponential.
-      keep: True to replace the row by its exponentials, in units; None to leave it alone.
+      keep: True to replace the row, of float32 or float64, by its exponentials, in units; None to leave it alone.
       following: what is read next and what is written next, from next_row, to be fetched meanwhile.
     Returns: the sum over all that is not counted, as an unevaluated sum of two; and the number of entries that reach
       the maximum, or not all of them but at least one.
     """
-    block, per_unit = _block(row), 1.0 / np.float64(scale[5])
-    bottom = surely_below(top, scale[0])
-    others, winners = _counted_block(row[place : place + block], top, bottom, scale, keep)
+    block, per_unit = _block(row), 1.0 / np.float64(scale[UNIT])
+    others, winners = _counted_block(row[place : place + block], top, scale, keep)
     total, lost = np.float64(others), 0.0
     for start in range(0, row.size, block):
         _fetch(following, start, start + block)
         if start != place:
-            part = _exact_block(row[start : start + block], top, bottom, scale, keep)
-            total, error = exact_sum(total, np.float64(part))
+            total, error = exact_sum(total, np.float64(_block_sum(row[start : start + block], top, scale, keep)))
             lost += error
     return total * per_unit, lost * per_unit, np.float64(winners)
 
@@ -150,31 +161,18 @@ def log_of_sum(others, lost, winners):
 
 @compiled(inline=True)
 def _copied_maximum(part, copy):
-    top = part.dtype.type(-np.inf)
+    top = constant(-np.inf, part)
     for j in range(part.size):
-        copy[j] = part[j]
-        top = maximum(top, part[j])
+        copy[j] = number(part[j])
+        top = larger(top, number(part[j]))
     return top
 
 
 @compiled(inline=True, fastmath={"reassoc"})
-def _plain_block(part, top, scale):
-    total = part.dtype.type(0)
+def _block_sum(part, top, scale, keep):
+    total = constant(0, part)
     for j in range(part.size):
-        value = exponential_in_units(part[j] - top, None, scale)
-        part[j] = value
-        total += value
-    return total
-
-
-@compiled(inline=True, fastmath={"reassoc"})
-def _exact_block(part, top, bottom, scale, keep):
-    total = part.dtype.type(0)
-    for j in range(part.size):
-        # -inf is brought up to the bottom, where exp is 0 all the same: -inf has no exact difference.
-        logit = bottom if part[j] < bottom else part[j]
-        difference, lost = exact_sum(logit, -top)
-        value = exponential_in_units(difference, lost, scale)
+        value = exponential_in_units(number(part[j]) - top, scale)
         if keep is not None:
             part[j] = value
         total += value
@@ -182,16 +180,14 @@ def _exact_block(part, top, bottom, scale, keep):
 
 
 @compiled(inline=True, fastmath={"reassoc"})
-def _counted_block(part, top, bottom, scale, keep):
-    others = winners = part.dtype.type(0)
-    per_unit = part.dtype.type(1) / scale[5]
+def _counted_block(part, top, scale, keep):
+    others = winners = constant(0, part)
+    per_unit = constant(1, part) / scale[UNIT]
     for j in range(part.size):
-        logit = bottom if part[j] < bottom else part[j]
-        difference, lost = exact_sum(logit, -top)
-        value = exponential_in_units(difference, lost, scale)
+        value = exponential_in_units(number(part[j]) - top, scale)
         if keep is not None:
             part[j] = value
         winner = np.floor(value * per_unit)
         winners += winner
-        others += value - winner * scale[5]
+        others += value - winner * scale[UNIT]
     return others, winners

@@ -4,22 +4,25 @@ from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import exponential
 from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.storage import constant, number, stored
 
 
 @compiled
 def sigmoid_entries(logits, probabilities):
-    """Write 1 / (1 + exp(-z)) of each entry; both are one-dimensional."""
-    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    """Write 1 / (1 + exp(-z)) of each entry; both are one-dimensional, of one type in `storage`."""
+    zero, one = constant(0, logits), constant(1, logits)
     for i in range(logits.size):
         # Of exp(z) and exp(-z) the one that cannot overflow, so that small probabilities keep their relative accuracy.
-        smaller = exponential(-abs(logits[i]), zero)
-        probabilities[i] = (smaller if logits[i] < zero else one) / (one + smaller)
+        z = number(logits[i])
+        smaller = exponential(-abs(z))
+        probabilities[i] = stored((smaller if z < zero else one) / (one + smaller), probabilities)
 
 
 @compiled
 def log_sigmoid_entries(logits, log_probabilities):
-    """Write -log(1 + exp(-z)) of each entry; both are one-dimensional."""
-    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    """Write -log(1 + exp(-z)) of each entry; both are one-dimensional, of one type in `storage`."""
+    zero, one = constant(0, logits), constant(1, logits)
     for i in range(logits.size):
-        high, low = exact_sum(one, exponential(-abs(logits[i]), zero))
-        log_probabilities[i] = (logits[i] if logits[i] < zero else zero) - logarithm(high, low)
+        z = number(logits[i])
+        high, low = exact_sum(one, exponential(-abs(z)))
+        log_probabilities[i] = stored((z if z < zero else zero) - logarithm(high, low), log_probabilities)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential import plain_scale
+from lastlayer.kernels.exponential import UNIT, plain_scale
 from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place, sum_in_parts
 
 
@@ -22,22 +22,23 @@ def _below_top(row, top, class_weight):
 def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, losses, gradient):
     """Write a_i (-log p[label]) + sum_k b_k (-log p_k) of each row, in nats, and its gradient.
 
-    A label below 0 is ignored: loss 0, gradient 0, whatever the logits. A row with NaN or +inf, or all -inf, is NaN.
+    A label outside 0..K-1 is ignored: loss 0, gradient 0, whatever the logits. A row with NaN or +inf, or all -inf, is
+    NaN.
 
     Args:
       logits: (n, K) C-contiguous float32 or float64.
-      labels: (n,) int64, below K; not checked.
+      labels: (n,) int64.
       label_weight: (n,) float64, a above, >= 0.
       class_weight: (K,) float64, b above, >= 0.
       losses: (n,) float64, written.
       gradient: (n, K) in the type of `logits`, written, may be `logits` itself; or None.
     """
     constants = plain_scale(logits)
-    per_unit = 1.0 / np.float64(constants[5])
+    per_unit = 1.0 / np.float64(constants[UNIT])
     class_total = class_weight.sum()
     for i in range(logits.shape[0]):
         label, weight = labels[i], label_weight[i]
-        if label < 0:
+        if not 0 <= label < logits.shape[1]:
             losses[i] = 0.0
             if gradient is not None:
                 for j in range(gradient.shape[1]):

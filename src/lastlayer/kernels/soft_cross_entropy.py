@@ -3,7 +3,7 @@
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential import plain_scale
+from lastlayer.kernels.exponential import UNIT, plain_scale
 from lastlayer.kernels.row_sums import (
     copied_maximum_and_place,
     log_of_sum,
@@ -40,7 +40,7 @@ def soft_cross_entropy_rows(logits, targets, row_scale, losses, gradient):
       gradient: (n, K) in the type of `logits`, written, may be `logits` itself; or None.
     """
     constants = plain_scale(logits)
-    unit = constants[5]
+    unit = constants[UNIT]
     for i in range(logits.shape[0]):
         target = targets[i]
         if gradient is None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exponential import exponential
-from lastlayer.kernels.instructions import maximum
+from lastlayer.kernels.instructions import larger
 
 
 @compiled
@@ -26,7 +26,6 @@ def line_rows(logits, direction, offset, labels, weight, t, scratch):
     """
     loss = slope = curvature = 0.0
     row, speed = scratch[0], scratch[1]
-    zero = logits.dtype.type(0)
     for i in range(logits.shape[0]):
         label = labels[i]
         # Measured from the label's own speed, so that the variance does not cancel for a confident right answer.
@@ -34,7 +33,7 @@ def line_rows(logits, direction, offset, labels, weight, t, scratch):
         top = _moved(logits[i], direction[i], offset, t, label_speed, row, speed)
         at_label = row[label]
         for k in range(row.size):
-            row[k] = exponential(row[k] - top, zero)
+            row[k] = exponential(row[k] - top)
         total, first, second = _moments(row, speed)
         mean = first / total
         loss += weight[i] * (np.log(total) + np.float64(top) - np.float64(at_label))
@@ -66,7 +65,7 @@ def step_rows(logits, direction, offset, labels, weight, t, residual, masses, re
         top = _stepped(logits[i], direction[i], offset, t, row)
         at_label = row[label]
         for k in range(row.size):
-            row[k] = exponential(row[k] - top, zero)
+            row[k] = exponential(row[k] - top)
         label_share = row[label]
         row[label] = zero
         others = _sum(row)
@@ -93,7 +92,7 @@ def _moved(logits, direction, offset, t, label_speed, row, speed):
         speed[k] = v - label_speed
     top = row[0]
     for k in range(row.size):
-        top = maximum(top, row[k])
+        top = larger(top, row[k])
     return top
 
 
@@ -103,7 +102,7 @@ def _stepped(logits, direction, offset, t, row):
         row[k] = logits[k] + t * (direction[k] + offset[k])
     top = row[0]
     for k in range(row.size):
-        top = maximum(top, row[k])
+        top = larger(top, row[k])
         logits[k] = row[k]
     return top
 

@@ -42,7 +42,7 @@ def _moments(row, top, beta):
     sum_0 = sum_1 = sum_2 = 0.0
     for j in range(row.size):
         difference = np.float64(row[j]) - top
-        value = exponential(beta * difference, 0.0)
+        value = exponential(beta * difference)
         # An impossible class has no part in any sum, where 0 * inf would be NaN.
         impossible = difference == -np.inf
         value = 0.0 if impossible else value

@@ -2,9 +2,11 @@
 
 from llvmlite import ir
 from numba import types
+from numba.extending import overload
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.instructions import instruction
+from lastlayer.kernels.storage import number, stored
 
 
 @instruction
@@ -53,35 +55,100 @@ def _bytes(dtype):
 
 
 @compiled(inline=True)
-def turn_in(rows, start, count, tile):
-    """tile[0, :, lane] = rows[start + lane] for each lane below `count`."""
-    columns, width = tile[0], rows.shape[1]
+def turn_in(rows, start, count, tile, staging):
+    """tile[:, lane] = rows[start + lane], as numbers, for each lane below `count`.
+
+    `staging` (lanes, K) holds the numbers of bits on the way; what it is for other entries does not matter.
+    """
+    numbers, first = _numbers_of_rows(rows, start, count, staging)
+    _turn_numbers_in(numbers, first, count, tile)
+
+
+@compiled(inline=True)
+def turn_out(tile, rows, start, count, staging):
+    """rows[start + lane] = tile[:, lane], as entries, for each lane below `count`; `staging` as in turn_in."""
+    numbers, first = _room_for_rows(rows, start, staging)
+    _turn_numbers_out(tile, numbers, first, count)
+    _store_rows(numbers, rows, start, count)
+
+
+@compiled(inline=True)
+def _turn_numbers_in(rows, start, count, tile):
+    width = rows.shape[1]
     side = 32 // rows.itemsize
     if count < side or width < side:
         for lane in range(count):
             for k in range(width):
-                columns[k, lane] = rows[start + lane, k]
+                tile[k, lane] = rows[start + lane, k]
         return
     # The last block of a row or column may overlap the one before it: it writes the same again.
     for i in range(0, count, side):
         lane = min(i, count - side)
         for j in range(0, width, side):
             k = min(j, width - side)
-            _turn_block(rows, start + lane, k, columns, k, lane)
+            _turn_block(rows, start + lane, k, tile, k, lane)
 
 
 @compiled(inline=True)
-def turn_out(tile, rows, start, count):
-    """rows[start + lane] = tile[0, :, lane] for each lane below `count`."""
-    columns, width = tile[0], rows.shape[1]
+def _turn_numbers_out(tile, rows, start, count):
+    width = rows.shape[1]
     side = 32 // rows.itemsize
     if count < side or width < side:
         for lane in range(count):
             for k in range(width):
-                rows[start + lane, k] = columns[k, lane]
+                rows[start + lane, k] = tile[k, lane]
         return
     for i in range(0, count, side):
         lane = min(i, count - side)
         for j in range(0, width, side):
             k = min(j, width - side)
-            _turn_block(columns, k, lane, rows, start + lane, k)
+            _turn_block(tile, k, lane, rows, start + lane, k)
+
+
+def _numbers_of_rows(rows, start, count, staging) -> tuple:
+    """An array that holds the rows `start` to start + count as numbers, and where they begin in it."""
+    raise NotImplementedError
+
+
+def _room_for_rows(rows, start, staging) -> tuple:
+    """Where to put the numbers of the rows from `start` on: an array, and where they begin in it."""
+    raise NotImplementedError
+
+
+def _store_rows(numbers, rows, start, count):
+    """Write numbers that are not in `rows` yet."""
+    raise NotImplementedError
+
+
+@overload(_numbers_of_rows)
+def _choose_numbers_of_rows(rows, start, count, staging):
+    if rows.dtype != types.uint16:
+        return lambda rows, start, count, staging: (rows, start)
+
+    def widened(rows, start, count, staging):
+        source, numbers = rows[start : start + count].reshape(-1), staging[:count].reshape(-1)
+        for j in range(source.size):
+            numbers[j] = number(source[j])
+        return staging, 0
+
+    return widened
+
+
+@overload(_room_for_rows)
+def _choose_room_for_rows(rows, start, staging):
+    if rows.dtype != types.uint16:
+        return lambda rows, start, staging: (rows, start)
+    return lambda rows, start, staging: (staging, 0)
+
+
+@overload(_store_rows)
+def _choose_store_rows(numbers, rows, start, count):
+    if rows.dtype != types.uint16:
+        return lambda numbers, rows, start, count: None
+
+    def narrowed(numbers, rows, start, count):
+        source, target = numbers[:count].reshape(-1), rows[start : start + count].reshape(-1)
+        for j in range(source.size):
+            target[j] = stored(source[j], target)
+
+    return narrowed

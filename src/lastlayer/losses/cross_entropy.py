@@ -8,10 +8,10 @@ from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import (
     BLOCKS_PER_THREAD,
     GRAIN,
-    LANES,
     SHORT,
     check_out,
     class_axis,
+    lanes_of,
     scratch,
 )
 from lastlayer.kernels.cross_entropy import cross_entropy_losses_rows, cross_entropy_rows
@@ -145,12 +145,12 @@ class _Problem:
             else:
                 cross_entropy_rows(block, labels, weight, losses, gradient)
         else:
-            tile, state = scratch(block.shape[1], block.dtype)
-            label_state = np.empty((2, LANES), block.dtype)
+            tile, state, staging = scratch(block.shape[1], block.dtype)
+            label_state = np.empty((2, lanes_of(block.shape[1])), block.dtype)
             if gradient is None:
-                cross_entropy_losses_short_rows(block, labels, losses, None, tile, state, label_state)
+                cross_entropy_losses_short_rows(block, labels, losses, None, tile, state, label_state, staging)
             else:
-                cross_entropy_short_rows(block, labels, weight, losses, gradient, tile, state, label_state)
+                cross_entropy_short_rows(block, labels, weight, losses, gradient, tile, state, label_state, staging)
         if self.weighted:
             # A class of weight 0 costs 0 even where it is impossible: never 0 times inf.
             np.multiply(losses, weight, out=losses, where=weight > 0.0)

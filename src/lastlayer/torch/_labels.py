@@ -4,14 +4,16 @@ import numpy as np
 import torch
 
 from lastlayer._arrays import as_labels
+from lastlayer._threads import run_blocks
+from lastlayer.functions._along_axis import GRAIN
+from lastlayer.kernels.labels import count_labels
 from lastlayer.torch._tensors import require_floats, require_same_device, require_tensor, runs_on_kernels, working_dtype
 
 
-def checked_labels(labels, logits, dim, ignore_index, scores="logits"):
+def checked_labels(labels, logits, dim, scores="logits"):
     """Labels as int64.
 
-    Raises: TypeError unless they are integers; ValueError unless they have the shape of the examples and, where the
-      kernels run, which index by them, are in range; it names the first that is not.
+    Raises: TypeError unless they are integers; ValueError unless they have the shape of the examples.
     """
     require_tensor(labels, "labels")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
@@ -26,14 +28,30 @@ def checked_labels(labels, logits, dim, ignore_index, scores="logits"):
             f"labels: shape is {tuple(labels.shape)}, expected {shape}, one label for each example of {scores} of "
             f"shape {tuple(logits.shape)} with classes along dim {dim}."
         )
-    labels = labels.to(torch.int64)
+    return labels.to(torch.int64)
+
+
+def in_range(labels, logits, dim, ignore_index, scores="logits"):
+    """The labels, looked at where the kernels run. Raises ValueError for one out of range, naming the first."""
     return _in_range(labels, logits.shape[dim], ignore_index, scores) if runs_on_kernels(logits) else labels
 
 
-def array_of_labels(labels, ignore_index):
-    """CPU labels that were checked as a contiguous int64 array, -1 where ignored."""
-    array = labels.numpy()
-    return np.ascontiguousarray(np.where(array == ignore_index, -1, array))
+def count_of_kept(labels, num_classes, ignore_index, scores="logits"):
+    """How many CPU labels differ from `ignore_index`. Raises ValueError for one out of range, naming the first."""
+    array = labels.contiguous().numpy()
+    flat = array.reshape(-1)
+    counts = run_blocks(
+        lambda a, b: count_labels(flat[a:b], num_classes, ignore_index), flat.size, items_per_block=GRAIN
+    )
+    if any(wrong for _kept, wrong in counts):
+        as_labels(array, num_classes, array.shape, ignore_index=ignore_index, scores=scores)
+    return sum(kept for kept, _wrong in counts)
+
+
+def array_of_labels(labels, num_classes, ignore_index):
+    """CPU labels that were checked as a contiguous int64 array, outside 0..num_classes-1 where ignored."""
+    array = labels.contiguous().numpy()
+    return np.where(array == ignore_index, -1, array) if 0 <= ignore_index < num_classes else array
 
 
 def checked_class_weight(class_weight, logits, dim):
@@ -60,7 +78,7 @@ def weight_of_labels(class_weight, labels, ignore_index, dtype):
 @torch.library.custom_op("lastlayer::labels_in_range", mutates_args=())
 def _in_range(labels: torch.Tensor, num_classes: int, ignore_index: int, scores: str) -> torch.Tensor:
     """A copy of the labels. Raises ValueError for one out of range, naming the first."""
-    as_labels(labels.numpy(), num_classes, labels.shape, ignore_index=ignore_index, scores=scores)
+    count_of_kept(labels, num_classes, ignore_index, scores)
     return labels.clone(memory_format=torch.contiguous_format)
 
 

@@ -6,7 +6,7 @@ import torch
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.binary import binary_cross_entropy_entries
-from lastlayer.torch._memory import array_of, empty
+from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,
     reduced,
@@ -87,10 +87,10 @@ def _term(factor, cost):
 def _repeated(factors, logits):
     """Factors (P,) that repeat along the flat entries of `logits`."""
     if factors.numel() == 1:
-        return np.full(_PERIOD, factors.item(), array_of(factors).dtype)
+        return np.full(_PERIOD, factors.item(), numbers_of(factors).dtype)
     if factors.numel() == logits.shape[-1] == factors.shape[-1]:
-        return np.tile(array_of(factors).reshape(-1), -(-_PERIOD // factors.numel()))
-    return np.ascontiguousarray(array_of(factors.expand(logits.shape))).reshape(-1)
+        return np.tile(numbers_of(factors).reshape(-1), -(-_PERIOD // factors.numel()))
+    return np.ascontiguousarray(numbers_of(factors.expand(logits.shape))).reshape(-1)
 
 
 def _run(logits, targets, factors, losses, gradient):
@@ -98,8 +98,8 @@ def _run(logits, targets, factors, losses, gradient):
     if not logits.numel():
         return
     scores, wanted, repeated = (
-        array_of(logits.contiguous()),
-        array_of(targets.contiguous()),
+        numbers_of(logits.contiguous()),
+        numbers_of(targets.contiguous()),
         _repeated(factors, logits),
     )
     period = min(repeated.size, _PERIOD) if repeated.size == scores.size else repeated.size

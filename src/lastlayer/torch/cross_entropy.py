@@ -1,21 +1,17 @@
 """cross_entropy of tensors: one label an example."""
 
-import numpy as np
 import torch
 
-from lastlayer.kernels.bfloat16 import cross_entropy_gradient_bfloat16_rows, cross_entropy_losses_bfloat16_rows
 from lastlayer.losses.two_passes import write_gradient, write_losses
-from lastlayer.torch._labels import array_of_labels, checked_class_weight, checked_labels, weight_of_labels
-from lastlayer.torch._memory import (
-    array_of,
-    bits_of,
-    each_long_row,
-    each_part,
-    empty,
-    is_long_bfloat16_rows,
-    tensor_of_bits,
-    transformed,
+from lastlayer.torch._labels import (
+    array_of_labels,
+    checked_class_weight,
+    checked_labels,
+    count_of_kept,
+    in_range,
+    weight_of_labels,
 )
+from lastlayer.torch._memory import empty, entries_of, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -68,22 +64,25 @@ def cross_entropy(
     checked_reduction(reduction)
     dim = loss_dim(logits, dim)
     smoothing = checked_smoothing(label_smoothing)
-    labels = checked_labels(labels, logits, dim, ignore_index)
+    labels = checked_labels(labels, logits, dim)
     weight = checked_class_weight(class_weight, logits, dim)
-    label_weight = weight_of_labels(weight, labels, ignore_index, working_dtype(logits.dtype))
-    if smoothing and weight is not None and weight.requires_grad:
-        raise NotImplementedError(
-            "cross_entropy: class_weight requires grad beside label_smoothing, expected a constant; detach it."
-        )
     if smoothing:
+        if weight is not None and weight.requires_grad:
+            raise NotImplementedError(
+                "cross_entropy: class_weight requires grad beside label_smoothing, expected a constant; detach it."
+            )
+        labels = in_range(labels, logits, dim, ignore_index)
+        label_weight = weight_of_labels(weight, labels, ignore_index, working_dtype(logits.dtype))
         losses = smoothed_losses(logits, labels, dim, label_weight, weight, smoothing, ignore_index)
-    else:
-        losses = label_losses(logits, labels, dim, ignore_index)
-        if weight is not None:
-            # Never 0 times inf, nor in the gradient.
-            free = label_weight == 0
-            losses = torch.where(free, 0.0, losses.masked_fill(free, 0.0) * label_weight)
-    return reduced(losses, reduction, label_weight.sum() if reduction == "mean" else None, logits.dtype)
+        return reduced(losses, reduction, label_weight.sum() if reduction == "mean" else None, logits.dtype)
+    losses, total = _label_losses(logits, labels, dim, ignore_index)
+    if weight is not None:
+        label_weight = weight_of_labels(weight, labels, ignore_index, losses.dtype)
+        # Never 0 times inf, nor in the gradient.
+        free = label_weight == 0
+        losses = torch.where(free, 0.0, losses.masked_fill(free, 0.0) * label_weight)
+        total = label_weight.sum() if reduction == "mean" else None
+    return reduced(losses, reduction, total, logits.dtype)
 
 
 def checked_smoothing(smoothing):
@@ -95,47 +94,46 @@ def checked_smoothing(smoothing):
     return float(smoothing)
 
 
-def label_losses(logits, labels, dim, ignore_index):
-    """-log softmax(z)[label] in the shape of `labels` and the dtype that is computed in; 0 where ignored."""
+def _label_losses(logits, labels, dim, ignore_index):
+    """-log softmax(z)[label] in the shape of `labels`, 0 where ignored, and how many are kept, a scalar tensor.
+
+    Both are in the dtype that is computed in.
+    """
     if not runs_on_kernels(logits):
-        ignored = (labels == ignore_index).unsqueeze(dim)
-        rows = widened(logits).masked_fill(ignored, 0.0).movedim(dim, -1).reshape(-1, logits.shape[dim])
+        kept = labels != ignore_index
+        rows = widened(logits).masked_fill(~kept.unsqueeze(dim), 0.0).movedim(dim, -1).reshape(-1, logits.shape[dim])
         losses = torch.nn.functional.cross_entropy(
             rows, labels.reshape(-1), ignore_index=ignore_index, reduction="none"
         )
-        return losses.reshape(labels.shape)
-    three = three_dims(logits, dim)
-    losses, _kept = _cross_entropy(three, labels.reshape(three.shape[0], three.shape[2]), ignore_index)
-    return losses.reshape(labels.shape)
+        return losses.reshape(labels.shape), kept.sum().to(losses.dtype)
+    losses, _kept, total = _cross_entropy(three_dims(logits, dim), labels, ignore_index)
+    return losses, total
 
 
 @torch.library.custom_op("lastlayer::cross_entropy", mutates_args=())
-def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Losses of (outer, K, inner) logits and (outer, inner) labels, and what the gradient needs of each row."""
-    known, dtype = array_of_labels(labels, ignore_index), working_dtype(logits.dtype)
+def _cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, ignore_index: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Losses in the shape of the labels, what the gradient needs of each (3, outer, inner), and how many are kept.
+
+    Logits are (outer, K, inner), labels any shape of outer times inner, in which a ValueError names the first of them
+    that is out of range.
+    """
+    dtype, (outer, num_classes, inner) = working_dtype(logits.dtype), logits.shape
+    total = count_of_kept(labels, num_classes, ignore_index)
+    known = array_of_labels(labels, num_classes, ignore_index).reshape(outer, inner)
     result, losses = empty(labels.shape, dtype)
-    rest, kept = empty((3, *labels.shape), dtype)
-    if is_long_bfloat16_rows(logits):
-        bits, of_rows = (
-            bits_of(logits).reshape(logits.shape[:2]),
-            (known.reshape(-1), losses.reshape(-1), *kept.reshape(3, -1)),
-        )
-
-        def work(part, wide, other):
-            rows = [array[part] for array in of_rows]
-            cross_entropy_losses_bfloat16_rows(bits[part], rows[0], rows[1], tuple(rows[2:]), wide)
-
-        each_long_row(work, *bits.shape)
-        return result, rest
-    each_part(lambda part, z: write_losses(z, known[part], losses[part], kept[:, part]), logits)
-    return result, rest
+    rest, kept = empty((3, outer, inner), dtype)
+    write_losses(entries_of(logits), known, losses.reshape(outer, inner), kept)
+    return result, rest, torch.tensor(total, dtype=dtype)
 
 
 @_cross_entropy.register_fake
 def _(logits, labels, ignore_index):
     dtype = working_dtype(logits.dtype)
     outer, _, inner = logits.shape
-    return logits.new_empty((outer, inner), dtype=dtype), logits.new_empty((3, outer, inner), dtype=dtype)
+    losses, kept = logits.new_empty(labels.shape, dtype=dtype), logits.new_empty((3, outer, inner), dtype=dtype)
+    return losses, kept, logits.new_empty((), dtype=dtype)
 
 
 @torch.library.custom_op("lastlayer::cross_entropy_backward", mutates_args=())
@@ -143,23 +141,10 @@ def _cross_entropy_backward(
     upstream: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor, kept: torch.Tensor, ignore_index: int
 ) -> torch.Tensor:
     """The gradient of sum(upstream * losses), (outer, K, inner)."""
-    known, rest = array_of_labels(labels, ignore_index), array_of(kept)
-    scale = array_of(upstream.contiguous())
-    if is_long_bfloat16_rows(logits):
-        bits, of_rows = (
-            bits_of(logits).reshape(logits.shape[:2]),
-            (known.reshape(-1), scale.reshape(-1), *rest.reshape(3, -1)),
-        )
-        gradient = np.empty(bits.shape, np.uint16)
-
-        def work(part, wide, other):
-            rows = [array[part] for array in of_rows]
-            kept_rows = tuple(rows[2:])
-            cross_entropy_gradient_bfloat16_rows(bits[part], rows[0], rows[1], kept_rows, gradient[part], wide, other)
-
-        each_long_row(work, *bits.shape)
-        return tensor_of_bits(gradient).reshape(logits.shape)
-    return transformed(lambda part, z, out: write_gradient(z, known[part], scale[part], rest[:, part], out), logits)
+    known = array_of_labels(labels, logits.shape[1], ignore_index)
+    result, gradient = empty(logits.shape, logits.dtype)
+    write_gradient(entries_of(logits), known, entries_of(upstream), numbers_of(kept), gradient)
+    return result.to(logits.dtype)
 
 
 @_cross_entropy_backward.register_fake
@@ -169,12 +154,14 @@ def _(upstream, logits, labels, kept, ignore_index):
 
 def _keep(ctx, inputs, output):
     logits, labels, ctx.ignore_index = inputs
-    ctx.mark_non_differentiable(output[1])
+    ctx.mark_non_differentiable(*output[1:])
     ctx.save_for_backward(logits, labels, output[1])
 
 
-def _backward(ctx, upstream, _):
+def _backward(ctx, upstream, *_):
     logits, labels, kept = ctx.saved_tensors
+    outer, _, inner = logits.shape
+    upstream, labels = upstream.reshape(outer, inner), labels.reshape(outer, inner)
     return _cross_entropy_backward(upstream, logits, labels, kept, ctx.ignore_index), None, None
 
 

@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import torch
 
-import lastlayer as ll
-from lastlayer.torch._memory import each_part, empty
+from lastlayer.functions._along_axis import checked_beta as in_range
+from lastlayer.functions._along_axis import fill_reduced, fits_float32
+from lastlayer.functions.logsumexp import KERNELS
+from lastlayer.torch._memory import entries_of, numbers_of
 from lastlayer.torch._tensors import (
     checked_beta,
     class_dim,
@@ -14,7 +17,6 @@ from lastlayer.torch._tensors import (
     scaled_by,
     three_dims,
     widened,
-    working_dtype,
 )
 from lastlayer.torch.softmax import softmax
 
@@ -111,13 +113,10 @@ def _smooth_max(logits, dim, beta):
 @torch.library.custom_op("lastlayer::logsumexp", mutates_args=())
 def _logsumexp(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """log(sum exp(beta z)) / beta of (outer, K, inner) along the middle."""
-    result, sums = empty((logits.shape[0], logits.shape[2]), working_dtype(logits.dtype))
-
-    def write(part, z):
-        sums[part] = ll.smooth_max(z, axis=1, beta=beta)
-
-    each_part(write, logits)
-    return result.to(logits.dtype)
+    sums = np.empty((logits.shape[0], logits.shape[2]))
+    source = entries_of(logits) if fits_float32(in_range(beta)) else numbers_of(logits.double())
+    fill_reduced(KERNELS, source, beta, sums)
+    return torch.from_numpy(sums).to(logits.dtype)
 
 
 @_logsumexp.register_fake

@@ -1,6 +1,6 @@
 """nll of tensors: the loss of given log-probabilities."""
 
-from lastlayer.torch._labels import checked_class_weight, checked_labels, weight_of_labels
+from lastlayer.torch._labels import checked_class_weight, checked_labels, in_range, weight_of_labels
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -38,7 +38,8 @@ def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=
     require_floats(log_probabilities, "log_probabilities")
     checked_reduction(reduction)
     dim = loss_dim(log_probabilities, dim, "log_probabilities")
-    labels = checked_labels(labels, log_probabilities, dim, ignore_index, "log_probabilities")
+    labels = checked_labels(labels, log_probabilities, dim, "log_probabilities")
+    labels = in_range(labels, log_probabilities, dim, ignore_index, "log_probabilities")
     weight = checked_class_weight(class_weight, log_probabilities, dim)
     dtype = working_dtype(log_probabilities.dtype)
     label_weight = weight_of_labels(weight, labels, ignore_index, dtype)

@@ -2,8 +2,9 @@
 
 import torch
 
-import lastlayer as ll
-from lastlayer.torch._memory import array_of
+from lastlayer.functions.sigmoid import fill_entries
+from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
+from lastlayer.torch._memory import empty, entries_of
 from lastlayer.torch._tensors import require_floats, runs_on_kernels, widened
 
 
@@ -47,19 +48,20 @@ def log_sigmoid(logits):
     return torch.nn.functional.logsigmoid(widened(logits)).to(logits.dtype)
 
 
-def _written(function, logits):
-    result = torch.as_tensor(function(array_of(logits.contiguous())))
+def _written(kernel, logits):
+    result, entries = empty(logits.shape, logits.dtype)
+    fill_entries(kernel, entries_of(logits).reshape(-1), entries.reshape(-1))
     return result.to(logits.dtype)
 
 
 @torch.library.custom_op("lastlayer::sigmoid", mutates_args=())
 def _sigmoid(logits: torch.Tensor) -> torch.Tensor:
-    return _written(ll.sigmoid, logits)
+    return _written(sigmoid_entries, logits)
 
 
 @torch.library.custom_op("lastlayer::log_sigmoid", mutates_args=())
 def _log_sigmoid(logits: torch.Tensor) -> torch.Tensor:
-    return _written(ll.log_sigmoid, logits)
+    return _written(log_sigmoid_entries, logits)
 
 
 def _same_shape(logits):

@@ -7,7 +7,7 @@ from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
 from lastlayer.torch._labels import array_of_labels
-from lastlayer.torch._memory import array_of, empty
+from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import rows_of, runs_on_kernels, widened, working_dtype
 from lastlayer.torch.softmax import softmax
 
@@ -44,8 +44,10 @@ def smoothed_losses(logits, labels, dim, label_weight, class_weight, smoothing, 
 
 def _run(logits, labels, label_weight, class_weight, ignore_index, gradient):
     """The (n,) float64 losses; their gradient is written to `gradient` (n, K), unless it is None."""
-    rows, known = array_of(logits), array_of_labels(labels, ignore_index)
-    at_label, of_class = (np.ascontiguousarray(array_of(weight), np.float64) for weight in (label_weight, class_weight))
+    rows, known = numbers_of(logits), array_of_labels(labels, logits.shape[1], ignore_index)
+    at_label, of_class = (
+        np.ascontiguousarray(numbers_of(weight), np.float64) for weight in (label_weight, class_weight)
+    )
     losses = np.empty(len(rows))
 
     def work(first, last):

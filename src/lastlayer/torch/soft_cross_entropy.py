@@ -6,7 +6,7 @@ import torch
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
-from lastlayer.torch._memory import array_of, empty
+from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -69,7 +69,7 @@ def _cost(log_probabilities, targets):
 
 def _run(logits, targets, row_scale, gradient):
     """The (n,) float64 losses; row_scale times their gradient is written to `gradient` (n, K), unless it is None."""
-    rows, wanted = array_of(logits), array_of(targets)
+    rows, wanted = numbers_of(logits), numbers_of(targets)
     losses = np.empty(len(rows))
 
     def work(first, last):
@@ -97,7 +97,7 @@ def _(logits, targets):
 def _soft_cross_entropy_backward(upstream: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The gradient of sum(upstream * losses) in the logits, (n, K)."""
     result, gradient = empty(logits.shape, working_dtype(logits.dtype))
-    _run(logits, targets, np.ascontiguousarray(array_of(upstream), np.float64), gradient)
+    _run(logits, targets, np.ascontiguousarray(numbers_of(upstream), np.float64), gradient)
     return result.to(logits.dtype)
 
 

@@ -1,21 +1,13 @@
 """softmax and log_softmax of tensors."""
 
-import numpy as np
 import torch
 
-import lastlayer as ll
-from lastlayer.functions._along_axis import fill_block, fits_float32
+from lastlayer.functions._along_axis import checked_beta as in_range
+from lastlayer.functions._along_axis import fill, fits_float32
 from lastlayer.functions.backward import log_softmax_backward, softmax_backward
 from lastlayer.functions.log_softmax import KERNELS as LOG_SOFTMAX
 from lastlayer.functions.softmax import KERNELS as SOFTMAX
-from lastlayer.kernels.bfloat16 import (
-    log_softmax_backward_bfloat16_rows,
-    log_softmax_bfloat16_rows,
-    softmax_backward_bfloat16_rows,
-    softmax_bfloat16_rows,
-)
-from lastlayer.kernels.exponential import scale_of
-from lastlayer.torch._memory import bits_of, each_long_row, is_long_bfloat16_rows, tensor_of_bits, transformed
+from lastlayer.torch._memory import empty, entries_of
 from lastlayer.torch._tensors import (
     checked_beta,
     class_dim,
@@ -95,66 +87,42 @@ def _along_dim(operator, of_torch, logits, dim, beta):
     return result.to(logits.dtype)
 
 
-def _computed(function, kernels, of_bits, logits, beta):
-    if is_long_bfloat16_rows(logits) and fits_float32(beta):
-        scale = scale_of(beta, np.float32)
-        return _of_bits(lambda z, out, wide, other: of_bits(z, scale, out, wide), logits)
-    if logits.dtype == torch.bfloat16 and fits_float32(beta):
-        # Blocks of it are many, and checked already.
-        scale = scale_of(beta, np.float32)
-        return transformed(lambda part, z, out: fill_block(kernels, z, scale, out), logits)
-    return transformed(lambda part, z, out: function(z, axis=1, beta=beta, out=out), logits)
-
-
-def _of_bits(kernel, *tensors):
-    """A fresh tensor like the first, of long rows of bfloat16, by kernel(*bits, result, wide, other)."""
-    outer, num_classes, _inner = tensors[0].shape
-    sources = [bits_of(tensor).reshape(outer, num_classes) for tensor in tensors]
-    result = np.empty((outer, num_classes), np.uint16)
-
-    def work(part, wide, other):
-        kernel(*(source[part] for source in sources), result[part], wide, other)
-
-    each_long_row(work, outer, num_classes)
-    return tensor_of_bits(result).reshape(tensors[0].shape)
+def _computed(kernels, logits, beta):
+    # A beta whose products float32 could not hold is computed with in float64.
+    source = logits if fits_float32(in_range(beta)) else logits.double()
+    result, target = empty(source.shape, source.dtype)
+    fill(kernels, entries_of(source), beta, target)
+    return result.to(logits.dtype)
 
 
 @torch.library.custom_op("lastlayer::softmax", mutates_args=())
 def _softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """Softmax of (outer, K, inner) along the middle."""
-    return _computed(ll.softmax, SOFTMAX, softmax_bfloat16_rows, logits, beta)
+    return _computed(SOFTMAX, logits, beta)
 
 
 @torch.library.custom_op("lastlayer::log_softmax", mutates_args=())
 def _log_softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
     """log_softmax of (outer, K, inner) along the middle."""
-    return _computed(ll.log_softmax, LOG_SOFTMAX, log_softmax_bfloat16_rows, logits, beta)
+    return _computed(LOG_SOFTMAX, logits, beta)
+
+
+def _slopes(write, result, upstream, beta):
+    gradient, entries = empty(result.shape, result.dtype)
+    write(entries_of(result), entries_of(upstream), beta, entries)
+    return gradient.to(result.dtype)
 
 
 @torch.library.custom_op("lastlayer::softmax_backward", mutates_args=())
 def _softmax_backward(upstream: torch.Tensor, probabilities: torch.Tensor, beta: float) -> torch.Tensor:
     """Beta p (g - sum p g) of (outer, K, inner)."""
-    if is_long_bfloat16_rows(probabilities):
-        scale = np.float32(beta)
-
-        def rows(g, p, out, wide, other):
-            softmax_backward_bfloat16_rows(p, g, scale, out, wide, other)
-
-        return _of_bits(rows, upstream, probabilities)
-    return transformed(lambda part, g, p, out: softmax_backward(p, g, beta, out), upstream, probabilities)
+    return _slopes(softmax_backward, probabilities, upstream, beta)
 
 
 @torch.library.custom_op("lastlayer::log_softmax_backward", mutates_args=())
 def _log_softmax_backward(upstream: torch.Tensor, log_probabilities: torch.Tensor, beta: float) -> torch.Tensor:
     """Beta (g - exp(l) sum g) of (outer, K, inner)."""
-    if is_long_bfloat16_rows(log_probabilities):
-        scale = np.float32(beta)
-
-        def rows(g, row, out, wide, other):
-            log_softmax_backward_bfloat16_rows(row, g, scale, out, wide, other)
-
-        return _of_bits(rows, upstream, log_probabilities)
-    return transformed(lambda part, g, row, out: log_softmax_backward(row, g, beta, out), upstream, log_probabilities)
+    return _slopes(log_softmax_backward, log_probabilities, upstream, beta)
 
 
 def _like_first(first, *_):

@@ -5,7 +5,7 @@ import math
 import torch
 
 from lastlayer.calibration import fit_temperature
-from lastlayer.torch._memory import array_of
+from lastlayer.torch._memory import numbers_of
 from lastlayer.torch._tensors import checked_beta, require_floats, require_tensor
 
 
@@ -56,10 +56,10 @@ class TemperatureScaling(torch.nn.Module):
         """
         require_floats(logits, "logits")
         require_tensor(labels, "labels")
-        arrays = [array_of(logits.cpu()), labels.detach().cpu().numpy()]
+        arrays = [numbers_of(logits.cpu()), labels.detach().cpu().numpy()]
         if sample_weight is not None:
             require_floats(sample_weight, "sample_weight")
-        weight = None if sample_weight is None else array_of(sample_weight.cpu())
+        weight = None if sample_weight is None else numbers_of(sample_weight.cpu())
         beta = fit_temperature(*arrays, sample_weight=weight)
         with torch.no_grad():
             self.log_beta.fill_(math.log(beta))
