@@ -12,6 +12,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, positive_number, result_dtype
 from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
+from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
@@ -58,8 +59,10 @@ def transform(kernels, logits, axis, beta, out):
     if out is not None and out.dtype == array.dtype:
         _fill(kernels, array, axis, beta, out)
         return out
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    result = np.empty(array.shape, array.dtype, order)
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        result = empty(array.shape[::-1], array.dtype).T
+    else:
+        result = empty(array.shape, array.dtype)
     _fill(kernels, array, axis, beta, result)
     if out is None:
         return result.astype(dtype, copy=False)

@@ -9,13 +9,13 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.columns import lanes_of_item
-from lastlayer.kernels.exponential import exponential
+from lastlayer.kernels.exponential import UNIT, exponential_in_units, plain_scale
 from lastlayer.kernels.lanes import lanes_in, lanes_out
 from lastlayer.kernels.storage import constant, number, stored
 from lastlayer.kernels.transposition import turn_in, turn_out
 
-# Products that are added in the type of the array before their sum is added in float64.
-_BLOCK = 256
+# Products that are added in the type of the array before their sum is added in float64: along a row, and in a lane.
+_BLOCK, _CLASSES = 256, 32
 
 
 @compiled(inline=True, fastmath={"reassoc"})
@@ -50,14 +50,16 @@ def softmax_backward_rows(probabilities, upstream, beta, gradient):
 @compiled
 def log_softmax_backward_rows(log_probabilities, upstream, beta, gradient):
     """Write the gradient of log_softmax of long rows."""
+    constants = plain_scale(log_probabilities)
     for i in range(log_probabilities.shape[0]):
         row, g, result = log_probabilities[i], upstream[i], gradient[i]
         total = 0.0
         for start in range(0, g.size, _BLOCK):
             total += _block_sum(g[start : start + _BLOCK])
-        mass = type(beta)(total)
+        mass = type(beta)(total) / constants[UNIT]
         for j in range(row.size):
-            result[j] = stored(beta * (number(g[j]) - exponential(number(row[j])) * mass), result)
+            p = exponential_in_units(number(row[j]), constants)
+            result[j] = stored(beta * (number(g[j]) - p * mass), result)
 
 
 @compiled(inline=True)
@@ -65,10 +67,15 @@ def _softmax_of_lanes(p, slopes, count, beta, sums, means):
     # `slopes` holds the upstream gradient and is written over.
     for lane in range(count):
         sums[lane] = 0.0
-    for k in range(p.shape[0]):
-        row, slope = p[k], slopes[k]
+    for first in range(0, p.shape[0], _CLASSES):
         for lane in range(count):
-            sums[lane] += np.float64(row[lane] * slope[lane])
+            means[lane] = 0
+        for k in range(first, min(first + _CLASSES, p.shape[0])):
+            row, slope = p[k], slopes[k]
+            for lane in range(count):
+                means[lane] += row[lane] * slope[lane]
+        for lane in range(count):
+            sums[lane] += np.float64(means[lane])
     for lane in range(count):
         means[lane] = sums[lane]
     for k in range(p.shape[0]):
@@ -79,18 +86,24 @@ def _softmax_of_lanes(p, slopes, count, beta, sums, means):
 
 @compiled(inline=True)
 def _log_softmax_of_lanes(log_p, slopes, count, beta, sums, masses):
+    constants = plain_scale(log_p)
     for lane in range(count):
         sums[lane] = 0.0
-    for k in range(log_p.shape[0]):
-        slope = slopes[k]
+    for first in range(0, log_p.shape[0], _CLASSES):
         for lane in range(count):
-            sums[lane] += np.float64(slope[lane])
+            masses[lane] = 0
+        for k in range(first, min(first + _CLASSES, log_p.shape[0])):
+            slope = slopes[k]
+            for lane in range(count):
+                masses[lane] += slope[lane]
+        for lane in range(count):
+            sums[lane] += np.float64(masses[lane])
     for lane in range(count):
-        masses[lane] = sums[lane]
+        masses[lane] = type(beta)(sums[lane]) / constants[UNIT]
     for k in range(log_p.shape[0]):
         row, slope = log_p[k], slopes[k]
         for lane in range(count):
-            slope[lane] = beta * (slope[lane] - exponential(row[lane]) * masses[lane])
+            slope[lane] = beta * (slope[lane] - exponential_in_units(row[lane], constants) * masses[lane])
 
 
 @compiled

@@ -10,7 +10,7 @@ from numba.extending import overload
 
 from lastlayer.kernels.instructions import bits_of, float_of_bits
 
-_HALF, _ONE, _WIDTH, _NAN = np.int32(0x7FFF), np.int32(1), np.int32(16), np.uint16(0x7FC0)
+_HALF, _ONE, _WIDTH, _NAN = np.int32(0x7FFF), np.int32(1), np.int32(16), np.int32(0x7FC00000)
 
 
 def computed_dtype(dtype):
@@ -53,8 +53,9 @@ def _choose_stored(value, array):
 def _rounded(value, array):
     whole = bits_of(value)
     last = np.int32(np.int32(whole >> _WIDTH) & _ONE)
-    rounded = np.uint16(np.int32(np.int32(whole + _HALF) + last) >> _WIDTH)
-    return _NAN if np.isnan(value) else rounded
+    rounded = np.int32(np.int32(whole + _HALF) + last)
+    # Carrying over would make an infinity or a zero of some NaN.
+    return np.uint16(np.int32(_NAN if np.isnan(value) else rounded) >> _WIDTH)
 
 
 @overload(constant, jit_options={"fastmath": False})

@@ -4,6 +4,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, named_row, result_dtype, rounded
 from lastlayer._blocks import dense_blocks
+from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, check_out, class_axis
 from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
@@ -63,7 +64,7 @@ def soft_cross_entropy_value_and_grad(logits, probabilities, *, out=None):
     shape, dtype = np.atleast_1d(as_float_array(logits, "logits")).shape, result_dtype(logits)
     if out is not None:
         check_out(out, shape, dtype)
-    gradient = np.empty(shape, np.float64 if dtype == np.float64 else np.float32)
+    gradient = empty(shape, np.float64 if dtype == np.float64 else np.float32)
     losses = _soft_cross_entropy(logits, probabilities, gradient)
     if out is None:
         return LossesAndGradient(losses, gradient.astype(dtype, copy=False))

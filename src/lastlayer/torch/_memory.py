@@ -1,12 +1,12 @@
-"""A tensor's memory as arrays for the kernels, and fresh memory for what they write.
+"""A tensor's memory as arrays for the kernels, and memory for what they write.
 
-Fresh memory comes from NumPy, which asks the system for large pages: touching ordinary ones for the first time costs
-more than most of these functions. bfloat16 stays as it is, as bits (see kernels.storage); float16 is computed with in a
-float32 copy.
+bfloat16 stays as it is, as bits (see kernels.storage); float16 is computed with in a float32 copy.
 """
 
 import numpy as np
 import torch
+
+from lastlayer import _memory
 
 _ARRAY_DTYPE = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.uint16}
 
@@ -27,7 +27,7 @@ def entries_of(tensor):
 
 def empty(shape, dtype):
     """A contiguous tensor, and the array of a dtype of kernels.storage that shares its memory; float32 for float16."""
-    array = np.empty(tuple(shape), _ARRAY_DTYPE.get(dtype, np.float32))
+    array = _memory.empty(tuple(shape), _ARRAY_DTYPE.get(dtype, np.float32))
     if dtype == torch.bfloat16:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16), array
     return torch.from_numpy(array), array
