@@ -62,7 +62,7 @@ def test_results_of_functions_do_not_share_memory():
 
 def test_no_more_is_kept_than_the_limit(monkeypatch):
     monkeypatch.setattr(_memory, "_MOST_BYTES_KEPT", 3 * _memory._LEAST_BYTES)
-    results = [_memory.empty(_memory._LEAST_BYTES, np.uint8) for _ in range(6)]
+    results = [_memory.empty((_memory._LEAST_BYTES,), np.uint8) for _ in range(6)]
     del results
     gc.collect()
     assert sum(map(len, _memory._kept)) == 3 * _memory._LEAST_BYTES

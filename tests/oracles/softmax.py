@@ -45,6 +45,19 @@ def relative_errors(values, expected):
         return [_relative_error(mpf(float(v)), e) for v, e in zip(values, expected, strict=True)]
 
 
+def scaled_errors(values, expected):
+    """relative_errors / (1 + |ln e|) where an expected e is below 1.
+
+    Such a loss or probability is about exp(-d) for a difference d of logits, whose own rounding is d units in its last
+    place.
+    """
+    with mp.workdps(DIGITS):
+        return [
+            error / (1 + max(0.0, -float(mp.log(abs(e))))) if e else error
+            for error, e in zip(relative_errors(values, expected), expected, strict=True)
+        ]
+
+
 def _relative_error(value, expected):
     if value == expected:
         return 0.0

@@ -102,8 +102,9 @@ def class_axis(array, axis, name="logits"):
 
 
 class Scratch(NamedTuple):
-    """Memory for the kernels that work across examples: see kernels.lanes and kernels.transposition."""
+    """Memory for the kernels that work across examples: see kernels.short_rows."""
 
+    turned: np.ndarray
     tile: np.ndarray
     state: np.ndarray
     staging: np.ndarray
@@ -118,9 +119,8 @@ def lanes_of(num_classes):
 def scratch(num_classes, dtype):
     """Scratch memory for arrays of `dtype`, one of those in kernels.storage."""
     lanes, computed = lanes_of(num_classes), computed_dtype(dtype)
-    return Scratch(
-        np.empty((num_classes, lanes), computed), np.empty((STATES, lanes), computed), staging(num_classes, dtype)
-    )
+    tiles, state = np.empty((2, 1, num_classes, lanes), computed), np.empty((STATES, lanes), computed)
+    return Scratch(tiles[0], tiles[1], state, staging(num_classes, dtype))
 
 
 def staging(num_classes, dtype):
@@ -203,7 +203,7 @@ def fill(kernels, source, beta, target):
     scale = scale_of(beta, computed_dtype(dtype))
 
     def columns(first, last):
-        tile, state, _staging = scratch(num_classes, dtype)
+        _turned, tile, state, _staging = scratch(num_classes, dtype)
         kernels.columns(source, scale, target, tile, state, first, last)
 
     def rows(first, last):
@@ -239,7 +239,7 @@ def fill_reduced(kernels, source, beta, sums):
     scale = scale_of(beta, computed_dtype(dtype))
 
     def columns(first, last):
-        tile, state, _staging = scratch(num_classes, dtype)
+        _turned, tile, state, _staging = scratch(num_classes, dtype)
         kernels.columns(source, scale, sums, tile, state, first, last)
 
     def rows(first, last):

@@ -40,17 +40,18 @@ def _run(kernels, result, upstream, beta, out):
     num_classes, computed = result.shape[1], computed_dtype(result.dtype)
     beta = computed.type(beta)
 
-    def scratch():
+    def sums():
         lanes = lanes_of(num_classes)
-        return np.empty((2, num_classes, lanes), computed), np.empty(lanes), np.empty(lanes, computed)
+        return np.empty(lanes), np.empty(lanes, computed)
 
     def columns(first, last):
-        kernels.columns(result, upstream, beta, out, *scratch(), first, last)
+        kernels.columns(result, upstream, beta, out, *sums(), first, last)
 
     def rows(first, last):
         parts = [array[first:last].reshape(-1, num_classes) for array in (result, upstream, out)]
         if num_classes < SHORT:
-            kernels.short_rows(*parts[:2], beta, parts[2], *scratch(), staging(num_classes, result.dtype))
+            tiles = np.empty((3, 1, num_classes, lanes_of(num_classes)), computed)
+            kernels.short_rows(*parts[:2], beta, parts[2], tiles, *sums(), staging(num_classes, result.dtype))
         else:
             kernels.rows(*parts[:2], beta, parts[2])
 

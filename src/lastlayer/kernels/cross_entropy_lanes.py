@@ -8,16 +8,17 @@ import numpy as np
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import UNIT, exponential_in_units
-from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, sum_in_parts
+from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, row_of, sum_in_parts
 from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.storage import number, stored
 
 
 @compiled(inline=True)
-def gather_at_labels(tile, labels, at_label):
-    """at_label[lane] = tile[label, lane]; that of the first class where a label is ignored."""
+def gather_at_labels(array, where, labels, at_label):
+    """The number of each lane at its label; that of the first class where it is ignored."""
     for lane in range(labels.size):
         label = labels[lane]
-        at_label[lane] = tile[label if 0 <= label < tile.shape[0] else 0, lane]
+        at_label[lane] = number(array[where[0], label if 0 <= label < array.shape[1] else 0, where[1] + lane])
 
 
 @compiled(inline=True)
@@ -34,21 +35,20 @@ def losses_of_sums(at_label, num_classes, labels, state, losses):
 
 
 @compiled(inline=True)
-def losses_of_lanes(tile, labels, losses, kept, scale, state, label_state):
-    """Write the losses of the lanes, and to `kept` what gradient_in_place needs.
+def losses_of_lanes(source, where, labels, losses, kept, scale, state, label_state):
+    """Write the losses of the lanes, and to `kept` what gradient_of_lanes needs.
 
     `kept` is three arrays (count,) as in cross_entropy_losses_rows, or None; `label_state` (2, lanes) is scratch.
     """
-    count = labels.size
-    at_label = label_state[0, :count]
-    gather_at_labels(tile, labels, at_label)
-    find_maxima(tile, count, state)
-    sum_in_parts(tile, count, scale, None, state)
-    losses_of_sums(at_label, tile.shape[0], labels, state, losses)
+    at_label = label_state[0, : labels.size]
+    find_maxima(source, where, state)
+    sum_in_parts(source, where, None, where, scale, state)
+    gather_at_labels(source, where, labels, at_label)
+    losses_of_sums(at_label, source.shape[1], labels, state, losses)
     if kept is not None:
         top, others, lost, winners = state[TOP], state[OTHERS], state[LOST], state[WINNERS]
-        one, per_unit = tile.dtype.type(1), tile.dtype.type(1) / scale[UNIT]
-        for lane in range(count):
+        one, per_unit = state.dtype.type(1), state.dtype.type(1) / scale[UNIT]
+        for lane in range(labels.size):
             own = exponential_in_units(at_label[lane] - top[lane], scale) * per_unit
             rest = others[lane] + lost[lane]
             inverse = one / (winners[lane] + rest)
@@ -57,29 +57,28 @@ def losses_of_lanes(tile, labels, losses, kept, scale, state, label_state):
 
 
 @compiled(inline=True)
-def gradient_in_place(tile, labels, row_scale, kept, scale, label_state):
-    """Replace the logits of the lanes by the gradient of cross_entropy_gradient_rows."""
-    count = labels.size
-    top, factor = kept[0], label_state[0, :count]
-    per_unit = tile.dtype.type(1) / scale[UNIT]
-    for lane in range(count):
+def gradient_of_lanes(source, where, labels, row_scale, kept, gradient, into, scale, label_state):
+    """Write the gradient of cross_entropy_gradient_rows to gradient[into]."""
+    top, factor = kept[0], label_state[0, : labels.size]
+    per_unit = label_state.dtype.type(1) / scale[UNIT]
+    for lane in range(labels.size):
         factor[lane] = row_scale[lane] * kept[1][lane] * per_unit
-    for k in range(tile.shape[0]):
-        row = tile[k, :count]
-        for lane in range(count):
-            row[lane] = exponential_in_units(row[lane] - top[lane], scale) * factor[lane]
-    for lane in range(count):
+    for k in range(source.shape[1]):
+        row, slopes = row_of(source, k, where), row_of(gradient, k, into)
+        for lane in range(labels.size):
+            slopes[lane] = stored(exponential_in_units(number(row[lane]) - top[lane], scale) * factor[lane], slopes)
+    for lane in range(labels.size):
         factor[lane] = -row_scale[lane] * kept[2][lane]
-    write_at_labels(factor, labels, tile)
+    write_at_labels(factor, labels, gradient, into)
 
 
 @compiled(inline=True)
-def write_at_labels(at_label, labels, tile):
-    """tile[label, lane] = at_label[lane]; 0 for every class where a label is ignored."""
+def write_at_labels(at_label, labels, array, into):
+    """Write the number of each lane at its label; 0 for every class where it is ignored."""
     for lane in range(labels.size):
         label = labels[lane]
-        if 0 <= label < tile.shape[0]:
-            tile[label, lane] = at_label[lane]
+        if 0 <= label < array.shape[1]:
+            array[into[0], label, into[1] + lane] = stored(at_label[lane], array)
         else:
-            for k in range(tile.shape[0]):
-                tile[k, lane] = 0
+            for k in range(array.shape[1]):
+                array[into[0], k, into[1] + lane] = 0

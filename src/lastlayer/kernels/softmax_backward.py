@@ -10,7 +10,7 @@ import numpy as np
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.columns import lanes_of_item
 from lastlayer.kernels.exponential import UNIT, exponential_in_units, plain_scale
-from lastlayer.kernels.lanes import lanes_in, lanes_out
+from lastlayer.kernels.lanes import row_of
 from lastlayer.kernels.storage import constant, number, stored
 from lastlayer.kernels.transposition import turn_in, turn_out
 
@@ -63,92 +63,82 @@ def log_softmax_backward_rows(log_probabilities, upstream, beta, gradient):
 
 
 @compiled(inline=True)
-def _softmax_of_lanes(p, slopes, count, beta, sums, means):
-    # `slopes` holds the upstream gradient and is written over.
-    for lane in range(count):
+def _softmax_of_lanes(p, g, result, where, beta, sums, means):
+    for lane in range(where[2] - where[1]):
         sums[lane] = 0.0
-    for first in range(0, p.shape[0], _CLASSES):
-        for lane in range(count):
+    for first in range(0, p.shape[1], _CLASSES):
+        for lane in range(where[2] - where[1]):
             means[lane] = 0
-        for k in range(first, min(first + _CLASSES, p.shape[0])):
-            row, slope = p[k], slopes[k]
-            for lane in range(count):
-                means[lane] += row[lane] * slope[lane]
-        for lane in range(count):
+        for k in range(first, min(first + _CLASSES, p.shape[1])):
+            row, slopes = row_of(p, k, where), row_of(g, k, where)
+            for lane in range(row.size):
+                means[lane] += number(row[lane]) * number(slopes[lane])
+        for lane in range(where[2] - where[1]):
             sums[lane] += np.float64(means[lane])
-    for lane in range(count):
+    for lane in range(where[2] - where[1]):
         means[lane] = sums[lane]
-    for k in range(p.shape[0]):
-        row, slope = p[k], slopes[k]
-        for lane in range(count):
-            slope[lane] = beta * (row[lane] * (slope[lane] - means[lane]))
+    for k in range(p.shape[1]):
+        row, slopes, into = row_of(p, k, where), row_of(g, k, where), row_of(result, k, where)
+        for lane in range(row.size):
+            into[lane] = stored(beta * (number(row[lane]) * (number(slopes[lane]) - means[lane])), into)
 
 
 @compiled(inline=True)
-def _log_softmax_of_lanes(log_p, slopes, count, beta, sums, masses):
+def _log_softmax_of_lanes(log_p, g, result, where, beta, sums, masses):
     constants = plain_scale(log_p)
-    for lane in range(count):
+    for lane in range(where[2] - where[1]):
         sums[lane] = 0.0
-    for first in range(0, log_p.shape[0], _CLASSES):
-        for lane in range(count):
+    for first in range(0, g.shape[1], _CLASSES):
+        for lane in range(where[2] - where[1]):
             masses[lane] = 0
-        for k in range(first, min(first + _CLASSES, log_p.shape[0])):
-            slope = slopes[k]
-            for lane in range(count):
-                masses[lane] += slope[lane]
-        for lane in range(count):
+        for k in range(first, min(first + _CLASSES, g.shape[1])):
+            slopes = row_of(g, k, where)
+            for lane in range(slopes.size):
+                masses[lane] += number(slopes[lane])
+        for lane in range(where[2] - where[1]):
             sums[lane] += np.float64(masses[lane])
-    for lane in range(count):
+    for lane in range(where[2] - where[1]):
         masses[lane] = type(beta)(sums[lane]) / constants[UNIT]
-    for k in range(log_p.shape[0]):
-        row, slope = log_p[k], slopes[k]
-        for lane in range(count):
-            slope[lane] = beta * (slope[lane] - exponential_in_units(row[lane], constants) * masses[lane])
+    for k in range(g.shape[1]):
+        row, slopes, into = row_of(log_p, k, where), row_of(g, k, where), row_of(result, k, where)
+        for lane in range(row.size):
+            p = exponential_in_units(number(row[lane]), constants)
+            into[lane] = stored(beta * (number(slopes[lane]) - p * masses[lane]), into)
 
 
 @compiled
 def softmax_backward_short_rows(probabilities, upstream, beta, gradient, tiles, sums, means, staging):
-    """The same for short rows; scratch: `tiles` (2, K, lanes), `sums` (lanes,) float64, `means` (lanes,), `staging`."""
-    tile, slopes = tiles[0], tiles[1]
+    """The same for short rows; scratch: `tiles` (3, 1, K, lanes), `sums` (lanes,) float64, `means`, and `staging`."""
     for start in range(0, probabilities.shape[0], sums.size):
         count = min(sums.size, probabilities.shape[0] - start)
-        turn_in(probabilities, start, count, tile, staging)
-        turn_in(upstream, start, count, slopes, staging)
-        _softmax_of_lanes(tile, slopes, count, beta, sums, means)
-        turn_out(slopes, gradient, start, count, staging)
+        turn_in(probabilities, start, count, tiles[0], staging)
+        turn_in(upstream, start, count, tiles[1], staging)
+        _softmax_of_lanes(tiles[0], tiles[1], tiles[2], (0, 0, count), beta, sums, means)
+        turn_out(tiles[2], gradient, start, count, staging)
 
 
 @compiled
 def log_softmax_backward_short_rows(log_probabilities, upstream, beta, gradient, tiles, sums, means, staging):
     """The same for short rows; scratch memory as in softmax_backward_short_rows."""
-    tile, slopes = tiles[0], tiles[1]
     for start in range(0, log_probabilities.shape[0], sums.size):
         count = min(sums.size, log_probabilities.shape[0] - start)
-        turn_in(log_probabilities, start, count, tile, staging)
-        turn_in(upstream, start, count, slopes, staging)
-        _log_softmax_of_lanes(tile, slopes, count, beta, sums, means)
-        turn_out(slopes, gradient, start, count, staging)
+        turn_in(log_probabilities, start, count, tiles[0], staging)
+        turn_in(upstream, start, count, tiles[1], staging)
+        _log_softmax_of_lanes(tiles[0], tiles[1], tiles[2], (0, 0, count), beta, sums, means)
+        turn_out(tiles[2], gradient, start, count, staging)
 
 
 @compiled
-def softmax_backward_columns(probabilities, upstream, beta, gradient, tiles, sums, means, first, last):
-    """The same along the middle axis; items are counted as in `columns`."""
-    tile, slopes = tiles[0], tiles[1]
+def softmax_backward_columns(probabilities, upstream, beta, gradient, sums, means, first, last):
+    """The same along the middle axis; items are counted as in `columns`, by the lanes of `sums`."""
     for item in range(first, last):
-        outer, start, stop = lanes_of_item(item, probabilities.shape[2], sums.size)
-        lanes_in(probabilities, outer, start, stop, tile)
-        lanes_in(upstream, outer, start, stop, slopes)
-        _softmax_of_lanes(tile, slopes, stop - start, beta, sums, means)
-        lanes_out(slopes, gradient, outer, start, stop)
+        where = lanes_of_item(item, probabilities.shape[2], sums.size)
+        _softmax_of_lanes(probabilities, upstream, gradient, where, beta, sums, means)
 
 
 @compiled
-def log_softmax_backward_columns(log_probabilities, upstream, beta, gradient, tiles, sums, means, first, last):
-    """The same along the middle axis; items are counted as in `columns`."""
-    tile, slopes = tiles[0], tiles[1]
+def log_softmax_backward_columns(log_probabilities, upstream, beta, gradient, sums, means, first, last):
+    """The same along the middle axis; items are counted as in `columns`, by the lanes of `sums`."""
     for item in range(first, last):
-        outer, start, stop = lanes_of_item(item, log_probabilities.shape[2], sums.size)
-        lanes_in(log_probabilities, outer, start, stop, tile)
-        lanes_in(upstream, outer, start, stop, slopes)
-        _log_softmax_of_lanes(tile, slopes, stop - start, beta, sums, means)
-        lanes_out(slopes, gradient, outer, start, stop)
+        where = lanes_of_item(item, log_probabilities.shape[2], sums.size)
+        _log_softmax_of_lanes(log_probabilities, upstream, gradient, where, beta, sums, means)

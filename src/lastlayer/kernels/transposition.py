@@ -87,19 +87,19 @@ def _side(dtype):
 
 @compiled(inline=True)
 def turn_in(rows, start, count, tile, staging):
-    """tile[:, lane] = rows[start + lane], as numbers, for each lane below `count`.
+    """tile[0, :, lane] = rows[start + lane], as numbers, for each lane below `count`.
 
     `staging` (lanes, K) holds the numbers of bits on the way; what it is for other entries does not matter.
     """
     numbers, first = _numbers_of_rows(rows, start, count, staging)
-    _turn_numbers_in(numbers, first, count, tile)
+    _turn_numbers_in(numbers, first, count, tile[0])
 
 
 @compiled(inline=True)
 def turn_out(tile, rows, start, count, staging):
-    """rows[start + lane] = tile[:, lane], as entries, for each lane below `count`; `staging` as in turn_in."""
+    """rows[start + lane] = tile[0, :, lane], as entries, for each lane below `count`; `staging` as in turn_in."""
     numbers, first = _room_for_rows(rows, start, staging)
-    _turn_numbers_out(tile, numbers, first, count)
+    _turn_numbers_out(tile[0], numbers, first, count)
     _store_rows(numbers, rows, start, count)
 
 

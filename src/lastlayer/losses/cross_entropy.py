@@ -146,12 +146,11 @@ class _Problem:
             else:
                 cross_entropy_rows(block, labels, weight, losses, gradient)
         else:
-            tile, state, staging = scratch(block.shape[1], block.dtype)
-            label_state = np.empty((2, lanes_of(block.shape[1])), block.dtype)
+            memory = *scratch(block.shape[1], block.dtype), np.empty((2, lanes_of(block.shape[1])), block.dtype)
             if gradient is None:
-                cross_entropy_losses_short_rows(block, labels, losses, None, tile, state, label_state, staging)
+                cross_entropy_losses_short_rows(block, labels, losses, None, *memory)
             else:
-                cross_entropy_short_rows(block, labels, weight, losses, gradient, tile, state, label_state, staging)
+                cross_entropy_short_rows(block, labels, weight, losses, gradient, *memory)
         if self.weighted:
             # A class of weight 0 costs 0 even where it is impossible: never 0 times inf.
             np.multiply(losses, weight, out=losses, where=weight > 0.0)

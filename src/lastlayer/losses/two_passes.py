@@ -28,17 +28,15 @@ def write_losses(logits, labels, losses, kept):
     num_classes = logits.shape[1]
 
     def columns(first, last):
-        tile, state, _staging = scratch(num_classes, logits.dtype)
+        state = scratch(num_classes, logits.dtype).state
         label_state = _label_state(logits)
-        cross_entropy_losses_columns(logits, labels, losses, tuple(kept), tile, state, label_state, first, last)
+        cross_entropy_losses_columns(logits, labels, losses, tuple(kept), state, label_state, first, last)
 
     def rows(first, last):
         block, of_rows = logits[first:last].reshape(-1, num_classes), _rows(first, last, labels, losses, *kept)
         if num_classes < SHORT:
-            tile, state, staging = scratch(num_classes, logits.dtype)
-            cross_entropy_losses_short_rows(
-                block, *of_rows[:2], of_rows[2:], tile, state, _label_state(logits), staging
-            )
+            memory = *scratch(num_classes, logits.dtype), _label_state(logits)
+            cross_entropy_losses_short_rows(block, *of_rows[:2], of_rows[2:], *memory)
         else:
             cross_entropy_losses_rows(block, *of_rows[:2], of_rows[2:])
 
@@ -58,18 +56,15 @@ def write_gradient(logits, labels, scale, kept, gradient):
     num_classes = logits.shape[1]
 
     def columns(first, last):
-        tile, _state, _staging = scratch(num_classes, logits.dtype)
         label_state = _label_state(logits)
-        cross_entropy_gradient_columns(logits, labels, scale, tuple(kept), gradient, tile, label_state, first, last)
+        cross_entropy_gradient_columns(logits, labels, scale, tuple(kept), gradient, label_state, first, last)
 
     def rows(first, last):
         block, into = (array[first:last].reshape(-1, num_classes) for array in (logits, gradient))
         of_rows = _rows(first, last, labels, scale, *kept)
         if num_classes < SHORT:
-            tile, _state, staging = scratch(num_classes, logits.dtype)
-            cross_entropy_gradient_short_rows(
-                block, *of_rows[:2], of_rows[2:], into, tile, _label_state(logits), staging
-            )
+            memory = *scratch(num_classes, logits.dtype), _label_state(logits)
+            cross_entropy_gradient_short_rows(block, *of_rows[:2], of_rows[2:], into, *memory)
         else:
             cross_entropy_gradient_rows(block, *of_rows[:2], of_rows[2:], into)
 
