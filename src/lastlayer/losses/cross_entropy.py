@@ -26,8 +26,8 @@ def cross_entropy(logits, labels, *, class_weight=None, label_smoothing=0.0, ign
 
     With weights w and smoothing e, the loss of an example is (1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k), as
     in PyTorch; a mean is the caller's step (PyTorch's divides by the sum of w_y over the labels that are kept, and
-    over none of them it is nan). No array of the logits' size is formed; sums are accumulated in float64. The loss l of
-    a confident right answer keeps its relative accuracy, 4e-7 (1 + |ln l|) in float32 and 1e-15 (1 + |ln l|) in float64.
+    over none of them it is nan). No array of the logits' size is formed; sums are accumulated in float64. The loss l
+    of a confident right answer keeps its relative accuracy: 4e-7 (1 + |ln l|) in float32, or 1e-15 (1 + |ln l|).
 
     Args:
       logits: (..., K) scores, classes last; -inf marks a class as impossible.
