@@ -30,18 +30,22 @@ def each_entry(kernel, logits, targets, *, with_gradient, period=1):
         first = np.unravel_index(int(outside.argmax()), wanted.shape)
         place = f"entry [{', '.join(map(str, first))}] " if first else ""
         raise ValueError(f"targets: {place}is {wanted[first]}, expected a number from 0 to 1.")
-    source = without_read_only_flag(np.require(scores, requirements=["C", "A"])).reshape(-1)
-    target = without_read_only_flag(np.require(wanted, scores.dtype, ["C", "A"])).reshape(-1)
+    source = without_read_only_flag(np.require(scores, requirements=["C", "A"]))
+    target = without_read_only_flag(np.require(wanted, scores.dtype, ["C", "A"]))
     losses = np.empty(scores.shape, scores.dtype)
     gradient = np.empty(scores.shape, scores.dtype) if with_gradient else None
-
-    def work(first, last):
-        part = slice(first * period, last * period)
-        slopes = None if gradient is None else gradient.reshape(-1)[part]
-        kernel(source[part], target[part], losses.reshape(-1)[part], slopes)
-
-    run_blocks(
-        work, -(-source.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
-    )
+    in_periods(kernel, period, source, target, losses, gradient)
     losses = rounded(losses, dtype)[()]
     return losses if gradient is None else LossesAndGradient(losses, rounded(gradient, dtype)[()])
+
+
+def in_periods(kernel, period, *arrays):
+    """Call `kernel` on flat blocks of C-contiguous arrays of one size, or None, that start at multiples of `period`."""
+    flat = [None if array is None else array.reshape(-1) for array in arrays]
+
+    def work(first, last):
+        kernel(*(None if array is None else array[first * period : last * period] for array in flat))
+
+    run_blocks(
+        work, -(-arrays[0].size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
+    )

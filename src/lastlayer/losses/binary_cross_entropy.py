@@ -7,7 +7,7 @@ from lastlayer.kernels.binary import binary_cross_entropy_entries
 from lastlayer.losses._each_entry import each_entry
 
 # Entries between two looks at where the factors repeat.
-_PERIOD = 4096
+PERIOD = 4096
 
 
 def binary_cross_entropy(logits, targets, *, positive_weight=None):
@@ -68,10 +68,14 @@ def _binary_cross_entropy(logits, targets, positive_weight, *, with_gradient):
     return each_entry(kernel, logits, targets, with_gradient=with_gradient, period=factors.size)
 
 
+def repeated(factors):
+    """Factors (P,) one after the other to a length at which a loop over them is worth its while."""
+    return np.tile(factors, -(-PERIOD // factors.size))
+
+
 def _factors(positive_weight, scores):
-    """The factors repeated to a length at which a loop over them is worth its while."""
     if positive_weight is None:
-        return np.ones(_PERIOD, scores.dtype)
+        return np.ones(PERIOD, scores.dtype)
     given = as_float_array(positive_weight, "positive_weight")
     last = scores.shape[-1:]
     if given.shape not in ((), last):
@@ -84,5 +88,5 @@ def _factors(positive_weight, scores):
             "negative."
         )
     if not weight.size:
-        return np.ones(_PERIOD, scores.dtype)
-    return np.tile(weight.reshape(-1), -(-_PERIOD // weight.size))
+        return np.ones(PERIOD, scores.dtype)
+    return repeated(weight.reshape(-1))

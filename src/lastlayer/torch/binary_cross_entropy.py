@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.kernels.binary import binary_cross_entropy_entries
+from lastlayer.losses._each_entry import in_periods
+from lastlayer.losses.binary_cross_entropy import PERIOD, repeated
 from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,
@@ -20,9 +20,6 @@ from lastlayer.torch._tensors import (
     working_dtype,
 )
 from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
-
-# Entries between two looks at where the factors repeat.
-_PERIOD = 4096
 
 
 def binary_cross_entropy(logits, targets, *, weight=None, positive_weight=None, reduction="mean"):
@@ -84,40 +81,19 @@ def _term(factor, cost):
     return factor * cost.masked_fill((factor == 0) & cost.isinf(), 0.0)
 
 
-def _repeated(factors, logits):
-    """Factors (P,) that repeat along the flat entries of `logits`."""
-    if factors.numel() == 1:
-        return np.full(_PERIOD, factors.item(), numbers_of(factors).dtype)
-    if factors.numel() == logits.shape[-1] == factors.shape[-1]:
-        return np.tile(numbers_of(factors).reshape(-1), -(-_PERIOD // factors.numel()))
-    return np.ascontiguousarray(numbers_of(factors.expand(logits.shape))).reshape(-1)
-
-
 def _run(logits, targets, factors, losses, gradient):
     """Write what is not None, arrays of the logits' size."""
-    if not logits.numel():
-        return
-    scores, wanted, repeated = (
-        numbers_of(logits.contiguous()),
-        numbers_of(targets.contiguous()),
-        _repeated(factors, logits),
-    )
-    period = min(repeated.size, _PERIOD) if repeated.size == scores.size else repeated.size
+    scores, wanted = numbers_of(logits.contiguous()), numbers_of(targets.contiguous())
+    if factors.numel() == 1 or (factors.numel() == logits.shape[-1] == factors.shape[-1]):
+        cycle = repeated(numbers_of(factors).reshape(-1))
 
-    def work(first, last):
-        part = slice(first * period, last * period)
-        of_part = repeated[part] if repeated.size == scores.size else repeated
-        binary_cross_entropy_entries(
-            scores.reshape(-1)[part],
-            wanted.reshape(-1)[part],
-            of_part,
-            None if losses is None else losses.reshape(-1)[part],
-            None if gradient is None else gradient.reshape(-1)[part],
-        )
+        def kernel(z, t, of_losses, of_gradient):
+            binary_cross_entropy_entries(z, t, cycle, of_losses, of_gradient)
 
-    run_blocks(
-        work, -(-scores.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
-    )
+        in_periods(kernel, cycle.size, scores, wanted, losses, gradient)
+    else:
+        each = np.ascontiguousarray(numbers_of(factors.expand(logits.shape)))
+        in_periods(binary_cross_entropy_entries, PERIOD, scores, wanted, each, losses, gradient)
 
 
 @torch.library.custom_op("lastlayer::binary_cross_entropy", mutates_args=())

@@ -23,7 +23,7 @@ from lastlayer.torch._tensors import (
     working_dtype,
 )
 from lastlayer.torch.smoothed_cross_entropy import smoothed_losses
-from lastlayer.torch.softmax import softmax
+from lastlayer.torch.softmax import through_softmax
 
 
 def cross_entropy(
@@ -171,16 +171,13 @@ def _keep_inputs(ctx, inputs, output):
 
 
 def _double_backward(ctx, direction):
-    # The gradient is g (p - y), with p a function of the logits; its derivatives are composed, so differentiable again.
+    # The gradient is g (p - y).
     upstream, logits, labels = ctx.saved_tensors
-    upstream = upstream.masked_fill(labels == ctx.ignore_index, 0.0)
-    ignored = (labels == ctx.ignore_index).unsqueeze(1)
-    wide, direction = widened(logits).masked_fill(ignored, 0.0), widened(direction)
-    p = softmax(wide, 1)
-    along = (p * direction).sum(1, keepdim=True)
-    at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)
-    of_upstream = (along.squeeze(1) - at_label).masked_fill(labels == ctx.ignore_index, 0.0)
-    of_logits = upstream.unsqueeze(1) * p * (direction - along)
+    ignored = labels == ctx.ignore_index
+    wide, direction = widened(logits).masked_fill(ignored.unsqueeze(1), 0.0), widened(direction)
+    along, of_logits = through_softmax(wide, direction, upstream.masked_fill(ignored, 0.0).unsqueeze(1))
+    at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1))
+    of_upstream = (along - at_label).squeeze(1).masked_fill(ignored, 0.0)
     return of_upstream, of_logits.to(logits.dtype), None, None, None
 
 

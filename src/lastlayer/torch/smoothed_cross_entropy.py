@@ -9,7 +9,7 @@ from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
 from lastlayer.torch._labels import array_of_labels
 from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import rows_of, runs_on_kernels, widened, working_dtype
-from lastlayer.torch.softmax import softmax
+from lastlayer.torch.softmax import through_softmax
 
 
 def smoothed_losses(logits, labels, dim, label_weight, class_weight, smoothing, ignore_index):
@@ -109,16 +109,14 @@ def _backward(ctx, upstream):
 
 
 def _double_backward(ctx, direction):
-    # The gradient is g (s p - t) with t the targets and s their sum; see cross_entropy.
+    # The gradient is g (s p - t) with t the targets and s their sum, or 0 where ignored.
     upstream, logits, labels, label_weight, class_weight = ctx.saved_tensors
     kept = labels != ctx.ignore_index
     wide, direction = widened(logits).masked_fill(~kept.unsqueeze(1), 0.0), widened(direction)
-    p, total = softmax(wide, 1), (label_weight + class_weight.sum()).unsqueeze(1)
-    along = (p * direction).sum(1, keepdim=True)
+    total = (label_weight + class_weight.sum()).masked_fill(~kept, 0.0).unsqueeze(1)
+    along, of_logits = through_softmax(wide, direction, upstream.unsqueeze(1) * total)
     at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)
     of_upstream = (total * along).squeeze(1) - label_weight * at_label - (direction * class_weight).sum(1)
-    of_logits = (upstream.unsqueeze(1) * total) * p * (direction - along)
-    of_logits = of_logits.masked_fill(~kept.unsqueeze(1), 0.0)
     return of_upstream.masked_fill(~kept, 0.0), of_logits.to(logits.dtype), None, None, None, None
 
 

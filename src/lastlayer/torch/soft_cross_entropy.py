@@ -19,7 +19,7 @@ from lastlayer.torch._tensors import (
     widened,
     working_dtype,
 )
-from lastlayer.torch.softmax import log_softmax, softmax
+from lastlayer.torch.softmax import log_softmax, through_softmax
 
 
 def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
@@ -121,13 +121,11 @@ def _backward(ctx, upstream):
 
 
 def _double_backward(ctx, direction):
-    # The gradient is g (s p - t), s the sum of t; each derivative is composed, so differentiable again.
+    # The gradient is g (s p - t), s the sum of t.
     upstream, logits, targets = ctx.saved_tensors
-    wide, direction = widened(logits), widened(direction)
-    p, total = softmax(wide, 1), targets.sum(1, keepdim=True)
-    along = (p * direction).sum(1, keepdim=True)
+    direction, total = widened(direction), targets.sum(1, keepdim=True)
+    along, of_logits = through_softmax(widened(logits), direction, upstream.unsqueeze(1) * total)
     of_upstream = (total * along).squeeze(1) - (targets * direction).sum(1)
-    of_logits = (upstream.unsqueeze(1) * total) * p * (direction - along)
     of_targets = upstream.unsqueeze(1) * (along - direction)
     return of_upstream, of_logits.to(logits.dtype), of_targets
 
