@@ -262,3 +262,38 @@ def test_trap_17_more_than_two_to_the_31_logits():
     losses = lt.cross_entropy(torch.from_numpy(logits), labels, reduction="none")
     np.testing.assert_allclose(losses[:-1].numpy(), np.log(num_classes), rtol=1e-6)
     np.testing.assert_allclose(losses[-1].item(), np.log1p((num_classes - 1) * np.exp(-20.0)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    "shape", [(300, 2), (300, 10), (300, 95), (7, 96), (3, 1500), (2, 5, 150), (2, 110, 40), (1, 3, 2)]
+)
+def test_losses_of_every_class_in_every_layout(shape, dtype):
+    """Short rows, rows and columns each have kernels of their own, and so has bfloat16."""
+    generator = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(shape, generator=generator)).to(dtype)
+    labels = torch.randint(0, shape[1], (shape[0], *shape[2:]), generator=generator)
+    labels.view(-1)[0] = -100
+    targets = torch.softmax(3 * torch.randn(shape, generator=generator), 1).to(dtype)
+    weight = torch.rand(shape[1], generator=generator)
+    weight[0] = 0.0
+    upstream = torch.randn(labels.shape, generator=generator)
+    bound = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 8e-3}[dtype]
+    for ours, theirs in (
+        (
+            lambda z: lt.cross_entropy(
+                z, labels, class_weight=weight.to(z.dtype), label_smoothing=0.2, reduction="none"
+            ),
+            lambda z: F.cross_entropy(z, labels, weight.to(z.dtype), label_smoothing=0.2, reduction="none"),
+        ),
+        (
+            lambda z: lt.soft_cross_entropy(z, targets, reduction="none"),
+            lambda z: F.cross_entropy(z, targets.to(z.dtype), reduction="none"),
+        ),
+    ):
+        leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+        losses, expected = ours(leaf), theirs(exact)
+        (gradient,) = torch.autograd.grad(losses, leaf, upstream.to(losses.dtype))
+        (slopes,) = torch.autograd.grad(expected, exact, upstream.double().to(losses.dtype).double())
+        torch.testing.assert_close(losses.double(), expected.double(), rtol=bound, atol=bound)
+        torch.testing.assert_close(gradient.double(), slopes, rtol=bound, atol=bound)

@@ -29,7 +29,8 @@ def samples(dtype):
     rest = torch.rand(3, 4, 2, generator=generator, dtype=torch.float64).to(wide)
     weight = torch.rand(4, generator=generator, dtype=torch.float64).to(wide)
     probabilities = torch.rand(4, 3, generator=generator, dtype=torch.float64).to(wide)
-    per_row = weight.clone()
+    of_class = torch.rand(5, generator=generator, dtype=torch.float64).to(wide)
+    targets = torch.rand(4, 5, 2, generator=generator, dtype=torch.float64).to(wide)
     known = labels(5, 4, 2)
     return {
         "softmax": [(leaf(3, 5, 2), 2.0), (leaf(0, 5, 1), 1.0)],
@@ -41,13 +42,13 @@ def samples(dtype):
         "log_sigmoid": [(leaf(3, 4),)],
         "cross_entropy": [(leaf(4, 5, 2), known, int(known[0, 0]))],
         "cross_entropy_backward": [(numbers(4, 2, dtype=wide, requires_grad=True), leaf(4, 5, 2), known, rest, -100)],
-        "smoothed_cross_entropy": [(leaf(4, 3), labels(3, 4), per_row, weight[:3], -100)],
+        "smoothed_cross_entropy": [(leaf(4, 5, 2), known, rest[0], of_class, -100)],
         "smoothed_cross_entropy_backward": [
-            (numbers(4, dtype=wide, requires_grad=True), leaf(4, 3), labels(3, 4), per_row, weight[:3], -100)
+            (numbers(4, 2, dtype=wide, requires_grad=True), leaf(4, 5, 2), known, rest[0], of_class, -100)
         ],
-        "soft_cross_entropy": [(leaf(4, 3), probabilities.clone().requires_grad_())],
+        "soft_cross_entropy": [(leaf(4, 5, 2), targets.clone().requires_grad_())],
         "soft_cross_entropy_backward": [
-            (numbers(4, dtype=wide, requires_grad=True), leaf(4, 3), probabilities.clone().requires_grad_())
+            (numbers(4, 2, dtype=wide, requires_grad=True), leaf(4, 5, 2), targets.clone().requires_grad_())
         ],
         "binary_cross_entropy": [(leaf(4, 3), probabilities.clone().requires_grad_(), weight[:3])],
         "binary_cross_entropy_backward": [
@@ -95,7 +96,11 @@ FUNCTIONS = {
     "cross_entropy with weights": lambda z: lt.cross_entropy(z, Y, class_weight=WEIGHT),
     "cross_entropy smoothed": lambda z: lt.cross_entropy(z, Y, class_weight=WEIGHT, label_smoothing=0.1),
     "cross_entropy of dim 0": lambda z: lt.cross_entropy(z.T, Y, 0),
+    "cross_entropy smoothed of images": lambda z: lt.cross_entropy(
+        z.reshape(3, 5, 2), Y.reshape(3, 2), label_smoothing=0.1
+    ),
     "soft_cross_entropy": lambda z: lt.soft_cross_entropy(z, TARGETS),
+    "soft_cross_entropy of images": lambda z: lt.soft_cross_entropy(z.reshape(3, 5, 2), TARGETS.reshape(3, 5, 2)),
     "binary_cross_entropy": lambda z: lt.binary_cross_entropy(z, TARGETS, positive_weight=WEIGHT, weight=TARGETS),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)

@@ -17,7 +17,7 @@ from lastlayer.functions._along_axis import (
 )
 from lastlayer.kernels.cross_entropy import cross_entropy_losses_rows, cross_entropy_rows
 from lastlayer.kernels.cross_entropy_short_rows import cross_entropy_losses_short_rows, cross_entropy_short_rows
-from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
+from lastlayer.losses._every_class import smoothed_rows
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
@@ -139,7 +139,7 @@ class _Problem:
     def _block(self, block, part, losses, gradient):
         labels, weight = self.labels[part], self.weight[part]
         if self.spread is not None:
-            smoothed_cross_entropy_rows(block, labels, weight, self.spread, losses, gradient)
+            smoothed_rows(block, labels, weight, self.spread, np.ones(len(labels)), losses, gradient)
             return
         if block.shape[1] >= SHORT:
             if gradient is None:

@@ -7,7 +7,7 @@ from lastlayer._blocks import dense_blocks
 from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, check_out, class_axis
-from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
+from lastlayer.losses._every_class import soft_rows
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 # Wide enough for float16 targets, which sum to 1 within about 5e-4; far too narrow for logits.
@@ -91,7 +91,7 @@ def _soft_cross_entropy(logits, probabilities, gradient):
                 here = slice(part.start + within.start, part.start + within.stop)
                 ones = np.ones(within.stop - within.start)
                 written = None if into is None else into[here]
-                soft_cross_entropy_rows(block[within], target, ones, losses[here], written)
+                soft_rows(block[within], target, ones, losses[here], written)
 
     run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
     return rounded(losses.reshape(array.shape[:-1]), result_dtype(logits))[()]

@@ -82,11 +82,6 @@ def three_dims(tensor, dim):
     return tensor.reshape(math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])).contiguous()
 
 
-def rows_of(tensor, dim):
-    """A tensor as (rows, K), contiguous, the classes last."""
-    return tensor.movedim(dim, -1).reshape(-1, tensor.shape[dim]).contiguous()
-
-
 def checked_beta(beta):
     """A tensor as it is, a number as a float > 0. Raises ValueError or TypeError otherwise."""
     if isinstance(beta, torch.Tensor):

@@ -3,12 +3,10 @@
 import numpy as np
 import torch
 
-from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
-from lastlayer.kernels.smoothed_cross_entropy import smoothed_cross_entropy_rows
+from lastlayer.losses._every_class import write_smoothed
 from lastlayer.torch._labels import array_of_labels
-from lastlayer.torch._memory import empty, numbers_of
-from lastlayer.torch._tensors import rows_of, runs_on_kernels, widened, working_dtype
+from lastlayer.torch._memory import empty, entries_of, numbers_of
+from lastlayer.torch._tensors import runs_on_kernels, three_dims, widened, working_dtype
 from lastlayer.torch.softmax import through_softmax
 
 
@@ -26,36 +24,30 @@ def smoothed_losses(logits, labels, dim, label_weight, class_weight, smoothing, 
     Returns: losses in the dtype that is computed in.
     """
     num_classes = logits.shape[dim]
-    rows, flat = rows_of(logits, dim), labels.reshape(-1)
-    known = torch.where(flat == ignore_index, -1, flat)
-    at_label = (1 - smoothing) * label_weight.reshape(-1)
+    at_label = (1 - smoothing) * label_weight
     weight = logits.new_ones(num_classes, dtype=at_label.dtype) if class_weight is None else class_weight
-    spread = weight * (smoothing / num_classes)
+    of_class = weight * (smoothing / num_classes)
     if runs_on_kernels(logits):
-        losses = _smoothed_cross_entropy(rows, flat, at_label, spread, ignore_index)
-    else:
-        minus = -torch.log_softmax(widened(rows).masked_fill((known < 0).unsqueeze(1), 0.0), 1)
-        of_label = minus.gather(1, known.clamp(0).unsqueeze(1)).squeeze(1)
-        # No matrix product: autocast would round it.
-        of_classes = (torch.where(spread != 0, minus, 0.0) * spread).sum(1)
-        losses = torch.where(known < 0, 0.0, torch.where(at_label != 0, of_label, 0.0) * at_label + of_classes)
-    return losses.reshape(labels.shape)
+        three = three_dims(logits, dim)
+        shape = three.shape[0], three.shape[2]
+        losses = _smoothed_cross_entropy(three, labels.reshape(shape), at_label.reshape(shape), of_class, ignore_index)
+        return losses.reshape(labels.shape)
+    ignored = labels == ignore_index
+    minus = -torch.log_softmax(widened(logits).masked_fill(ignored.unsqueeze(dim), 0.0), dim).movedim(dim, -1)
+    of_label = minus.gather(-1, labels.masked_fill(ignored, 0).unsqueeze(-1)).squeeze(-1)
+    # No matrix product: autocast would round it.
+    of_classes = (torch.where(of_class != 0, minus, 0.0) * of_class).sum(-1)
+    return torch.where(ignored, 0.0, torch.where(at_label != 0, of_label, 0.0) * at_label + of_classes)
 
 
-def _run(logits, labels, label_weight, class_weight, ignore_index, gradient):
-    """The (n,) float64 losses; their gradient is written to `gradient` (n, K), unless it is None."""
-    rows, known = numbers_of(logits), array_of_labels(labels, logits.shape[1], ignore_index)
-    at_label, of_class = (
-        np.ascontiguousarray(numbers_of(weight), np.float64) for weight in (label_weight, class_weight)
+def _run(logits, labels, label_weight, class_weight, ignore_index, upstream, gradient):
+    """The (outer, inner) float64 losses; upstream times their gradient is written to `gradient`, unless it is None."""
+    known = array_of_labels(labels, logits.shape[1], ignore_index)
+    at_label, of_class, scale = (
+        numbers_of(weight.double().contiguous()) for weight in (label_weight, class_weight, upstream)
     )
-    losses = np.empty(len(rows))
-
-    def work(first, last):
-        part = slice(first, last)
-        into = None if gradient is None else gradient[part]
-        smoothed_cross_entropy_rows(rows[part], known[part], at_label[part], of_class, losses[part], into)
-
-    run_blocks(work, len(rows), items_per_block=-(-GRAIN // rows.shape[1]), blocks_per_thread=BLOCKS_PER_THREAD)
+    losses = np.empty(labels.shape)
+    write_smoothed(entries_of(logits), known, at_label, of_class, scale, losses, gradient)
     return losses
 
 
@@ -67,14 +59,14 @@ def _smoothed_cross_entropy(
     class_weight: torch.Tensor,
     ignore_index: int,
 ) -> torch.Tensor:
-    """label_weight (-log p[label]) + sum_k class_weight[k] (-log p_k) of (n, K) logits, (n,)."""
-    losses = _run(logits, labels, label_weight, class_weight, ignore_index, None)
+    """label_weight (-log p[label]) + sum_k class_weight[k] (-log p_k) of (outer, K, inner) logits, (outer, inner)."""
+    losses = _run(logits, labels, label_weight, class_weight, ignore_index, label_weight, None)
     return torch.from_numpy(losses).to(working_dtype(logits.dtype))
 
 
 @_smoothed_cross_entropy.register_fake
 def _(logits, labels, label_weight, class_weight, ignore_index):
-    return logits.new_empty(logits.shape[:1], dtype=working_dtype(logits.dtype))
+    return logits.new_empty(labels.shape, dtype=working_dtype(logits.dtype))
 
 
 @torch.library.custom_op("lastlayer::smoothed_cross_entropy_backward", mutates_args=())
@@ -86,10 +78,10 @@ def _smoothed_cross_entropy_backward(
     class_weight: torch.Tensor,
     ignore_index: int,
 ) -> torch.Tensor:
-    """The gradient of sum(upstream * losses) in the logits, (n, K)."""
-    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
-    _run(logits, labels, label_weight, class_weight, ignore_index, gradient)
-    return result.mul_(upstream.unsqueeze(1)).to(logits.dtype)
+    """The gradient of sum(upstream * losses) in the logits, (outer, K, inner)."""
+    result, gradient = empty(logits.shape, logits.dtype)
+    _run(logits, labels, label_weight, class_weight, ignore_index, upstream, gradient)
+    return result.to(logits.dtype)
 
 
 @_smoothed_cross_entropy_backward.register_fake
@@ -116,7 +108,7 @@ def _double_backward(ctx, direction):
     total = (label_weight + class_weight.sum()).masked_fill(~kept, 0.0).unsqueeze(1)
     along, of_logits = through_softmax(wide, direction, upstream.unsqueeze(1) * total)
     at_label = direction.gather(1, labels.clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1)
-    of_upstream = (total * along).squeeze(1) - label_weight * at_label - (direction * class_weight).sum(1)
+    of_upstream = (total * along).squeeze(1) - label_weight * at_label - (direction * class_weight.unsqueeze(1)).sum(1)
     return of_upstream.masked_fill(~kept, 0.0), of_logits.to(logits.dtype), None, None, None, None
 
 

@@ -3,10 +3,8 @@
 import numpy as np
 import torch
 
-from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
-from lastlayer.kernels.soft_cross_entropy import soft_cross_entropy_rows
-from lastlayer.torch._memory import empty, numbers_of
+from lastlayer.losses._every_class import write_soft
+from lastlayer.torch._memory import empty, entries_of, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,
     loss_dim,
@@ -14,8 +12,8 @@ from lastlayer.torch._tensors import (
     require_floats,
     require_same_device,
     require_same_shape,
-    rows_of,
     runs_on_kernels,
+    three_dims,
     widened,
     working_dtype,
 )
@@ -53,13 +51,13 @@ def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
     checked_reduction(reduction)
     dim = loss_dim(logits, dim)
     require_same_shape(probabilities, "probabilities", logits)
-    rows, targets = rows_of(logits, dim), rows_of(probabilities.to(working_dtype(logits.dtype)), dim)
+    targets = probabilities.to(working_dtype(logits.dtype))
     if runs_on_kernels(logits):
-        losses = _soft_cross_entropy(rows, targets)
+        losses = _soft_cross_entropy(three_dims(logits, dim), three_dims(targets, dim))
+        losses = losses.reshape((*logits.shape[:dim], *logits.shape[dim + 1 :]))
     else:
-        losses = (targets * _cost(torch.log_softmax(widened(rows), 1), targets)).sum(1)
-    shape = (*logits.shape[:dim], *logits.shape[dim + 1 :])
-    return reduced(losses.reshape(shape), reduction, losses.numel(), logits.dtype)
+        losses = (targets * _cost(torch.log_softmax(widened(logits), dim), targets)).sum(dim)
+    return reduced(losses, reduction, losses.numel(), logits.dtype)
 
 
 def _cost(log_probabilities, targets):
@@ -67,37 +65,25 @@ def _cost(log_probabilities, targets):
     return -log_probabilities.masked_fill((targets == 0) & log_probabilities.isinf(), 0.0)
 
 
-def _run(logits, targets, row_scale, gradient):
-    """The (n,) float64 losses; row_scale times their gradient is written to `gradient` (n, K), unless it is None."""
-    rows, wanted = numbers_of(logits), numbers_of(targets)
-    losses = np.empty(len(rows))
-
-    def work(first, last):
-        part = slice(first, last)
-        into = None if gradient is None else gradient[part]
-        soft_cross_entropy_rows(rows[part], wanted[part], row_scale[part], losses[part], into)
-
-    run_blocks(work, len(rows), items_per_block=-(-GRAIN // rows.shape[1]), blocks_per_thread=BLOCKS_PER_THREAD)
-    return losses
-
-
 @torch.library.custom_op("lastlayer::soft_cross_entropy", mutates_args=())
 def _soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Losses (n,) of (n, K) logits and targets."""
-    losses = _run(logits, targets, np.ones(len(logits)), None)
+    """Losses (outer, inner) of (outer, K, inner) logits and targets."""
+    losses = np.empty((logits.shape[0], logits.shape[2]))
+    write_soft(entries_of(logits), entries_of(targets), np.ones_like(losses), losses, None)
     return torch.from_numpy(losses).to(working_dtype(logits.dtype))
 
 
 @_soft_cross_entropy.register_fake
 def _(logits, targets):
-    return logits.new_empty(logits.shape[:1], dtype=working_dtype(logits.dtype))
+    return logits.new_empty((logits.shape[0], logits.shape[2]), dtype=working_dtype(logits.dtype))
 
 
 @torch.library.custom_op("lastlayer::soft_cross_entropy_backward", mutates_args=())
 def _soft_cross_entropy_backward(upstream: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The gradient of sum(upstream * losses) in the logits, (n, K)."""
-    result, gradient = empty(logits.shape, working_dtype(logits.dtype))
-    _run(logits, targets, np.ascontiguousarray(numbers_of(upstream), np.float64), gradient)
+    """The gradient of sum(upstream * losses) in the logits, (outer, K, inner)."""
+    result, gradient = empty(logits.shape, logits.dtype)
+    row_scale = numbers_of(upstream.double().contiguous())
+    write_soft(entries_of(logits), entries_of(targets), row_scale, np.empty_like(row_scale), gradient)
     return result.to(logits.dtype)
 
 

@@ -1,0 +1,85 @@
+"""Losses whose target has a part in every class, smoothed and soft cross-entropy, over (outer, K, inner) logits.
+
+`row_scale` is the factor of each gradient. Logits and gradient are C-contiguous, of a dtype of kernels.storage, and
+losses, weights and scales float64 (outer, inner); `gradient` is None where it is not wanted.
+"""
+
+import numpy as np
+
+from lastlayer.functions._along_axis import SHORT, lanes_of, scratch, spread
+from lastlayer.kernels.smoothed_cross_entropy import (
+    smoothed_cross_entropy_columns,
+    smoothed_cross_entropy_rows,
+    smoothed_cross_entropy_short_rows,
+)
+from lastlayer.kernels.soft_cross_entropy import (
+    soft_cross_entropy_columns,
+    soft_cross_entropy_rows,
+    soft_cross_entropy_short_rows,
+)
+from lastlayer.kernels.storage import computed_dtype
+
+
+def write_smoothed(logits, labels, label_weight, class_weight, row_scale, losses, gradient):
+    """Write label_weight (-log p[label]) + sum_k class_weight[k] (-log p_k), and its gradient.
+
+    Labels are int64 (outer, inner), outside 0..K-1 where ignored; class_weight is (K,) float64.
+    """
+
+    def columns(first, last):
+        weights = labels, label_weight, class_weight, row_scale
+        smoothed_cross_entropy_columns(logits, *weights, losses, gradient, _memory(logits), first, last)
+
+    def rows(first, last):
+        part = slice(first, last)
+        weights = labels[part, 0], label_weight[part, 0], class_weight, row_scale[part, 0]
+        smoothed_rows(logits[part, :, 0], *weights, losses[part, 0], None if gradient is None else gradient[part, :, 0])
+
+    spread(logits.shape, rows, columns)
+
+
+def smoothed_rows(logits, labels, label_weight, class_weight, row_scale, losses, gradient):
+    """write_smoothed of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
+    arguments = logits, labels, label_weight, class_weight, row_scale, losses, gradient
+    if logits.shape[1] < SHORT:
+        of_tiles = scratch(logits.shape[1], logits.dtype)
+        smoothed_cross_entropy_short_rows(*arguments, of_tiles.turned, of_tiles.staging, _memory(logits))
+    else:
+        smoothed_cross_entropy_rows(*arguments, _row(logits))
+
+
+def write_soft(logits, targets, row_scale, losses, gradient):
+    """Write -sum_k t_k log p_k, and its gradient; targets are (outer, K, inner) in the dtype that is computed in."""
+
+    def columns(first, last):
+        soft_cross_entropy_columns(logits, targets, row_scale, losses, gradient, _memory(logits), first, last)
+
+    def rows(first, last):
+        part = slice(first, last)
+        into = None if gradient is None else gradient[part, :, 0]
+        soft_rows(logits[part, :, 0], targets[part, :, 0], row_scale[part, 0], losses[part, 0], into)
+
+    spread(logits.shape, rows, columns)
+
+
+def soft_rows(logits, targets, row_scale, losses, gradient):
+    """write_soft of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
+    arguments = logits, targets, row_scale, losses, gradient
+    if logits.shape[1] < SHORT:
+        of_tiles = scratch(logits.shape[1], logits.dtype)
+        turned_targets = np.empty_like(of_tiles.turned)
+        soft_cross_entropy_short_rows(*arguments, of_tiles.turned, turned_targets, of_tiles.staging, _memory(logits))
+    else:
+        soft_cross_entropy_rows(*arguments, _row(logits))
+
+
+def _memory(logits):
+    """The tile and the sums of the lanes, see smoothed_cross_entropy_short_rows."""
+    of_tiles = scratch(logits.shape[1], logits.dtype)
+    lanes = lanes_of(logits.shape[1])
+    return of_tiles.tile, of_tiles.state, np.empty((2, lanes), of_tiles.state.dtype), np.empty((2, lanes))
+
+
+def _row(logits):
+    computed = computed_dtype(logits.dtype)
+    return None if computed == logits.dtype else np.empty(logits.shape[1], computed)
