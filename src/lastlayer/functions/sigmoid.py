@@ -56,11 +56,12 @@ def _each_entry(kernel, logits):
     return result.astype(result_dtype(logits), copy=False)[()]
 
 
-def fill_entries(kernel, entries, written):
-    """Write a function of each entry; both are (n,), contiguous, of one dtype of kernels.storage."""
+def fill_entries(kernel, *arrays):
+    """Write a function of each entry of the first arrays to the last; C-contiguous, of one dtype of kernels.storage."""
+    flat = [array.reshape(-1) for array in arrays]
     run_blocks(
-        lambda a, b: kernel(entries[a:b], written[a:b]),
-        entries.size,
+        lambda a, b: kernel(*(array[a:b] for array in flat)),
+        flat[0].size,
         items_per_block=GRAIN,
         blocks_per_thread=BLOCKS_PER_THREAD,
     )

@@ -18,7 +18,7 @@ from lastlayer.torch._tensors import (
     three_dims,
     widened,
 )
-from lastlayer.torch.softmax import softmax
+from lastlayer.torch.softmax import softmax, through_softmax
 
 
 def logsumexp(logits, dim=-1, *, keepdim=False):
@@ -129,12 +129,36 @@ def _keep_logits(ctx, inputs, output):
     ctx.beta = inputs[1]
 
 
-def _logsumexp_backward(ctx, gradient):
-    logits, sums = ctx.saved_tensors
+def _backward(ctx, upstream):
+    return _logsumexp_backward(upstream, *ctx.saved_tensors, ctx.beta), None
+
+
+@torch.library.custom_op("lastlayer::logsumexp_backward", mutates_args=())
+def _logsumexp_backward(upstream: torch.Tensor, logits: torch.Tensor, sums: torch.Tensor, beta: float) -> torch.Tensor:
+    """The gradient g softmax(beta z), (outer, K, inner)."""
+    shares = softmax(logits.detach(), 1, beta=beta).mul_(upstream.unsqueeze(1))
     # Nothing moves a sum over nothing: a row of -inf has gradient 0, not the NaN of its shares.
+    nothing = sums == -math.inf
+    return shares.masked_fill_(nothing.unsqueeze(1), 0.0) if nothing.any() else shares
+
+
+@_logsumexp_backward.register_fake
+def _(upstream, logits, sums, beta):
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _keep_inputs(ctx, inputs, output):
+    *tensors, ctx.beta = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _double_backward(ctx, direction):
+    upstream, logits, sums = ctx.saved_tensors
     nothing = (sums == -math.inf).unsqueeze(1)
-    shares = softmax(logits.masked_fill(nothing, 0.0), 1, beta=ctx.beta).masked_fill(nothing, 0.0)
-    return gradient.unsqueeze(1) * shares, None
+    wide, direction = widened(logits).masked_fill(nothing, 0.0), widened(direction).masked_fill(nothing, 0.0)
+    along, of_logits = through_softmax(wide, direction, widened(upstream).unsqueeze(1), ctx.beta)
+    return along.squeeze(1).to(upstream.dtype), of_logits.to(logits.dtype), None, None
 
 
-_logsumexp.register_autograd(_logsumexp_backward, setup_context=_keep_logits)
+_logsumexp.register_autograd(_backward, setup_context=_keep_logits)
+_logsumexp_backward.register_autograd(_double_backward, setup_context=_keep_inputs)

@@ -3,7 +3,12 @@
 import torch
 
 from lastlayer.functions.sigmoid import fill_entries
-from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
+from lastlayer.kernels.sigmoid import (
+    log_sigmoid_backward_entries,
+    log_sigmoid_entries,
+    sigmoid_backward_entries,
+    sigmoid_entries,
+)
 from lastlayer.torch._memory import empty, entries_of
 from lastlayer.torch._tensors import require_floats, runs_on_kernels, widened
 
@@ -48,10 +53,10 @@ def log_sigmoid(logits):
     return torch.nn.functional.logsigmoid(widened(logits)).to(logits.dtype)
 
 
-def _written(kernel, logits):
-    result, entries = empty(logits.shape, logits.dtype)
-    fill_entries(kernel, entries_of(logits).reshape(-1), entries.reshape(-1))
-    return result.to(logits.dtype)
+def _written(kernel, *tensors):
+    result, entries = empty(tensors[0].shape, tensors[0].dtype)
+    fill_entries(kernel, *map(entries_of, tensors), entries)
+    return result.to(tensors[0].dtype)
 
 
 @torch.library.custom_op("lastlayer::sigmoid", mutates_args=())
@@ -64,24 +69,52 @@ def _log_sigmoid(logits: torch.Tensor) -> torch.Tensor:
     return _written(log_sigmoid_entries, logits)
 
 
-def _same_shape(logits):
+@torch.library.custom_op("lastlayer::sigmoid_backward", mutates_args=())
+def _sigmoid_backward(logits: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
+    """The gradient g p (1 - p)."""
+    return _written(sigmoid_backward_entries, logits, upstream)
+
+
+@torch.library.custom_op("lastlayer::log_sigmoid_backward", mutates_args=())
+def _log_sigmoid_backward(logits: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
+    """The gradient g (1 - p)."""
+    return _written(log_sigmoid_backward_entries, logits, upstream)
+
+
+def _same_shape(logits, *_):
     return torch.empty_like(logits, memory_format=torch.contiguous_format)
 
 
-def _keep_logits(ctx, inputs, output):
-    ctx.save_for_backward(inputs[0])
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(*inputs)
 
 
-def _sigmoid_backward(ctx, gradient):
-    (logits,) = ctx.saved_tensors
-    return gradient * (sigmoid(logits) * sigmoid(-logits))
+def _of_sigmoid(ctx, upstream):
+    return _sigmoid_backward(*ctx.saved_tensors, upstream)
 
 
-def _log_sigmoid_backward(ctx, gradient):
-    (logits,) = ctx.saved_tensors
-    return gradient * sigmoid(-logits)
+def _of_log_sigmoid(ctx, upstream):
+    return _log_sigmoid_backward(*ctx.saved_tensors, upstream)
 
 
-for _operator, _backward in ((_sigmoid, _sigmoid_backward), (_log_sigmoid, _log_sigmoid_backward)):
+def _of_sigmoid_backward(ctx, direction):
+    # Composed, so differentiable again.
+    logits, upstream = ctx.saved_tensors
+    p, not_p = sigmoid(logits), sigmoid(-logits)
+    return direction * upstream * p * not_p * (not_p - p), direction * p * not_p
+
+
+def _of_log_sigmoid_backward(ctx, direction):
+    logits, upstream = ctx.saved_tensors
+    p, not_p = sigmoid(logits), sigmoid(-logits)
+    return -direction * upstream * p * not_p, direction * not_p
+
+
+for _operator, _backward in (
+    (_sigmoid, _of_sigmoid),
+    (_log_sigmoid, _of_log_sigmoid),
+    (_sigmoid_backward, _of_sigmoid_backward),
+    (_log_sigmoid_backward, _of_log_sigmoid_backward),
+):
     _operator.register_fake(_same_shape)
-    _operator.register_autograd(_backward, setup_context=_keep_logits)
+    _operator.register_autograd(_backward, setup_context=_keep)

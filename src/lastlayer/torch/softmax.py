@@ -87,19 +87,20 @@ def _along_dim(operator, of_torch, logits, dim, beta):
     return result.to(logits.dtype)
 
 
-def through_softmax(logits, direction, factor):
-    """What the second derivatives of losses share, whose gradient is a factor times p = softmax(z) less a constant.
+def through_softmax(logits, direction, factor, beta=1.0):
+    """What second derivatives share where a gradient is a factor times p = softmax(beta z), less a constant.
 
     Args:
       logits: (n, K, ...), in the dtype that is computed in, as are the others.
       direction: (n, K, ...), by which the gradient is multiplied and summed.
       factor: (n, 1, ...).
+      beta: a number > 0.
     Returns: sum_k p_k direction_k, (n, 1, ...), and the gradient of factor times that in the logits; both are composed,
       so differentiable again.
     """
-    p = softmax(logits, 1)
+    p = softmax(logits, 1, beta=beta)
     along = (p * direction).sum(1, keepdim=True)
-    return along, factor * p * (direction - along)
+    return along, beta * factor * p * (direction - along)
 
 
 def _computed(kernels, logits, beta):
