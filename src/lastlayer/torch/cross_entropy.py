@@ -37,8 +37,8 @@ def cross_entropy(
     A class of weight 0 costs 0 where it is impossible; PyTorch's is NaN. A label out of range raises ValueError on the
     CPU, outside torch.func; PyTorch's is an IndexError.
 
-    On the CPU, of contiguous logits and without smoothing, no array of their size is formed but the gradient, which is
-    written once, in backward. Smoothing copies logits whose classes are not last.
+    On the CPU, of contiguous logits, no array of their size is formed but the gradient, which is written once, in
+    backward.
 
     Args:
       logits: (N, K, ...), or (K,) for a single example; -inf marks a class as impossible, its gradient is 0.
