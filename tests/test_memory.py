@@ -70,6 +70,9 @@ def test_no_more_is_kept_than_the_limit(monkeypatch):
 
 def test_memory_that_the_system_does_not_take_back_is_not_kept():
     class Locked:
+        def __len__(self):
+            return _memory._LEAST_BYTES
+
         def madvise(self, advice):
             assert advice == mmap.MADV_FREE
             raise OSError(22, "Invalid argument")
@@ -81,3 +84,17 @@ def test_memory_that_the_system_does_not_take_back_is_not_kept():
 def test_small_results_are_plain_arrays():
     assert _memory.empty((10, 3), np.float32).flags.owndata
     assert _memory.empty((0, 3), np.float32).shape == (0, 3)
+
+
+def test_too_large_a_result_is_a_memory_error():
+    with pytest.raises(MemoryError):
+        ll.softmax(np.broadcast_to(np.float32(0), (1 << 23, 1 << 20)))
+
+
+def test_one_huge_result_does_not_drive_out_the_others(monkeypatch):
+    monkeypatch.setattr(_memory, "_MOST_BYTES_KEPT", 3 * _memory._LEAST_BYTES)
+    small = _memory.empty((_memory._LEAST_BYTES,), np.uint8)
+    huge = _memory.empty((4 * _memory._LEAST_BYTES,), np.uint8)
+    del small, huge
+    gc.collect()
+    assert [len(pages) for pages in _memory._kept] == [_memory._LEAST_BYTES]

@@ -1,8 +1,11 @@
+import gc
 import multiprocessing
 import signal
+import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -125,3 +128,44 @@ def test_an_interrupt_while_waiting_is_raised_after_the_others_have_ended():
     finally:
         signal.signal(signal.SIGALRM, before)
     assert ended
+
+
+def test_a_failed_call_lets_go_of_the_callers_arrays():
+    class Array:
+        pass
+
+    held = Array()
+    gone = weakref.ref(held)
+
+    def work(start, stop, held=held):
+        raise ValueError("a block failed")
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="a block failed"):
+            _threads.run_blocks(work, 100, items_per_block=1)
+        del work, held
+        for _ in range(500):  # a thread of the pool may be about to let go
+            if gone() is None:
+                break
+            time.sleep(0.01)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_trap_28_a_forked_child_that_is_lent_threads_later():
+    program = """if True:
+    import os, signal, torch, numpy as np, lastlayer as ll
+    torch.zeros(3000, 3000).add_(1)
+    ll.softmax(np.zeros(3))
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        import lastlayer.torch
+        ll.softmax(np.zeros((4000, 1000), np.float32))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)

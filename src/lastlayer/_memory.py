@@ -5,6 +5,7 @@ of a large result that nobody refers to any more are kept for the next one of it
 the system (MADV_FREE), which takes them when it runs short; decisions/0006-memory.md has what was measured.
 """
 
+import contextlib
 import math
 import mmap
 
@@ -24,7 +25,10 @@ def empty(shape, dtype):
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if num_bytes < _LEAST_BYTES or not _CAN_OFFER:
         return np.empty(shape, dtype)
-    return np.asarray(_Lease(num_bytes))[:num_bytes].view(dtype).reshape(shape)
+    try:
+        return np.asarray(_Lease(num_bytes))[:num_bytes].view(dtype).reshape(shape)
+    except OSError:  # too large: let NumPy try, and say so in its own words
+        return np.empty(shape, dtype)
 
 
 class _Lease:
@@ -50,15 +54,19 @@ def _taken(size):
             return pages
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        pages.madvise(mmap.MADV_HUGEPAGE)
+        with contextlib.suppress(OSError):  # a kernel without them
+            pages.madvise(mmap.MADV_HUGEPAGE)
     return pages
 
 
 def _leave(pages):
+    if len(pages) > _MOST_BYTES_KEPT:
+        return
     try:
         pages.madvise(mmap.MADV_FREE)
     except OSError:  # the process has locked its memory: then it is given back at once
         return
     _kept.append(pages)
     while sum(map(len, tuple(_kept))) > _MOST_BYTES_KEPT:
-        _kept.pop(0)
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            _kept.pop(0)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 _lock = Lock()
 _pool = None
+_forked = False
 _here = local()
 
 
@@ -27,13 +28,17 @@ class Team(NamedTuple):
 
 
 def borrow(team):
-    """From now on use the threads of another library in place of our own; None changes nothing."""
+    """From now on use the threads of another library in place of our own; None changes nothing.
+
+    A forked child keeps its own, for as many as the team has: a team started anew waits for threads of the parent.
+    """
     global _team
-    _team = team or _team
+    if team is not None:
+        _team = Team(team.size, _run_on_pool) if _forked else team
 
 
 def num_threads():
-    """The number of threads in use: LASTLAYER_NUM_THREADS, else the team's, which is the cores we may run on."""
+    """The number of threads in use: LASTLAYER_NUM_THREADS, else the team's; our own is one for each core we may use."""
     asked = os.environ.get("LASTLAYER_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else _team.size()
 
@@ -73,7 +78,10 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
 
     _team.run(member, threads)
     if failures:
-        raise failures[0]
+        try:
+            raise failures[0]
+        finally:
+            failures.clear()  # the traceback refers to this frame, and the frame to the caller's arrays
     blocks.drain()  # what an interrupt may have left that met a member before its first line
     return blocks.results
 
@@ -115,21 +123,17 @@ def _run_on_pool(function, threads):
             pending.append(_executor().submit(function))
         function()
     finally:
-        interrupts = [_wait_for(future) for future in pending]
-    if any(interrupts):
+        # Interrupted or not: they may write to the caller's arrays.
+        interrupted = False
+        while pending:
+            try:
+                if not pending[-1].cancel():
+                    pending[-1].result()
+                pending.pop()
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
         raise KeyboardInterrupt
-
-
-def _wait_for(future):
-    """Wait until a future has ended, interrupted or not, since it may write to the caller's arrays; say if it was."""
-    interrupted = False
-    while not future.cancel():
-        try:
-            future.result()
-            break
-        except KeyboardInterrupt:
-            interrupted = True
-    return interrupted
 
 
 def _executor():
@@ -144,9 +148,9 @@ _team = Team(_cores, _run_on_pool)
 
 
 def _forget_threads():
-    """A forked child has none of its parent's threads, and a borrowed team started anew would wait for them."""
-    global _pool, _team, _lock
-    _pool, _team, _lock = None, Team(_team.size, _run_on_pool), Lock()
+    """A forked child has none of its parent's threads; see borrow."""
+    global _pool, _team, _lock, _forked
+    _pool, _team, _lock, _forked = None, Team(_team.size, _run_on_pool), Lock(), True
 
 
 if hasattr(os, "register_at_fork"):

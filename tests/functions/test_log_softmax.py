@@ -102,6 +102,18 @@ def test_trap_01_and_02_extremes_and_masks(dtype, num_classes):
     np.testing.assert_allclose(values[[0, 2]], -np.log(2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("num_classes", [3, 300])
+def test_trap_02_the_lowest_finite_logit_is_not_masked(dtype, num_classes):
+    logits = np.full((2, num_classes), -np.inf, dtype)
+    logits[:, 0] = np.finfo(dtype).min
+    logits[1, 1] = np.finfo(dtype).min / 2
+    values = ll.log_softmax(logits)
+    np.testing.assert_array_equal(values[:, :2], [[0.0, -np.inf], [np.finfo(dtype).min / 2, 0.0]])
+    np.testing.assert_array_equal(values[:, 2:], -np.inf)
+    np.testing.assert_array_equal(ll.cross_entropy(logits[:1], [0]), [0.0])
+
+
 def test_trap_07_large_logits_with_small_gaps():
     values = ll.log_softmax(np.array([1e4, 1e4 + 1e-3]))
     gap = (1e4 + 1e-3) - 1e4

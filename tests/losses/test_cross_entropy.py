@@ -291,3 +291,13 @@ def test_trap_13_inputs_are_left_alone():
     again = ll.cross_entropy_value_and_grad(logits, np.arange(50) % 12)
     np.testing.assert_array_equal(logits, before)
     np.testing.assert_array_equal(first.gradient, again.gradient)
+
+
+@pytest.mark.parametrize("num_classes", [10, 200])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_tiny_weights_keep_their_digits(num_classes, smoothing):
+    logits, labels, _ = problem(np.float32, num_classes)
+    expected = ll.cross_entropy_value_and_grad(logits, labels, label_smoothing=smoothing).gradient
+    options = {"class_weight": np.full(num_classes, 2.0**-90), "label_smoothing": smoothing}
+    gradient = ll.cross_entropy_value_and_grad(logits, labels, **options).gradient
+    np.testing.assert_allclose(gradient * np.float32(2.0**90), expected, rtol=1e-6, atol=1e-8)

@@ -85,3 +85,8 @@ def test_without_torch_the_install_command_is_named():
 def test_the_list_of_names_is_sorted_and_true():
     assert lt.__all__ == sorted(lt.__all__)
     assert all(hasattr(lt, name) for name in lt.__all__)
+
+
+def test_no_labels_are_no_loss():
+    nothing = torch.zeros(3, 0)
+    assert lt.binary_cross_entropy(nothing, nothing, positive_weight=torch.zeros(0)) == 0

@@ -297,3 +297,29 @@ def test_losses_of_every_class_in_every_layout(shape, dtype):
         (slopes,) = torch.autograd.grad(expected, exact, upstream.double().to(losses.dtype).double())
         torch.testing.assert_close(losses.double(), expected.double(), rtol=bound, atol=bound)
         torch.testing.assert_close(gradient.double(), slopes, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (6, 200), (2, 10, 20)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z, y: lt.cross_entropy(z, y, reduction="sum"),
+        lambda z, y: lt.cross_entropy(z, y, label_smoothing=0.1, reduction="sum"),
+        lambda z, y: lt.log_softmax(z, 1)[:, 3].sum(),
+        lambda z, y: lt.softmax(z, 1)[:, 3].sum(),
+    ],
+)
+def test_trap_12_a_tiny_upstream_gradient_keeps_its_digits(function, shape):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=generator)
+    labels = torch.randint(0, shape[1], (shape[0], *shape[2:]), generator=generator)
+    small, plain = (logits.clone().requires_grad_() for _ in range(2))
+    (function(small, labels) * 2.0**-90).backward()
+    function(plain, labels).backward()
+    torch.testing.assert_close(small.grad * 2.0**90, plain.grad, rtol=1e-6, atol=1e-9)
+
+
+def test_a_class_of_weight_0_does_not_hide_nan():
+    logits = torch.tensor([[math.nan, 1.0], [0.0, 1.0]])
+    losses = lt.cross_entropy(logits, torch.tensor([0, 1]), class_weight=torch.tensor([0.0, 1.0]), reduction="none")
+    assert losses.isnan().tolist() == [True, False]

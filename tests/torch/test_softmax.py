@@ -170,3 +170,14 @@ def test_trap_03_blocks_of_nothing_but_minus_infinity(only):
     losses = lt.cross_entropy(leaf, torch.tensor([only, only]), reduction="none")
     assert losses.tolist() == [0.0, 0.0]
     assert (torch.autograd.grad(losses.sum(), leaf)[0] == 0).all()
+
+
+@pytest.mark.parametrize("function", [lt.softmax, lt.log_softmax])
+@pytest.mark.parametrize("beta", [1e40, 1e-40])
+def test_gradients_of_a_beta_that_float32_does_not_hold(function, beta):
+    logits = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, -2.0]]) / (1e38 if beta < 1 else 1.0)
+    single, double = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    upstream = torch.tensor([[0.5, -1.0, 2.0], [0.1, 0.2, 0.3]])
+    (found,) = torch.autograd.grad(function(single, beta=beta), single, upstream)
+    (expected,) = torch.autograd.grad(function(double, beta=beta), double, upstream.double())
+    torch.testing.assert_close(found, expected.float())

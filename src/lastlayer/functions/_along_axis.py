@@ -129,6 +129,12 @@ def staging(num_classes, dtype):
     return np.empty((lanes_of(num_classes) if computed != dtype else 0, num_classes), computed)
 
 
+def row_scratch(num_classes, dtype):
+    """(K,) for the numbers of a row of bits, None for other dtypes."""
+    computed = computed_dtype(dtype)
+    return np.empty(num_classes, computed) if computed != dtype else None
+
+
 def spread(shape, rows, columns):
     """Cover (outer, K, inner) on every core: rows(first, last) of `outer` where inner is 1, else columns(first, last).
 
@@ -211,8 +217,7 @@ def fill(kernels, source, beta, target):
         if num_classes < SHORT:
             kernels.short_rows(logits, scale, written, *scratch(num_classes, dtype))
         else:
-            row = None if computed_dtype(dtype) == dtype else np.empty(num_classes, computed_dtype(dtype))
-            kernels.rows(logits, scale, written, row)
+            kernels.rows(logits, scale, written, row_scratch(num_classes, dtype))
 
     spread(source.shape, rows, columns)
 

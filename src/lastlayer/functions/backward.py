@@ -1,10 +1,8 @@
 """Gradients of softmax and log_softmax from their results, as automatic differentiation asks for them."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from lastlayer.functions._along_axis import SHORT, lanes_of, spread, staging
+from lastlayer.functions._along_axis import SHORT, Kernels, lanes_of, spread, staging
 from lastlayer.kernels.softmax_backward import (
     log_softmax_backward_columns,
     log_softmax_backward_rows,
@@ -15,15 +13,8 @@ from lastlayer.kernels.softmax_backward import (
 )
 from lastlayer.kernels.storage import computed_dtype
 
-
-class _Kernels(NamedTuple):
-    rows: object
-    short_rows: object
-    columns: object
-
-
-_SOFTMAX = _Kernels(softmax_backward_rows, softmax_backward_short_rows, softmax_backward_columns)
-_LOG_SOFTMAX = _Kernels(log_softmax_backward_rows, log_softmax_backward_short_rows, log_softmax_backward_columns)
+_SOFTMAX = Kernels(softmax_backward_rows, softmax_backward_short_rows, softmax_backward_columns)
+_LOG_SOFTMAX = Kernels(log_softmax_backward_rows, log_softmax_backward_short_rows, log_softmax_backward_columns)
 
 
 def softmax_backward(probabilities, upstream, beta, out):

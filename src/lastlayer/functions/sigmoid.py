@@ -4,8 +4,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, result_dtype
 from lastlayer._blocks import without_read_only_flag
-from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
+from lastlayer.functions._entries import in_periods
 from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
 
 
@@ -52,16 +51,5 @@ def _each_entry(kernel, logits):
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     source = np.require(array, requirements=[order, "A"])
     result = np.empty(array.shape, array.dtype, order)
-    fill_entries(kernel, without_read_only_flag(source).ravel("K"), result.ravel("K"))
+    in_periods(kernel, 1, without_read_only_flag(source).ravel("K"), result.ravel("K"))
     return result.astype(result_dtype(logits), copy=False)[()]
-
-
-def fill_entries(kernel, *arrays):
-    """Write a function of each entry of the first arrays to the last; C-contiguous, of one dtype of kernels.storage."""
-    flat = [array.reshape(-1) for array in arrays]
-    run_blocks(
-        lambda a, b: kernel(*(array[a:b] for array in flat)),
-        flat[0].size,
-        items_per_block=GRAIN,
-        blocks_per_thread=BLOCKS_PER_THREAD,
-    )

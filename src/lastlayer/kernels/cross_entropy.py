@@ -41,11 +41,11 @@ def cross_entropy_rows(logits, labels, row_scale, losses, gradient):
         # p - 1 would cancel for a label at the maximum; below it, at least half of the sum is the others'.
         at_label = np.float64(row[label]) * per_unit
         not_label = (winners - 1.0) + (others + lost) if at_label >= 1.0 else total - at_label
-        share = row_scale[i] / total
-        factor = row.dtype.type(share * per_unit)
+        # Two factors: a small scale would be lost in one with `unit`.
+        share, scale = row.dtype.type(per_unit / total), row.dtype.type(row_scale[i])
         for j in range(row.size):
-            row[j] *= factor
-        row[label] = -not_label * share
+            row[j] = row[j] * share * scale
+        row[label] = -not_label / total * row_scale[i]
 
 
 @compiled
@@ -91,7 +91,8 @@ def cross_entropy_gradient_rows(logits, labels, row_scale, kept, gradient):
             result[:] = 0
             continue
         top = kept[0][i]
-        factor = row_scale[i] * kept[1][i] / constants[UNIT]
+        # Two factors: a small scale would be lost in one with `unit`.
+        share, scale = kept[1][i] / constants[UNIT], row_scale[i]
         for j in range(row.size):
-            result[j] = stored(exponential_in_units(number(row[j]) - top, constants) * factor, result)
-        result[label] = stored(-row_scale[i] * kept[2][i], result)
+            result[j] = stored(exponential_in_units(number(row[j]) - top, constants) * share * scale, result)
+        result[label] = stored(-scale * kept[2][i], result)

@@ -6,10 +6,8 @@ A label outside 0..K-1 is ignored: its loss and its gradient are 0, whatever the
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import UNIT, exponential_in_units
-from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, row_of, sum_in_parts
-from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, log_of_sum, row_of, sum_in_parts
 from lastlayer.kernels.storage import number, stored
 
 
@@ -26,8 +24,7 @@ def losses_of_sums(at_label, num_classes, labels, state, losses):
     """Write the losses from the sums of sum_in_parts."""
     top, others, lost, winners = state[TOP], state[OTHERS], state[LOST], state[WINNERS]
     for lane in range(losses.size):
-        high, low = exact_sum(winners[lane], others[lane])
-        log_sum = np.float64(logarithm(high, low + lost[lane]))
+        log_sum = np.float64(log_of_sum(others[lane], lost[lane], winners[lane]))
         losses[lane] = log_sum - (np.float64(at_label[lane]) - np.float64(top[lane]))
     for lane in range(losses.size):
         if not 0 <= labels[lane] < num_classes:
@@ -62,11 +59,12 @@ def gradient_of_lanes(source, where, labels, row_scale, kept, gradient, into, sc
     top, factor = kept[0], label_state[0, : labels.size]
     per_unit = label_state.dtype.type(1) / scale[UNIT]
     for lane in range(labels.size):
-        factor[lane] = row_scale[lane] * kept[1][lane] * per_unit
+        factor[lane] = kept[1][lane] * per_unit
     for k in range(source.shape[1]):
         row, slopes = row_of(source, k, where), row_of(gradient, k, into)
         for lane in range(labels.size):
-            slopes[lane] = stored(exponential_in_units(number(row[lane]) - top[lane], scale) * factor[lane], slopes)
+            p = exponential_in_units(number(row[lane]) - top[lane], scale) * factor[lane]
+            slopes[lane] = stored(p * row_scale[lane], slopes)
     for lane in range(labels.size):
         factor[lane] = -row_scale[lane] * kept[2][lane]
     write_at_labels(factor, labels, gradient, into)

@@ -13,7 +13,7 @@ from lastlayer.kernels.cross_entropy_lanes import (
     write_at_labels,
 )
 from lastlayer.kernels.exponential import UNIT, plain_scale
-from lastlayer.kernels.lanes import LOST, OTHERS, WINNERS, find_maxima, sum_in_parts
+from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, sum_in_parts
 from lastlayer.kernels.transposition import turn_in, turn_out
 
 
@@ -33,10 +33,13 @@ def cross_entropy_short_rows(logits, labels, row_scale, losses, gradient, turned
         losses_of_sums(at_label, logits.shape[1], labels[part], state, losses[part])
         gather_at_labels(tile, where, labels[part], at_label)
         _gradient_at_label(at_label, factor, row_scale[part], state, per_unit)
+        scale = state[TOP, :count]
+        for lane in range(count):
+            scale[lane] = row_scale[start + lane]
         for k in range(tile.shape[1]):
             row = tile[0, k, :count]
             for lane in range(count):
-                row[lane] *= factor[lane]
+                row[lane] = row[lane] * factor[lane] * scale[lane]
         write_at_labels(at_label, labels[part], tile, where)
         turn_out(tile, gradient, start, count, staging)
 
@@ -81,6 +84,5 @@ def _gradient_at_label(at_label, factor, row_scale, state, per_unit):
         rest, own = others[lane] + lost[lane], at_label[lane] * per_unit
         total = winners[lane] + rest
         not_label = (winners[lane] - one) + rest if own >= one else total - own
-        share = at_label.dtype.type(row_scale[lane]) / total
-        at_label[lane] = -not_label * share
-        factor[lane] = share * per_unit
+        at_label[lane] = -not_label / total * at_label.dtype.type(row_scale[lane])
+        factor[lane] = per_unit / total

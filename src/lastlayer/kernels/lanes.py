@@ -138,12 +138,18 @@ def sum_in_parts(source, where, tile, into, scale, state):
 
 
 @compiled(inline=True)
+def log_of_sum(others, lost, winners):
+    """log(winners + others + lost) of numbers of one type, accurate relative to itself when near 0."""
+    high, low = exact_sum(winners, others)
+    return logarithm(high, low + lost)
+
+
+@compiled(inline=True)
 def take_logarithms(count, state):
-    """Replace the sums in state[OTHERS] by their logarithms, accurate relative to themselves when near 0."""
+    """Replace the sums in state[OTHERS] by their logarithms."""
     others, lost, winners = state[OTHERS, :count], state[LOST, :count], state[WINNERS, :count]
     for lane in range(count):
-        high, low = exact_sum(winners[lane], others[lane])
-        others[lane] = logarithm(high, low + lost[lane])
+        others[lane] = log_of_sum(others[lane], lost[lane], winners[lane])
 
 
 @compiled(inline=True)

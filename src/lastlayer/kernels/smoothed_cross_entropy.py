@@ -9,11 +9,10 @@ import numpy as np
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.columns import lanes_of_item
 from lastlayer.kernels.cross_entropy_lanes import gather_at_labels, write_at_labels
-from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import UNIT, exponential_in_units, plain_scale
-from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, row_of, sum_in_parts
-from lastlayer.kernels.logarithm import logarithm
-from lastlayer.kernels.row_sums import copied_maximum_and_place, log_of_sum, maximum_and_place
+from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, log_of_sum, row_of, sum_in_parts
+from lastlayer.kernels.row_sums import copied_maximum_and_place, maximum_and_place
+from lastlayer.kernels.row_sums import log_of_sum as log_of_row_sum
 from lastlayer.kernels.row_sums import sum_in_parts as sum_of_row
 from lastlayer.kernels.storage import number, room_for_numbers, stored
 from lastlayer.kernels.transposition import turn_in, turn_out
@@ -67,7 +66,7 @@ def smoothed_cross_entropy_rows(logits, labels, label_weight, class_weight, row_
             spread = _below_top(row, top, class_weight)
             others, lost, winners = sum_of_row(row, top, place, constants, True, following)
         total = winners + (others + lost)
-        log_sum = log_of_sum(others, lost, winners)
+        log_sum = log_of_row_sum(others, lost, winners)
         at_label = log_sum + (np.float64(top) - np.float64(logit)) if weight != 0.0 else 0.0 * log_sum
         losses[i] = weight * at_label + (class_total * log_sum + spread)
         if gradient is not None:
@@ -103,8 +102,7 @@ def _of_lanes(source, where, targets, row_scale, losses, gradient, into, scale, 
     sum_in_parts(source, where, None if gradient is None else tile, within, scale, state)
     one, per_unit = state.dtype.type(1), state.dtype.type(1) / scale[UNIT]
     for lane in range(count):
-        high, low = exact_sum(winners[lane], others[lane])
-        log_sum = np.float64(logarithm(high, low + lost[lane]))
+        log_sum = np.float64(log_of_sum(others[lane], lost[lane], winners[lane]))
         weight, below = label_weight[lane], np.float64(top[lane]) - np.float64(at_label[lane])
         own_cost = weight * (log_sum + below) if weight != 0.0 else 0.0 * log_sum
         losses[lane] = own_cost + (class_total * log_sum + spread[lane])
@@ -117,19 +115,20 @@ def _of_lanes(source, where, targets, row_scale, losses, gradient, into, scale, 
             rest = others[lane] + lost[lane]
             total = winners[lane] + rest
             not_label = (winners[lane] - one) + rest if own >= one else total - own
-            factor[lane] = (label_weight[lane] + class_total) * row_scale[lane] / total * per_unit
+            factor[lane] = per_unit / total
             at_label[lane] = (class_total * own - label_weight[lane] * not_label) / total
         for lane in range(count):
             label = labels[lane]
             known = label if 0 <= label < source.shape[1] else 0
             at_label[lane] = (at_label[lane] - class_weight[known]) * row_scale[lane]
+        mass = others
         for lane in range(count):
-            top[lane] = row_scale[lane]
+            mass[lane], top[lane] = label_weight[lane] + class_total, row_scale[lane]
         for k in range(source.shape[1]):
             weight = state.dtype.type(class_weight[k])
             values, slopes = tile[0, k, :count], row_of(gradient, k, into)
             for lane in range(count):
-                slopes[lane] = stored(values[lane] * factor[lane] - weight * top[lane], slopes)
+                slopes[lane] = stored((values[lane] * factor[lane] * mass[lane] - weight) * top[lane], slopes)
         write_at_labels(at_label, labels, gradient, into)
 
 

@@ -8,17 +8,15 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.columns import lanes_of_item
-from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import UNIT, plain_scale
-from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, row_of, sum_in_parts
-from lastlayer.kernels.logarithm import logarithm
+from lastlayer.kernels.lanes import LOST, OTHERS, TOP, WINNERS, find_maxima, log_of_sum, row_of, sum_in_parts
 from lastlayer.kernels.row_sums import (
     copied_maximum_and_place,
-    log_of_sum,
     maximum_and_place,
     next_row,
     place_of_winner,
 )
+from lastlayer.kernels.row_sums import log_of_sum as log_of_row_sum
 from lastlayer.kernels.row_sums import sum_in_parts as sum_of_row
 from lastlayer.kernels.storage import number, room_for_numbers, stored
 from lastlayer.kernels.transposition import turn_in, turn_out
@@ -65,7 +63,7 @@ def soft_cross_entropy_rows(logits, targets, row_scale, losses, gradient, scratc
             mass, cost = _mass_and_cost(row, target, top)
             following = next_row(logits, i), next_row(gradient, i)
             others, lost, winners = sum_of_row(row, top, place, constants, True, following)
-        losses[i] = mass * log_of_sum(others, lost, winners) + cost
+        losses[i] = mass * log_of_row_sum(others, lost, winners) + cost
         if gradient is not None:
             total = winners + (others + lost)
             share = row.dtype.type(mass / (total * np.float64(unit)))
@@ -100,8 +98,8 @@ def _of_lanes(source, targets, where, row_scale, losses, gradient, into, scale, 
             cost[lane] += target * below if target != 0.0 else 0.0
     sum_in_parts(source, where, None if gradient is None else tile, (0, 0, count), scale, state)
     for lane in range(count):
-        high, low = exact_sum(winners[lane], others[lane])
-        losses[lane] = mass[lane] * np.float64(logarithm(high, low + lost[lane])) + cost[lane]
+        log_sum = np.float64(log_of_sum(others[lane], lost[lane], winners[lane]))
+        losses[lane] = mass[lane] * log_sum + cost[lane]
     if gradient is not None:
         share, alone, infinite = label_state[0, :count], label_state[1, :count], state.dtype.type(np.inf)
         for lane in range(count):

@@ -56,9 +56,9 @@ def log_softmax_backward_rows(log_probabilities, upstream, beta, gradient):
         total = 0.0
         for start in range(0, g.size, _BLOCK):
             total += _block_sum(g[start : start + _BLOCK])
-        mass = type(beta)(total) / constants[UNIT]
+        mass, per_unit = type(beta)(total), type(beta)(1) / constants[UNIT]
         for j in range(row.size):
-            p = exponential_in_units(number(row[j]), constants)
+            p = exponential_in_units(number(row[j]), constants) * per_unit
             result[j] = stored(beta * (number(g[j]) - p * mass), result)
 
 
@@ -86,6 +86,7 @@ def _softmax_of_lanes(p, g, result, where, beta, sums, means):
 @compiled(inline=True)
 def _log_softmax_of_lanes(log_p, g, result, where, beta, sums, masses):
     constants = plain_scale(log_p)
+    per_unit = type(beta)(1) / constants[UNIT]
     for lane in range(where[2] - where[1]):
         sums[lane] = 0.0
     for first in range(0, g.shape[1], _CLASSES):
@@ -98,11 +99,11 @@ def _log_softmax_of_lanes(log_p, g, result, where, beta, sums, masses):
         for lane in range(where[2] - where[1]):
             sums[lane] += np.float64(masses[lane])
     for lane in range(where[2] - where[1]):
-        masses[lane] = type(beta)(sums[lane]) / constants[UNIT]
+        masses[lane] = sums[lane]
     for k in range(g.shape[1]):
         row, slopes, into = row_of(log_p, k, where), row_of(g, k, where), row_of(result, k, where)
         for lane in range(row.size):
-            p = exponential_in_units(number(row[lane]), constants)
+            p = exponential_in_units(number(row[lane]), constants) * per_unit
             into[lane] = stored(beta * (number(slopes[lane]) - p * masses[lane]), into)
 
 

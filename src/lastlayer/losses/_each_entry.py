@@ -4,8 +4,7 @@ import numpy as np
 
 from lastlayer._arrays import as_float_array, result_dtype, rounded
 from lastlayer._blocks import without_read_only_flag
-from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
+from lastlayer.functions._entries import in_periods
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
@@ -37,15 +36,3 @@ def each_entry(kernel, logits, targets, *, with_gradient, period=1):
     in_periods(kernel, period, source, target, losses, gradient)
     losses = rounded(losses, dtype)[()]
     return losses if gradient is None else LossesAndGradient(losses, rounded(gradient, dtype)[()])
-
-
-def in_periods(kernel, period, *arrays):
-    """Call `kernel` on flat blocks of C-contiguous arrays of one size, or None, that start at multiples of `period`."""
-    flat = [None if array is None else array.reshape(-1) for array in arrays]
-
-    def work(first, last):
-        kernel(*(None if array is None else array[first * period : last * period] for array in flat))
-
-    run_blocks(
-        work, -(-arrays[0].size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
-    )

@@ -6,7 +6,7 @@ losses, weights and scales float64 (outer, inner); `gradient` is None where it i
 
 import numpy as np
 
-from lastlayer.functions._along_axis import SHORT, lanes_of, scratch, spread
+from lastlayer.functions._along_axis import SHORT, row_scratch, scratch, spread
 from lastlayer.kernels.smoothed_cross_entropy import (
     smoothed_cross_entropy_columns,
     smoothed_cross_entropy_rows,
@@ -17,7 +17,6 @@ from lastlayer.kernels.soft_cross_entropy import (
     soft_cross_entropy_rows,
     soft_cross_entropy_short_rows,
 )
-from lastlayer.kernels.storage import computed_dtype
 
 
 def write_smoothed(logits, labels, label_weight, class_weight, row_scale, losses, gradient):
@@ -28,7 +27,8 @@ def write_smoothed(logits, labels, label_weight, class_weight, row_scale, losses
 
     def columns(first, last):
         weights = labels, label_weight, class_weight, row_scale
-        smoothed_cross_entropy_columns(logits, *weights, losses, gradient, _memory(logits), first, last)
+        memory = _memory(scratch(logits.shape[1], logits.dtype))
+        smoothed_cross_entropy_columns(logits, *weights, losses, gradient, memory, first, last)
 
     def rows(first, last):
         part = slice(first, last)
@@ -42,17 +42,18 @@ def smoothed_rows(logits, labels, label_weight, class_weight, row_scale, losses,
     """write_smoothed of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
     arguments = logits, labels, label_weight, class_weight, row_scale, losses, gradient
     if logits.shape[1] < SHORT:
-        of_tiles = scratch(logits.shape[1], logits.dtype)
-        smoothed_cross_entropy_short_rows(*arguments, of_tiles.turned, of_tiles.staging, _memory(logits))
+        tiles = scratch(logits.shape[1], logits.dtype)
+        smoothed_cross_entropy_short_rows(*arguments, tiles.turned, tiles.staging, _memory(tiles))
     else:
-        smoothed_cross_entropy_rows(*arguments, _row(logits))
+        smoothed_cross_entropy_rows(*arguments, row_scratch(logits.shape[1], logits.dtype))
 
 
 def write_soft(logits, targets, row_scale, losses, gradient):
     """Write -sum_k t_k log p_k, and its gradient; targets are (outer, K, inner) in the dtype that is computed in."""
 
     def columns(first, last):
-        soft_cross_entropy_columns(logits, targets, row_scale, losses, gradient, _memory(logits), first, last)
+        memory = _memory(scratch(logits.shape[1], logits.dtype))
+        soft_cross_entropy_columns(logits, targets, row_scale, losses, gradient, memory, first, last)
 
     def rows(first, last):
         part = slice(first, last)
@@ -66,20 +67,14 @@ def soft_rows(logits, targets, row_scale, losses, gradient):
     """write_soft of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
     arguments = logits, targets, row_scale, losses, gradient
     if logits.shape[1] < SHORT:
-        of_tiles = scratch(logits.shape[1], logits.dtype)
-        turned_targets = np.empty_like(of_tiles.turned)
-        soft_cross_entropy_short_rows(*arguments, of_tiles.turned, turned_targets, of_tiles.staging, _memory(logits))
+        tiles = scratch(logits.shape[1], logits.dtype)
+        turned_targets = np.empty_like(tiles.turned)
+        soft_cross_entropy_short_rows(*arguments, tiles.turned, turned_targets, tiles.staging, _memory(tiles))
     else:
-        soft_cross_entropy_rows(*arguments, _row(logits))
+        soft_cross_entropy_rows(*arguments, row_scratch(logits.shape[1], logits.dtype))
 
 
-def _memory(logits):
+def _memory(tiles):
     """The tile and the sums of the lanes, see smoothed_cross_entropy_short_rows."""
-    of_tiles = scratch(logits.shape[1], logits.dtype)
-    lanes = lanes_of(logits.shape[1])
-    return of_tiles.tile, of_tiles.state, np.empty((2, lanes), of_tiles.state.dtype), np.empty((2, lanes))
-
-
-def _row(logits):
-    computed = computed_dtype(logits.dtype)
-    return None if computed == logits.dtype else np.empty(logits.shape[1], computed)
+    lanes = tiles.state.shape[1]
+    return tiles.tile, tiles.state, np.empty((2, lanes), tiles.state.dtype), np.empty((2, lanes))

@@ -70,7 +70,7 @@ def _binary_cross_entropy(logits, targets, positive_weight, *, with_gradient):
 
 def repeated(factors):
     """Factors (P,) one after the other to a length at which a loop over them is worth its while."""
-    return np.tile(factors, -(-PERIOD // factors.size))
+    return np.tile(factors, -(-PERIOD // factors.size)) if factors.size else np.ones(PERIOD, factors.dtype)
 
 
 def _factors(positive_weight, scores):
@@ -87,6 +87,4 @@ def _factors(positive_weight, scores):
             f"positive_weight: received {given[bad][0]}, expected finite numbers in {scores.dtype} that are not "
             "negative."
         )
-    if not weight.size:
-        return np.ones(PERIOD, scores.dtype)
     return repeated(weight.reshape(-1))

@@ -13,6 +13,7 @@ from lastlayer.kernels.cross_entropy_short_rows import (
     cross_entropy_gradient_short_rows,
     cross_entropy_losses_short_rows,
 )
+from lastlayer.kernels.lanes import STATES
 from lastlayer.kernels.storage import computed_dtype
 
 
@@ -28,8 +29,8 @@ def write_losses(logits, labels, losses, kept):
     num_classes = logits.shape[1]
 
     def columns(first, last):
-        state = scratch(num_classes, logits.dtype).state
         label_state = _label_state(logits)
+        state = np.empty((STATES, label_state.shape[1]), label_state.dtype)
         cross_entropy_losses_columns(logits, labels, losses, tuple(kept), state, label_state, first, last)
 
     def rows(first, last):

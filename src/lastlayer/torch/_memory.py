@@ -1,6 +1,6 @@
 """A tensor's memory as arrays for the kernels, and memory for what they write.
 
-bfloat16 stays as it is, as bits (see kernels.storage); float16 is computed with in a float32 copy.
+bfloat16 is read as it stands, as bits (see kernels.storage), where a kernel takes them; float16 is copied to float32.
 """
 
 import numpy as np

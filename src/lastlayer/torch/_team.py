@@ -13,7 +13,7 @@ import torch
 from lastlayer._threads import Team
 
 _Member = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_ALL_THREADS = _NO_FLAGS = 0
+_NO_FLAGS = 0
 
 
 def threads_of_torch():
@@ -27,7 +27,17 @@ def threads_of_torch():
     parallel.restype = None
 
     def run(function, threads):
+        caught = []
+
+        def member(_):
+            try:
+                function()
+            except BaseException as failure:  # an interrupt, which would end here unheard
+                caught.append(failure)
+
         # On all of them, though fewer be asked for: a team that shrinks ends threads, which PyTorch would start anew.
-        parallel(_Member(lambda _: function()), None, _ALL_THREADS, _NO_FLAGS)
+        parallel(_Member(member), None, max(threads, torch.get_num_threads()), _NO_FLAGS)
+        if caught:
+            raise caught[0]
 
     return Team(torch.get_num_threads, run)

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from lastlayer.functions._entries import in_periods
 from lastlayer.kernels.binary import binary_cross_entropy_entries
-from lastlayer.losses._each_entry import in_periods
 from lastlayer.losses.binary_cross_entropy import PERIOD, repeated
 from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import (

@@ -79,7 +79,7 @@ def cross_entropy(
     if weight is not None:
         label_weight = weight_of_labels(weight, labels, ignore_index, losses.dtype)
         # Never 0 times inf, nor in the gradient.
-        free = label_weight == 0
+        free = (label_weight == 0) & ~losses.isnan()
         losses = torch.where(free, 0.0, losses.masked_fill(free, 0.0) * label_weight)
         total = label_weight.sum() if reduction == "mean" else None
     return reduced(losses, reduction, total, logits.dtype)

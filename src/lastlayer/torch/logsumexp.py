@@ -136,10 +136,11 @@ def _backward(ctx, upstream):
 @torch.library.custom_op("lastlayer::logsumexp_backward", mutates_args=())
 def _logsumexp_backward(upstream: torch.Tensor, logits: torch.Tensor, sums: torch.Tensor, beta: float) -> torch.Tensor:
     """The gradient g softmax(beta z), (outer, K, inner)."""
-    shares = softmax(logits.detach(), 1, beta=beta).mul_(upstream.unsqueeze(1))
+    shares = softmax(widened(logits.detach()), 1, beta=beta).mul_(upstream.unsqueeze(1))
     # Nothing moves a sum over nothing: a row of -inf has gradient 0, not the NaN of its shares.
     nothing = sums == -math.inf
-    return shares.masked_fill_(nothing.unsqueeze(1), 0.0) if nothing.any() else shares
+    shares = shares.masked_fill_(nothing.unsqueeze(1), 0.0) if nothing.any() else shares
+    return shares.to(logits.dtype)
 
 
 @_logsumexp_backward.register_fake

@@ -124,8 +124,9 @@ def _log_softmax(logits: torch.Tensor, beta: float) -> torch.Tensor:
 
 
 def _slopes(write, result, upstream, beta):
-    gradient, entries = empty(result.shape, result.dtype)
-    write(entries_of(result), entries_of(upstream), beta, entries)
+    dtype = result.dtype if fits_float32(beta) else torch.float64
+    gradient, entries = empty(result.shape, dtype)
+    write(entries_of(result.to(dtype)), entries_of(upstream.to(dtype)), beta, entries)
     return gradient.to(result.dtype)
 
 
