@@ -1,11 +1,14 @@
 """PyTorch's own threads, lent to the kernels.
 
 After each of its operations PyTorch keeps its OpenMP threads spinning for a while, in case another follows; meanwhile
-threads of our own would get half a core. So on Linux, where its OpenMP is GNU's or answers to the
-same names, blocks of rows are handed to the same threads, as many of them as torch.get_num_threads() says.
+threads of our own would get half a core. So on Linux, where its OpenMP is GNU's or answers to the same names, blocks of
+rows are handed to the same threads, as many of them as torch.get_num_threads() says.
 """
 
+import contextlib
 import ctypes
+import signal
+import threading
 from pathlib import Path
 
 import torch
@@ -27,17 +30,25 @@ def threads_of_torch():
     parallel.restype = None
 
     def run(function, threads):
-        caught = []
-
-        def member(_):
-            try:
-                function()
-            except BaseException as failure:  # an interrupt, which would end here unheard
-                caught.append(failure)
-
         # On all of them, though fewer be asked for: a team that shrinks ends threads, which PyTorch would start anew.
-        parallel(_Member(member), None, max(threads, torch.get_num_threads()), _NO_FLAGS)
-        if caught:
-            raise caught[0]
+        with _interrupt_held_back():
+            parallel(_Member(lambda _: function()), None, max(threads, torch.get_num_threads()), _NO_FLAGS)
 
     return Team(torch.get_num_threads, run)
+
+
+@contextlib.contextmanager
+def _interrupt_held_back():
+    """Answer to Ctrl-C at the end: what is raised on the way into a callback from C is printed and lost."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    arrived = []
+    signal.signal(signal.SIGINT, lambda *arguments: arrived.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if arrived:
+        handler(*arrived[0])
