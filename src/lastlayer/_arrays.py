@@ -21,6 +21,11 @@ _TWINS = frozenset(
     }
 )
 
+# Beyond these, products with beta leave float64.
+_SMALLEST_BETA, _LARGEST_BETA = 1e-300, 1e300
+# Bytes of a str array that are no matter, however little of it is text, and characters that are too many for each row.
+_MOST_PADDING, _LONG_NAME = 1 << 20, 256
+
 
 def as_float_array(values, name):
     """`values` as a float32 or float64 array: float16 becomes float32, integers and booleans float64.
@@ -116,6 +121,17 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", s
     return labels
 
 
+def as_names(names):
+    """A list of str as an array: of str, or of objects where that would take much more memory or lose characters.
+
+    An array of str, and each one that is picked from it, gives every name the room of the longest, and drops NUL
+    characters from its end.
+    """
+    longest, text = max(map(len, names), default=0), sum(map(len, names))
+    wasteful = longest > _LONG_NAME or 4 * len(names) * longest > max(_MOST_PADDING, 16 * text)
+    return np.array(names, dtype=object if wasteful or any(name.endswith("\0") for name in names) else str)
+
+
 def as_sample_weight(sample_weight, num_rows):
     """`sample_weight` as an (N,) float64 array; None stays None.
 
@@ -139,6 +155,18 @@ def positive_number(value, name):
     """`value` as a float. Raises ValueError unless it is a finite number > 0, TypeError if it is no number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: received {value!r}, expected a number greater than 0.")
-    if not (np.isfinite(value) and value > 0):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: received a number beyond float64, expected one greater than 0.") from None
+    if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name}: received {value!r}, expected a finite number greater than 0.")
-    return float(value)
+    return number
+
+
+def checked_beta(beta):
+    """`beta` as a float. Raises ValueError outside what float64 can compute with, TypeError if it is no number."""
+    number = positive_number(beta, "beta")
+    if not _SMALLEST_BETA <= number <= _LARGEST_BETA:
+        raise ValueError(f"beta: received {number!r}, expected a number from {_SMALLEST_BETA} to {_LARGEST_BETA}.")
+    return number

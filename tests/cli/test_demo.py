@@ -27,7 +27,7 @@ def test_what_it_leaves(demo, tmp_path):
     right = (predictions["digit"] == predictions["prediction"]).mean()
     assert evaluation["accuracy"] == pytest.approx(right)
     assert right > 0.94
-    assert ll.load(folder / "digits.safetensors").header_["table_of_fit"]["feature_columns"] == ["pixels"]
+    assert ll.load(folder / "digits.safetensors").training_.features == "pixels"
 
 
 def test_calibration_does_not_lower_the_accuracy_and_mends_the_log_loss(demo):

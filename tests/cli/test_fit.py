@@ -36,8 +36,8 @@ def test_validation_rows_of_the_same_file(run, table, tmp_path):
     assert summary["beta"] == pytest.approx(expected.beta_, rel=1e-6)
     assert summary["objective"] == pytest.approx(expected.optimum_.objective, rel=1e-6)
     assert summary["log_loss_after"] <= summary["log_loss_before"]
-    assert model.header_["table_of_fit"]["feature_columns"] == ["width", "height"]
-    assert model.header_["table_of_fit"]["label_column"] == "kind"
+    assert model.feature_names_in_.tolist() == ["width", "height"]
+    assert model.training_.label == "kind"
 
 
 def test_validation_rows_of_another_file(run, table, tmp_path):
@@ -88,7 +88,7 @@ def test_a_column_of_lists_from_standard_input(run, tmp_path):
     result = run("fit", "-", "-o", tmp_path / "m", "--json", stdin=text)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["features"] == 2
-    assert ll.load(tmp_path / "m").header_["table_of_fit"]["list_column"] is True
+    assert ll.load(tmp_path / "m").training_.features == "e"
     assert ll.load(tmp_path / "m").classes_.tolist() == [0, 1, 2]
 
 

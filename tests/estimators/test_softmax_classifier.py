@@ -248,13 +248,19 @@ def test_bad_data():
 def test_load_refuses_a_header_that_does_not_fit_its_tensors(tmp_path):
     from lastlayer.storage import UnreadableHead, read_head, write_head
 
+    known = ("coef", "intercept", "classes")
     path = tmp_path / "head.safetensors"
     ll.SoftmaxClassifier().fit(np.eye(6), [0, 1, 2, 0, 1, 2]).save(path)
-    tensors, header = read_head(path)
+    tensors, header = read_head(path, known)
     for change in (
         {"estimator": "Other"},
         {"beta": -1.0},
         {"beta": "hot"},
+        {"beta": True},
+        {"beta": 10**4000},
+        {"beta": 1e305},
+        {"training": {"rows": "many"}},
+        {"training": {"surprise": 2}},
         {"parameters": {"C": 1.0, "surprise": 2}},
         {"optimum": {}},
     ):

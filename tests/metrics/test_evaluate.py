@@ -195,7 +195,7 @@ def test_the_first_bad_row_is_named_whatever_the_threads(monkeypatch):
     ("labels", "classes", "error", "message"),
     [
         (["cat", "cow"], ["cat", "dog"], ValueError, r"labels: row 1 is 'cow', which is none of the 2 classes"),
-        ([0, 1], ["cat", "dog"], TypeError, r"labels: dtype is int64, but classes are <U3"),
+        ([0, 1], ["cat", "dog"], TypeError, r"labels: are int64, but classes are names"),
         (["cat", "dog"], ["cat", "cat"], ValueError, r"classes: 'cat' stands at 0 and at 1"),
         (["cat", "dog"], [], ValueError, r"classes: there are none"),
         (["cat", "dog"], [["cat", "dog"]], ValueError, r"classes: shape is \(1, 2\)"),

@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 import lastlayer as ll
 from lastlayer.cli.prediction_file import write_predictions
 from lastlayer.cli.printing import print_table
-from lastlayer.cli.saved_model import TableOfFit
+from lastlayer.cli.saved_model import remember_columns
 from lastlayer.storage import replacement, require_writable
-from lastlayer.tables import InputError
+from lastlayer.tables import FeatureColumns, InputError
 
 _SHOWN = 3
 _SHADES = " ░▒▓█"
@@ -86,10 +86,8 @@ def _save(folder, model, evaluation, table, test):
     """The data, the head, its predictions on the test digits and their evaluation, each under a plain name."""
     with replacement(folder / "digits.parquet") as beside:
         table.write_parquet(beside)
-    model.save(
-        folder / "digits.safetensors",
-        header=TableOfFit(feature_columns=["pixels"], list_column=True, label_column="digit").header(),
-    )
+    remember_columns(model, FeatureColumns(("pixels",), is_list=True), "digit")
+    model.save(folder / "digits.safetensors")
     labels, probabilities = model.predict_top_k(_arrays(test)[0], 1)
     predictions = test.select("digit").with_columns(
         pl.Series("prediction", labels[:, 0]), pl.Series("probability", probabilities[:, 0])

@@ -6,7 +6,7 @@ import polars as pl
 from lastlayer.cli.arguments import data_argument, fraction, json_option, standard_input, where_option
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import TableOfFit, batches, feature_columns, load_model
+from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
 from lastlayer.tables import InputError, cast_labels, label_array, label_column, open_table
 
@@ -26,7 +26,7 @@ def command(model, data, where, label, max_ece, min_accuracy, as_json):
     --min-accuracy, ends with exit code 1 after the evaluation is printed.
     """
     head = load_model(model)
-    remembered = TableOfFit.of(head).label_column
+    remembered = head.training_.label
     table = open_table(data, where=where, wanted=[label or remembered or "label"], stdin=standard_input())
     label = label_column(table, label or (remembered if remembered in table.schema else None))
     columns = feature_columns(head, table, label)
@@ -36,7 +36,7 @@ def command(model, data, where, label, max_ece, min_accuracy, as_json):
         known = index.knows(labels)
         if not known.all():
             row = int(known.argmin())
-            raise _unknown_label(table, label, head.classes_, place(row), labels[row].item())
+            raise _unknown_label(table, label, head.classes_, place(row), labels.tolist()[row])
         with about_the_input():
             accumulator.add(head.predict_proba(X), labels)
     evaluation = accumulator.result()
@@ -53,7 +53,7 @@ def command(model, data, where, label, max_ece, min_accuracy, as_json):
 
 def _unknown_label(table, label, classes, place, found):
     series = cast_labels(table.collect([label])[label], classes)
-    unknown = series.filter(~series.is_in(pl.Series(classes).cast(series.dtype).implode()))
+    unknown = series.filter(~series.is_in(pl.Series(classes.tolist()).cast(series.dtype).implode()))
     names = unknown.unique(maintain_order=True)
     sql = f"{label} <> '{found}'" if isinstance(found, str) else f"{label} <> {found}"
     remedy = f'--where "{sql}"' if len(names) == 1 else "--where"

@@ -4,7 +4,6 @@ import math
 import time
 
 import click
-import numpy as np
 
 import lastlayer as ll
 from lastlayer.cli.arguments import data_argument, json_option, positive, standard_input, where_option
@@ -13,7 +12,8 @@ from lastlayer.cli.exit_codes import INTERRUPTED
 from lastlayer.cli.hold_out import hold_out
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import TableOfFit
+from lastlayer.cli.saved_model import remember_columns
+from lastlayer.estimators import sorted_classes
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
@@ -110,15 +110,14 @@ def command(
             err=True,
         )
         click.get_current_context().exit(INTERRUPTED)
-    before = after = None
     if held is not None:
-        before = _log_loss(model, *held)
         with about_the_input():
             model.calibrate(*held)
-        after = _log_loss(model, *held)
+    remember_columns(model, columns, label)
+    training = model.training_
     summary = {
         "rows": len(y),
-        "held_out_rows": 0 if held is None else len(held[1]),
+        "held_out_rows": training.held_out_rows,
         "classes": len(model.classes_),
         "features": X.shape[1],
         "feature_columns": str(columns),
@@ -127,18 +126,12 @@ def command(
         "gap": optimum.gap,
         "iterations": optimum.iterations,
         "stopped": optimum.stopped,
-        "log_loss_before": before,
-        "log_loss_after": after,
+        "log_loss_before": training.log_loss_before,
+        "log_loss_after": training.log_loss_after,
         "beta": float(model.beta_),
         "seconds": time.perf_counter() - begun,
     }
-    table_of_fit = TableOfFit(
-        feature_columns=list(columns.names),
-        list_column=columns.is_list,
-        label_column=label,
-        **{key: summary[key] for key in ("rows", "held_out_rows", "log_loss_before", "log_loss_after")},
-    )
-    model.save(output, header=table_of_fit.header())
+    model.save(output)
     if as_json:
         print_json({"schema": 1, "model": str(output), **summary})
     else:
@@ -162,21 +155,16 @@ def _validation_rows(table, validation, where, columns, width, label, y):
     X = feature_matrix(frame, columns, held.place)
     if X.shape[1] != width:
         raise wrong_width(held.name, columns, X.shape[1], width)
-    classes = np.unique(y)
+    classes, _ = sorted_classes(y)
     labels = label_array(cast_labels(frame[label], classes), held.place)
     unknown = ~ClassIndex(classes).knows(labels)
     if unknown.any():
         row = int(unknown.argmax())
         raise InputError(
-            f"{held.place(row)}: column {label} is {labels[row].item()!r}, which no row of the fit has "
+            f"{held.place(row)}: column {label} is {labels.tolist()[row]!r}, which no row of the fit has "
             f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
         )
     return X, labels
-
-
-def _log_loss(model, X, y):
-    with about_the_input():
-        return ll.evaluate(model.predict_proba(X), y, classes=model.classes_).log_loss
 
 
 def _readable(summary, output):

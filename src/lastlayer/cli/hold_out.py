@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lastlayer.estimators import sorted_classes
+
 _SEED = 0
 
 
@@ -16,7 +18,7 @@ def hold_out(X, y, share):
       share: of the rows to hold out, 0 <= share < 1.
     Returns: ((X, y), held): the rows to fit and the (X, y) held out, None if that is no row.
     """
-    _, codes = np.unique(y, return_inverse=True)
+    _, codes = sorted_classes(y)
     order = np.lexsort((np.random.default_rng(_SEED).random(len(y)), codes))
     sorted_codes = codes[order]
     eligible = order[1:][sorted_codes[1:] == sorted_codes[:-1]]  # all but the first row of each class

@@ -6,8 +6,8 @@ import click
 
 from lastlayer.cli.arguments import json_option
 from lastlayer.cli.printing import print_json, print_pairs
-from lastlayer.cli.saved_model import TableOfFit, load_model
-from lastlayer.storage import read_head
+from lastlayer.cli.saved_model import load_model
+from lastlayer.storage import read_header
 
 _WIDTH = 56
 
@@ -18,20 +18,25 @@ _WIDTH = 56
 def command(model, as_json):
     """Show what a model file holds."""
     head = load_model(model)
-    _, stored = read_head(model)
-    fitted_on = TableOfFit.of(head)
+    header = read_header(model)
+    training = asdict(head.training_)
+    label, list_column = training.pop("label"), training.pop("features")
+    names = getattr(head, "feature_names_in_", None)
     document = {
         "schema": 1,
         "model": model,
-        "file_schema": stored["schema"],
-        "library_version": stored["library_version"],
+        "file_schema": header["schema"],
+        "library_version": header["library_version"],
         "classes": head.classes_.tolist(),
         "features": int(head.n_features_in_),
         "dtype": str(head.coef_.dtype),
         "beta": float(head.beta_),
         "C": float(head.C),
         **asdict(head.optimum_),
-        **asdict(fitted_on),
+        "feature_columns": None if names is None else names.tolist(),
+        "list_column": list_column,
+        "label_column": label,
+        **training,
     }
     if as_json:
         print_json(document)
@@ -74,9 +79,9 @@ def _first_few(classes):
 
 
 def _columns(document):
-    columns = document["feature_columns"]
-    if not columns:
+    columns = document["feature_columns"] or [document["list_column"] or ""]
+    if not columns[0]:
         return ""
-    if document["list_column"] or len(columns) <= 3:
+    if len(columns) <= 3:
         return f" ({', '.join(columns)})"
     return f" ({columns[0]}, {columns[1]} ... {columns[-1]})"

@@ -7,7 +7,7 @@ from lastlayer.cli.arguments import data_argument, json_option, standard_input, 
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.prediction_file import kind_of, write_predictions
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import TableOfFit, batches, feature_columns, load_model
+from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, open_table
 
@@ -36,7 +36,7 @@ def command(model, data, where, top, keep, output, as_json):
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
     table = open_table(data, where=where, stdin=standard_input())
-    columns = feature_columns(head, table, TableOfFit.of(head).label_column)
+    columns = feature_columns(head, table, head.training_.label)
     kept = _kept(keep, table, kind, top)
     rows = write_predictions(_predictions(head, table, columns, kept, top), output, kind)
     if output != "-":

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, positive_number, result_dtype
+from lastlayer._arrays import as_float_array, checked_beta, result_dtype
 from lastlayer._blocks import dense_blocks
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
@@ -44,7 +44,7 @@ def top_k(logits, k, *, beta=1.0):
     >>> top.indices.tolist(), top.probabilities.round(3).tolist()
     ([[0, 1]], [[0.53, 0.195]])
     """
-    beta = positive_number(beta, "beta")
+    beta = checked_beta(beta)
     # An array is converted block by block; anything else must become an array first.
     logits = logits if isinstance(logits, np.ndarray) else as_float_array(logits, "logits")
     if logits.ndim == 0 or logits.shape[-1] == 0:

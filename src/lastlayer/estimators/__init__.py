@@ -2,5 +2,7 @@
 
 from lastlayer.estimators.load import load
 from lastlayer.estimators.softmax_classifier import FitInterrupted, SoftmaxClassifier, TopKClasses
+from lastlayer.estimators.sorted_classes import sorted_classes
+from lastlayer.estimators.training import Training
 
-__all__ = ["FitInterrupted", "SoftmaxClassifier", "TopKClasses", "load"]
+__all__ = ["FitInterrupted", "SoftmaxClassifier", "TopKClasses", "Training", "load", "sorted_classes"]

@@ -1,6 +1,7 @@
 """SoftmaxClassifier: a softmax head on features, with scikit-learn's conventions."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -10,15 +11,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from lastlayer._arrays import as_sample_weight, positive_number
+from lastlayer._arrays import as_sample_weight, checked_beta, positive_number
 from lastlayer.calibration import fit_temperature
 from lastlayer.decision import top_k
 from lastlayer.estimators.class_weight import class_factors
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.sorted_classes import sorted_classes
+from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
+from lastlayer.losses import cross_entropy, nll
+from lastlayer.metrics import ClassIndex
 from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise
 from lastlayer.storage import encode_classes, write_head
 
@@ -68,7 +72,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       beta_: the inverse temperature of probabilities, softmax(beta_ * scores); 1 until `calibrate`.
       optimum_: an Optimum: objective, gradient norm, a bound on F - F*, why the fit stopped.
       n_iter_: (1,) iterations.
-      n_features_in_, feature_names_in_: as in scikit-learn.
+      n_features_in_, feature_names_in_: as in scikit-learn. A DataFrame, of pandas or Polars, must have these columns
+        in this order; an array of the right width is taken as it is.
+      training_: a Training: how many rows made the head, and the columns that they came from.
       header_: what `save` was told to remember; {} after a fit.
 
     >>> from sklearn.datasets import load_iris
@@ -121,10 +127,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(self.max_iter, Integral) or isinstance(self.max_iter, bool) or self.max_iter < 1:
             raise ValueError(f"max_iter: received {self.max_iter!r}, expected a whole number of at least 1.")
         previous = self._head_before() if self.warm_start else None
+        name = getattr(y, "name", None)
         checked: Any = validate_data(self, X, y, **_accepted(X))
         X, y = checked
         classes, labels = sorted_classes(y)
-        if y.dtype.kind not in "biuU":
+        if y.dtype.kind not in "biuU" and not isinstance(classes[0], str):
             check_classification_targets(y)
         if len(classes) < 2:
             raise ValueError(
@@ -163,6 +170,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             intercept = intercept - intercept.mean()
         self.classes_, self.coef_, self.intercept_ = classes, head, intercept.astype(head.dtype)
         self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
+        self.training_ = Training(rows=len(y), label=name if isinstance(name, str) else None)
         self.n_iter_ = np.array([optimum.iterations])
         self._warn_of_limits(tol)
         return self
@@ -240,15 +248,22 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         y = np.asarray(y)
         if y.shape != (X.shape[0],):
             raise ValueError(f"y: shape is {y.shape}, expected ({X.shape[0]},), one label for each row of X.")
-        labels = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        unknown = self.classes_[labels] != y
-        if unknown.any():
-            row = int(unknown.argmax())
+        index = ClassIndex(self.classes_)
+        known = index.knows(y)
+        if not known.all():
+            row = int(known.argmin())
             raise ValueError(
                 f"y: row {row} is {_plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
-                f"leave such rows out ({int(unknown.sum())} of {len(y)})."
+                f"leave such rows out ({int((~known).sum())} of {len(y)})."
             )
-        self.beta_ = fit_temperature(self._logits(X), labels, sample_weight=sample_weight)
+        logits, labels = self._logits(X), index.find(y)
+        beta = checked_beta(fit_temperature(logits, labels, sample_weight=sample_weight))
+        before = np.average(cross_entropy(logits, labels), weights=sample_weight)
+        after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=sample_weight)
+        self.beta_ = beta
+        self.training_ = replace(
+            self.training_, held_out_rows=len(y), log_loss_before=float(before), log_loss_after=float(after)
+        )
         return self
 
     def save(self, path, header=None):
@@ -256,8 +271,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
           path: the file; an old one is replaced in one step.
-          header: dict of JSON-able things to remember with it, found again as header_. A random_state that is no
-            whole number is not kept.
+          header: dict of JSON-able things of your own to remember with it, found again as header_; None keeps those
+            that are there. A random_state that is no whole number is not kept.
         Raises: TypeError for labels other than numbers and strings; OSError if the file cannot be written.
         """
         check_is_fitted(self)
@@ -280,13 +295,23 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 "beta": float(self.beta_),
                 "decision": "argmax",
                 "optimum": vars(self.optimum_),
+                "training": vars(self.training_),
                 "caller": self.header_ if header is None else header,
             },
         )
 
     def _validated(self, X) -> Any:
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, **_accepted(X))
+        if hasattr(X, "columns"):
+            return validate_data(self, X, reset=False, **_accepted(X))
+        X = check_array(X, **_accepted(X), estimator=self, input_name="X")
+        if X.shape[1] != self.n_features_in_:
+            # In scikit-learn's words, which its checks look for.
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input."
+            )
+        return X
 
     def _blocks(self, X):
         size = max(1, _SCORES // len(self.classes_))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, positive_number, result_dtype
+from lastlayer._arrays import as_float_array, checked_beta, result_dtype
 from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
 from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
@@ -29,8 +29,6 @@ BLOCKS_PER_THREAD = 8
 _MOST_LANES, _LEAST_LANES, _TILE = 144, 16, 1 << 16
 # Outside these bounds float32 could not hold the products of beta; such a beta is computed with in float64.
 _SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
-# Nor could float64 outside these.
-_SMALLEST_BETA, _LARGEST_BETA = 1e-300, 1e300
 
 
 class Kernels(NamedTuple):
@@ -146,14 +144,6 @@ def spread(shape, rows, columns):
     if items:
         grain = -(-GRAIN // (num_classes * of_item))
         run_blocks(work, items, items_per_block=grain, blocks_per_thread=BLOCKS_PER_THREAD)
-
-
-def checked_beta(beta):
-    """`beta` as a float. Raises ValueError outside what float64 can compute with, TypeError if it is no number."""
-    number = positive_number(beta, "beta")
-    if not _SMALLEST_BETA <= number <= _LARGEST_BETA:
-        raise ValueError(f"beta: received {beta!r}, expected a number from {_SMALLEST_BETA} to {_LARGEST_BETA}.")
-    return number
 
 
 def fits_float32(beta):

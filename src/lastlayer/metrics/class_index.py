@@ -2,30 +2,38 @@
 
 import numpy as np
 
-from lastlayer._arrays import refuse_foreign
+from lastlayer._arrays import as_names, refuse_foreign
 
 
 class ClassIndex:
-    """The indices of `classes`, looked up by sorting once: O(K log K) to build, O(N log K) for N labels."""
+    """The indices of `classes`, looked up in one pass: names in a dict, numbers by bisection."""
 
     def __init__(self, classes):
         """Take (K,) distinct names, integers, finite floats or booleans, in the order of the probability columns."""
-        self.classes = _as_names(classes, "classes")
-        self._order = np.argsort(self.classes, kind="stable")
-        self._sorted = self.classes[self._order]
+        values = _as_labels(classes, "classes")
+        self._names = None
+        if isinstance(values, list):
+            self.classes = as_names(values)
+            self._names = {}
+            for k, name in enumerate(values):
+                first = self._names.setdefault(name, k)
+                if first < k:
+                    raise _stands_twice(name, first, k)
+            return
+        self.classes = values
+        self._order = np.argsort(values, kind="stable")
+        self._sorted = values[self._order]
         twice = self._sorted[1:] == self._sorted[:-1]
         if twice.any():
             first, second = self._order[twice.argmax() :][:2]
-            raise ValueError(
-                f"classes: {self.classes[first].item()!r} stands at {first} and at {second}, expected each class once."
-            )
+            raise _stands_twice(values[first].item(), first, second)
 
     def knows(self, labels):
         """Whether each of (N,) labels is a class: (N,) booleans; a number is never a name."""
-        labels = _as_names(labels, "labels")
-        if (labels.dtype.kind == "U") != (self.classes.dtype.kind == "U"):
+        labels = _as_labels(labels, "labels")
+        if isinstance(labels, list) != (self._names is not None):
             return np.zeros(len(labels), bool)
-        return self._sorted[self._place(labels)] == labels
+        return self._look_up(labels) >= 0
 
     def find(self, labels):
         """The (N,) int64 class indices of (N,) labels.
@@ -33,35 +41,47 @@ class ClassIndex:
         Raises: TypeError if labels are names and classes are numbers, or the other way round; ValueError if a label is
           no class, naming the first such row.
         """
-        labels = _as_names(labels, "labels")
-        if (labels.dtype.kind == "U") != (self.classes.dtype.kind == "U"):
-            raise TypeError(
-                f"labels: dtype is {labels.dtype}, but classes are {self.classes.dtype}; convert one to the other."
-            )
-        place = self._place(labels)
-        unknown = self._sorted[place] != labels
+        labels = _as_labels(labels, "labels")
+        if isinstance(labels, list) != (self._names is not None):
+            kind = "names" if isinstance(labels, list) else labels.dtype
+            known = self.classes.dtype if self._names is None else "names"
+            raise TypeError(f"labels: are {kind}, but classes are {known}; convert one to the other.")
+        indices = self._look_up(labels)
+        unknown = indices < 0
         if unknown.any():
             row = int(unknown.argmax())
+            found = labels[row] if isinstance(labels, list) else labels[row].item()
             raise ValueError(
-                f"labels: row {row} is {labels[row].item()!r}, which is none of the {len(self.classes)} classes "
+                f"labels: row {row} is {found!r}, which is none of the {len(self.classes)} classes "
                 f"({int(unknown.sum())} such rows); drop these rows, or evaluate with a head that knows the class."
             )
-        return self._order[place]
+        return indices
 
-    def _place(self, labels):
-        return np.minimum(np.searchsorted(self._sorted, labels), len(self._sorted) - 1)
+    def _look_up(self, labels):
+        """The index of each label, -1 where it is no class."""
+        if self._names is not None:
+            return np.fromiter((self._names.get(label, -1) for label in labels), np.int64, len(labels))
+        place = np.minimum(np.searchsorted(self._sorted, labels), len(self._sorted) - 1)
+        return np.where(self._sorted[place] == labels, self._order[place], -1)
 
 
-def _as_names(values, name):
+def _stands_twice(name, first, second):
+    return ValueError(f"classes: {name!r} stands at {first} and at {second}, expected each class once.")
+
+
+def _as_labels(values, name):
+    """One-dimensional labels: names as a list of str, all else as an array."""
     refuse_foreign(values, name)
+    if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
+        return list(values)
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{name}: shape is {array.shape}, expected one dimension.")
     if not array.size and name == "classes":
         raise ValueError("classes: there are none, expected the name of each column of probabilities.")
-    if array.dtype.kind in "OT" and all(isinstance(value, str) for value in array):
-        array = array.astype(str)
-    if array.dtype.kind not in "biufU":
+    if array.dtype.kind == "U" or (array.dtype.kind in "OT" and all(isinstance(value, str) for value in array)):
+        return array.tolist()
+    if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: dtype is {array.dtype}, expected all names, all numbers or all booleans.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.isfinite(array).argmin())

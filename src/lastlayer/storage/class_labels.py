@@ -4,9 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from lastlayer._arrays import as_names
+
 _NUMBERS = "classes"
 _TEXT = "classes.utf8"
 _OFFSETS = "classes.offsets"
+# The names of the tensors that hold class labels.
+CLASS_TENSORS = (_NUMBERS, _TEXT, _OFFSETS)
 
 
 def encode_classes(classes):
@@ -32,7 +36,7 @@ def encode_classes(classes):
 def decode_classes(tensors):
     """The class labels (K,) that `encode_classes` wrote into `tensors`; other tensors are not looked at.
 
-    Returns: (K,) array in the dtype that was written; names come back as a str array.
+    Returns: (K,) array in the dtype that was written; names come back as `as_names` puts them.
     Raises: ValueError if the tensors are missing or do not belong together.
     """
     if _NUMBERS in tensors:
@@ -89,11 +93,4 @@ def _decode_text(data, offsets):
         names = [text[begin:end].decode() for begin, end in pairwise(edges)]
     except UnicodeDecodeError as failure:
         raise ValueError(f"tensor {_TEXT}: {failure.reason}, expected names in UTF-8; save the model again.") from None
-    try:
-        return np.array(names, dtype=str)
-    except MemoryError:
-        longest = max(map(len, names))
-        raise ValueError(
-            f"tensor {_TEXT}: {len(names):,} names of up to {longest:,} characters do not fit in memory, "
-            "expected names of similar length."
-        ) from None
+    return as_names(names)

@@ -1,5 +1,6 @@
-"""A head as one .safetensors file: tensors, and a JSON header kept as one metadata string."""
+"""A head as one .safetensors file: tensors, a JSON header kept as one metadata string, and a digest of it all."""
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -12,8 +13,9 @@ import lastlayer
 from lastlayer.storage.json_text import from_json, to_json
 from lastlayer.storage.replacement import replacement, unwritable
 
-SCHEMA = 1
-_KEY = "lastlayer"
+# Schema 1 had no digest.
+SCHEMA = 2
+_KEY, _DIGEST = "lastlayer", "digest"
 _KINDS = "biuf"
 _REMEDY = "expected a model saved by lastlayer; save it again with model.save or lastlayer fit -o"
 _FOREIGN = (
@@ -56,37 +58,67 @@ def write_head(path, tensors, header):
     text = to_json({**header, "schema": SCHEMA, "library_version": lastlayer.__version__})
     with replacement(path) as beside:
         try:
-            save_file(plain, beside, metadata={_KEY: text})
+            save_file(plain, beside, metadata={_KEY: text, _DIGEST: _digest(plain, text)})
         except SafetensorError as failure:
             # The parser's library wraps what the disk said.
             raise unwritable(path, str(failure).rpartition("I/O error: ")[2]) from failure
 
 
-def read_head(path):
+def read_head(path, known):
     """The tensors and the header that `write_head` put into `path`. Nothing is unpickled or executed.
 
-    Sizes are checked against the file before memory is taken for them.
+    Sizes are checked against the file before memory is taken for them, and no tensor is read but the known ones. What
+    was read is checked against the digest that was written with it.
 
     Args:
       path: a .safetensors file written by lastlayer.
+      known: the names that a tensor may have; a file with another one is refused.
     Returns: (tensors, header): dict of name to array, and the dict given to `write_head` with "schema" and
       "library_version".
-    Raises: UnreadableHead (a ValueError) if it is missing, cut short, from another program, hostile or of a newer
-      schema.
+    Raises: UnreadableHead (a ValueError) if it is missing, cut short, changed, from another program, hostile or of a
+      newer schema.
     """
-    path = Path(path)
-    _require_safetensors(path)
+    path = _existing(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            header = _header(path, file.metadata())
-            tensors = {name: _tensor(path, file, name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            metadata = file.metadata()
+            header = _header(path, metadata)
+            names = list(file.keys())
+            foreign = sorted(set(names) - set(known))
+            if foreign:
+                raise _unreadable(path, f"tensor {foreign[0]} is none that a head has")
+            tensors = {name: _tensor(path, file, name) for name in names}
     except (SafetensorError, OSError) as failure:
         raise _unreadable(path, f"cut short or damaged ({failure})") from failure
+    if header["schema"] > 1 and metadata.get(_DIGEST) != _digest(tensors, metadata[_KEY]):
+        raise _unreadable(path, "damaged (it differs from the digest that was written with it)")
     return tensors, header
 
 
-def _require_safetensors(path):
-    """Raise UnreadableHead with the plainest reason, before the parser speaks of offsets."""
+def read_header(path):
+    """The header that `write_head` put into `path`, not checked against the digest. Raises: as `read_head`."""
+    path = _existing(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _header(path, file.metadata())
+    except (SafetensorError, OSError) as failure:
+        raise _unreadable(path, f"cut short or damaged ({failure})") from failure
+
+
+def _digest(tensors, text):
+    """SHA-256 of the header's text and of every tensor's name, dtype, shape and bytes, in hexadecimal."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(repr((name, tensor.dtype.str, tensor.shape)).encode())
+        digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _existing(path):
+    """`path` as a Path; raises UnreadableHead with the plainest reason, before the parser speaks of offsets."""
+    if "\0" in os.fspath(path):
+        raise _unreadable(repr(os.fspath(path)), "no name of a file, which has no NUL")
+    path = Path(path)
     try:
         mode, size = path.stat().st_mode, path.stat().st_size
         if not stat.S_ISREG(mode):
@@ -108,6 +140,7 @@ def _require_safetensors(path):
     if size < 9 or declared > size:
         claim = f", and its header claims {declared:,}" if size >= 8 else ""
         raise _unreadable(path, f"cut short or damaged: it has {size:,} bytes{claim}")
+    return path
 
 
 def _header(path, metadata):
@@ -135,6 +168,8 @@ def _tensor(path, file, name):
     except (TypeError, AttributeError) as failure:
         # NumPy has no bfloat16 and no 8-bit floats.
         raise _unreadable(path, f"tensor {name} has a dtype that NumPy has not") from failure
+    except ValueError as failure:
+        raise _unreadable(path, f"tensor {name} is no array ({failure})") from failure
     if tensor.dtype.kind not in _KINDS:
         raise _unreadable(path, f"tensor {name} has dtype {tensor.dtype}")
     if tensor.dtype == bool and tensor.size and tensor.view(np.uint8).max() > 1:

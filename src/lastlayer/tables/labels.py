@@ -27,7 +27,7 @@ def label_column(table, name=None):
 
 
 def label_array(series, place):
-    """Labels (n,) as str, integers, booleans or floats.
+    """Labels (n,) as integers, booleans or floats, or as str in an array of objects.
 
     Args:
       series: the column.
@@ -54,10 +54,10 @@ def label_array(series, place):
                 "boolean; a quantity is not a class."
             )
     if series.dtype == pl.String:
-        # Each name is turned into a NumPy str once, not once for each row.
+        # One str for each name, not one for each row, and no room of the longest for each.
         names = series.unique().sort()
         codes = names.search_sorted(series)
-        return np.array(names.to_list(), dtype=str)[codes.to_numpy()]
+        return np.array(names.to_list(), dtype=object)[codes.to_numpy()]
     return series.to_numpy()
 
 
@@ -66,7 +66,7 @@ def cast_labels(series, classes):
 
     A csv file does not know whether 7 is a name; a model fitted on names takes it as one, and the other way round.
     """
-    if classes.dtype.kind == "U" and (series.dtype.is_integer() or series.dtype == pl.Boolean):
+    if classes.dtype.kind in "UO" and (series.dtype.is_integer() or series.dtype == pl.Boolean):
         return series.cast(pl.String)
     if classes.dtype.kind in "iu" and series.dtype == pl.String:
         numbers = series.cast(pl.Int64, strict=False)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from lastlayer.functions._along_axis import checked_beta as in_range
+from lastlayer._arrays import checked_beta as in_range
 from lastlayer.functions._along_axis import fill_reduced, fits_float32
 from lastlayer.functions.logsumexp import KERNELS
 from lastlayer.torch._memory import entries_of, numbers_of

@@ -2,7 +2,7 @@
 
 import torch
 
-from lastlayer.functions._along_axis import checked_beta as in_range
+from lastlayer._arrays import checked_beta as in_range
 from lastlayer.functions._along_axis import fill, fits_float32
 from lastlayer.functions.backward import log_softmax_backward, softmax_backward
 from lastlayer.functions.log_softmax import KERNELS as LOG_SOFTMAX
