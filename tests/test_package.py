@@ -46,6 +46,14 @@ def test_public_names_are_sorted_there_and_documented():
         assert getattr(lastlayer, name).__doc__, name
 
 
+def test_type_checkers_see_the_same_names_from_the_same_homes():
+    folder = Path(lastlayer.__file__).parent
+    stub = (folder / "__init__.pyi").read_text()
+    seen = re.findall(r"^from lastlayer\.(\w+) import (\w+) as \2$", stub, re.MULTILINE)
+    assert {name: home for home, name in seen} == lastlayer._HOME
+    assert (folder / "py.typed").is_file()
+
+
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="module 'lastlayer' has no attribute 'softmacks'"):
         _ = lastlayer.softmacks

@@ -1,6 +1,7 @@
 """The classification output layer: from features or logits to calibrated probabilities and a decision.
 
-Every public name is imported on first use (PEP 562), so that `import lastlayer` costs next to nothing.
+Every public name is imported on first use (PEP 562), so that `import lastlayer` costs next to nothing. Type checkers
+read __init__.pyi instead.
 """
 
 import importlib
@@ -33,7 +34,7 @@ _HOME = {
     "softmax": "functions",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 __version__ = "0.1.0"
 
 

@@ -1,8 +1,20 @@
 """What every public function does first: shapes, dtypes and labels, and the wording of what is wrong with them."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+# The dtypes that a result shares with its logits.
+Float = TypeVar("Float", bound=np.float16 | np.float32 | np.float64)
+Float_co = TypeVar("Float_co", bound=np.float16 | np.float32 | np.float64, covariant=True)
+Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
+Integer: TypeAlias = int | np.integer[Any]
+# One number an example: an array, or a NumPy scalar where there is one example. With Any in the union, which typeshed
+# does too where a check of every result would be a nuisance, an array needs no such check before it is indexed.
+ArrayOrScalar: TypeAlias = NDArray[Float] | Any
 
 # What lastlayer.torch has under the same name.
 _TWINS = frozenset(
@@ -27,7 +39,7 @@ _SMALLEST_BETA, _LARGEST_BETA = 1e-300, 1e300
 _MOST_PADDING, _LONG_NAME = 1 << 20, 256
 
 
-def as_float_array(values, name):
+def as_float_array(values: ArrayLike, name: str) -> NDArray[np.float32 | np.float64]:
     """`values` as a float32 or float64 array: float16 becomes float32, integers and booleans float64.
 
     Args:
@@ -51,7 +63,7 @@ def as_float_array(values, name):
     raise TypeError(f"{name}: dtype is {array.dtype}, expected real numbers; convert with .astype(numpy.float64).")
 
 
-def refuse_foreign(values, name):
+def refuse_foreign(values: object, name: str) -> None:
     """Raise TypeError for a torch tensor or a sparse matrix, and say what to pass instead."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(values, torch.Tensor):
@@ -64,7 +76,7 @@ def refuse_foreign(values, name):
         raise TypeError(f"{name}: received a sparse matrix, expected a dense array; pass {name}.toarray().")
 
 
-def _called_name():
+def _called_name() -> str:
     """The name of the library's function that was called from outside; only an error asks for it."""
     frame, found = sys._getframe(1), ""
     while frame is not None and frame.f_globals.get("__name__", "").startswith("lastlayer."):
@@ -72,24 +84,32 @@ def _called_name():
     return found
 
 
-def result_dtype(values):
+def result_dtype(values: ArrayLike) -> np.dtype[Any]:
     """The dtype a result takes: that of float16, float32 and float64 input, float64 for everything else."""
     dtype = np.asarray(values).dtype.newbyteorder("=")
     return dtype if dtype in (np.float16, np.float32, np.float64) else np.dtype(np.float64)
 
 
-def rounded(array, dtype):
+def rounded(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """`array` in `dtype`; what is too large for it is infinite, without a warning."""
     with np.errstate(over="ignore"):
         return array.astype(dtype, copy=False)
 
 
-def named_row(index):
+def named_row(index: Sequence[Integer]) -> str:
     """An index as the subject of an error: "row 3 ", "row (1, 2) ", or nothing where there is only one."""
     return f"row {index[0] if len(index) == 1 else tuple(map(int, index))} " if index else ""
 
 
-def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", scores="logits"):
+def as_labels(
+    labels: ArrayLike,
+    num_classes: int,
+    shape: Sequence[int],
+    *,
+    ignore_index: Integer | None = None,
+    name: str = "labels",
+    scores: str = "logits",
+) -> NDArray[np.int64]:
     """`labels` as a contiguous int64 array of `shape`, every entry in 0..num_classes-1 or equal to `ignore_index`.
 
     `name` and `scores` are what the caller calls the labels and the rows that they belong to.
@@ -121,7 +141,7 @@ def as_labels(labels, num_classes, shape, *, ignore_index=None, name="labels", s
     return labels
 
 
-def as_names(names):
+def as_names(names: list[str]) -> NDArray[Any]:
     """A list of str as an array: of str, or of objects where that would take much more memory or lose characters.
 
     An array of str, and each one that is picked from it, gives every name the room of the longest, and drops NUL
@@ -132,7 +152,7 @@ def as_names(names):
     return np.array(names, dtype=object if wasteful or any(name.endswith("\0") for name in names) else str)
 
 
-def as_sample_weight(sample_weight, num_rows):
+def as_sample_weight(sample_weight: ArrayLike | None, num_rows: int) -> NDArray[np.float64] | None:
     """`sample_weight` as an (N,) float64 array; None stays None.
 
     Raises: ValueError unless finite, non-negative, of length N and not all zero.
@@ -151,7 +171,7 @@ def as_sample_weight(sample_weight, num_rows):
     return weight
 
 
-def positive_number(value, name):
+def positive_number(value: object, name: str) -> float:
     """`value` as a float. Raises ValueError unless it is a finite number > 0, TypeError if it is no number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: received {value!r}, expected a number greater than 0.")
@@ -164,7 +184,7 @@ def positive_number(value, name):
     return number
 
 
-def checked_beta(beta):
+def checked_beta(beta: object) -> float:
     """`beta` as a float. Raises ValueError outside what float64 can compute with, TypeError if it is no number."""
     number = positive_number(beta, "beta")
     if not _SMALLEST_BETA <= number <= _LARGEST_BETA:

@@ -1,6 +1,10 @@
 """Rows of any array as dense blocks that compiled code may walk."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from lastlayer._arrays import as_float_array
 
@@ -8,7 +12,9 @@ from lastlayer._arrays import as_float_array
 _COPIED = 1 << 17
 
 
-def dense_blocks(rows, start, stop, name, dtype=None):
+def dense_blocks(
+    rows: NDArray[Any], start: int, stop: int, name: str, dtype: DTypeLike | None = None
+) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield (part, block) that cover rows[start:stop]: one block as it stands in memory, or copies of a cache's size.
 
     Args:
@@ -29,12 +35,12 @@ def dense_blocks(rows, start, stop, name, dtype=None):
         yield part, np.require(as_float_array(rows[part], name), dtype, ["C", "A", "W"])
 
 
-def dense(array):
+def dense(array: NDArray[Any]) -> bool:
     """Whether kernels may walk the memory of `array` as it stands."""
     return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
 
 
-def without_read_only_flag(array):
+def without_read_only_flag(array: NDArray[Any]) -> NDArray[Any]:
     """The same memory, not marked read-only: Numba would compile every kernel a second time for that mark.
 
     Only for what a kernel reads.
@@ -45,6 +51,6 @@ def without_read_only_flag(array):
 
 
 class _Memory:
-    def __init__(self, array):
+    def __init__(self, array: NDArray[Any]):
         self._owner = array
         self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}

@@ -39,6 +39,7 @@ def test_is_the_limit_of_softmax(logits, data):
 
 def test_trap_18_edges_of_shape():
     assert ll.hardmax(3.0) == 1.0
+    assert isinstance(ll.hardmax(3.0), np.ndarray)  # as softmax gives, whatever the shape
     assert np.isnan(ll.hardmax(np.nan))
     assert ll.hardmax(np.zeros((0, 3))).shape == (0, 3)
     with pytest.raises(ValueError, match="expected at least one class"):

@@ -2,10 +2,13 @@
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import as_float_array, as_labels, as_sample_weight
+from lastlayer._arrays import Integer, as_float_array, as_labels, as_sample_weight
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.temperature import temperature_rows
@@ -25,7 +28,7 @@ class TemperatureWarning(UserWarning):
     """No inverse temperature is the best one; the message says why, and what was returned instead."""
 
 
-def fit_temperature(logits, labels, *, sample_weight=None):
+def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """The inverse temperature beta > 0 for which softmax(beta * logits) has the least mean -ln p(label).
 
     Fit it on rows that the model was not trained on. The loss is convex in beta; its derivatives are exact, in
@@ -87,7 +90,7 @@ def fit_temperature(logits, labels, *, sample_weight=None):
     return beta
 
 
-def _towards_the_optimum(rows, beta):
+def _towards_the_optimum(rows: "_Rows", beta: float) -> tuple[bool, float]:
     """(is beta at or above the optimum, logarithm of the factor to it by Newton's step).
 
     The slope is shortfall - pull(beta), pull = -E_p[d] falling towards 0. A step in ln(beta) on ln(pull / shortfall)
@@ -99,7 +102,7 @@ def _towards_the_optimum(rows, beta):
     return rows.slope >= 0, math.log(pull / rows.shortfall) * pull / (beta * rows.curvature)
 
 
-def _towards_the_remainder(rows, beta):
+def _towards_the_remainder(rows: "_Rows", beta: float) -> tuple[bool, float]:
     """The same for the beta at which the loss is 1 / (N + 1), where every label is its row's largest logit."""
     remainder = 1 / (rows.count + 1)
     if rows.loss <= 0 or rows.slope >= 0:  # softmax has saturated
@@ -107,7 +110,7 @@ def _towards_the_remainder(rows, beta):
     return rows.loss <= remainder, math.log(remainder / rows.loss) * rows.loss / (beta * rows.slope)
 
 
-def _search(rows, beta, look):
+def _search(rows: "_Rows", beta: float, look: Callable[["_Rows", float], tuple[bool, float]]) -> float:
     """The beta that `look` points to: Newton's steps in ln(beta), inside a bracket that only shrinks."""
     below, above = 0.0, math.inf
     farthest = math.log(_FARTHEST)
@@ -135,7 +138,7 @@ class _Rows:
     mean of how far the label's logit lies below the largest, `count` the number of rows whose weight is not 0.
     """
 
-    def __init__(self, logits, labels, sample_weight):
+    def __init__(self, logits: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None):
         # An array is converted block by block; anything else must become an array first.
         self._logits = logits if isinstance(logits, np.ndarray) else as_float_array(logits, "logits")
         if self._logits.ndim != 2:
@@ -156,7 +159,7 @@ class _Rows:
         self.count = len(self._kept)
         self.loss = self.slope = self.curvature = self.shortfall = math.nan
 
-    def sweep(self, beta):
+    def sweep(self, beta: float) -> None:
         """Work out the means at `beta` >= 0, in one pass over the logits."""
         run_blocks(
             lambda start, stop: self._sweep_range(beta, start, stop),
@@ -167,19 +170,19 @@ class _Rows:
             float(np.average(values[self._kept], weights=self._weight)) for values in self._of_rows
         )
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError, naming the first row, unless every row had a finite loss and derivatives."""
         fine = np.isfinite(sum(self._of_rows))[self._kept]
         if not fine.all():
             row = int(self._kept[fine.argmin()])
             raise ValueError(_what_is_wrong(row, self._logits[row], self._labels[row]))
 
-    def _sweep_range(self, beta, start, stop):
+    def _sweep_range(self, beta: float, start: int, stop: int) -> None:
         for part, block in dense_blocks(self._logits, start, stop, "logits"):
             temperature_rows(block, self._labels[part], beta, *(values[part] for values in self._of_rows))
 
 
-def _what_is_wrong(row, logits, label):
+def _what_is_wrong(row: int, logits: NDArray[Any], label: Integer) -> str:
     bad = np.isnan(logits) | (logits == np.inf)
     if bad.any():
         k = int(bad.argmax())
@@ -191,5 +194,5 @@ def _what_is_wrong(row, logits, label):
     return f"logits: row {row} spans more than float64 can square, expected less than 1e154; divide logits by a number."
 
 
-def _warn(reason):
+def _warn(reason: str) -> None:
     warnings.warn(f"fit_temperature: {reason}", TemperatureWarning, stacklevel=3)

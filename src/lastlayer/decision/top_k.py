@@ -1,10 +1,11 @@
 """The most probable classes of each row, without an array of all probabilities."""
 
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import as_float_array, checked_beta, result_dtype
+from lastlayer._arrays import Float, Float_co, Integer, Number, as_float_array, checked_beta, result_dtype
 from lastlayer._blocks import dense_blocks
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
@@ -14,14 +15,18 @@ from lastlayer.kernels.top_k import top_k_rows
 _DISPATCH = 1 << 17
 
 
-class TopK(NamedTuple):
+class TopK(NamedTuple, Generic[Float_co]):
     """What `top_k` returns: `indices` (..., k) int64 and `probabilities` (..., k), most probable class first."""
 
-    indices: np.ndarray
-    probabilities: np.ndarray
+    indices: NDArray[np.int64]
+    probabilities: NDArray[Float_co]
 
 
-def top_k(logits, k, *, beta=1.0):
+@overload
+def top_k(logits: NDArray[Float], k: Integer, *, beta: Number = 1.0) -> TopK[Float]: ...
+@overload
+def top_k(logits: ArrayLike, k: Integer, *, beta: Number = 1.0) -> TopK[np.floating[Any]]: ...
+def top_k(logits: ArrayLike, k: Integer, *, beta: Number = 1.0) -> TopK[np.floating[Any]]:
     """The `k` most probable classes of each row and their probabilities under softmax(beta * logits).
 
     The probabilities are exact, normalised over all K classes, as accurate as those of `softmax`. Memory beyond the
@@ -67,7 +72,7 @@ def top_k(logits, k, *, beta=1.0):
     return TopK(indices.reshape(shape), probabilities.reshape(shape).astype(result_dtype(logits), copy=False))
 
 
-def _working_dtype(logits, beta):
+def _working_dtype(logits: NDArray[Any], beta: float) -> np.dtype[Any]:
     """float32 where that holds both the logits and the products of beta, else float64."""
     single = as_float_array(logits[:0], "logits").dtype == np.float32 and 1e-30 <= beta <= 1e30
     return np.dtype(np.float32 if single else np.float64)

@@ -6,11 +6,13 @@ where the result is smaller than the array.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lastlayer._arrays import as_float_array, checked_beta, result_dtype
+from lastlayer._arrays import ArrayOrScalar, Integer, as_float_array, checked_beta, result_dtype
 from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
 from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
@@ -34,12 +36,14 @@ _SMALLEST_BETA_32, _LARGEST_BETA_32 = 1e-30, 1e30
 class Kernels(NamedTuple):
     """One function in its three forms; see kernels.rows, kernels.short_rows and kernels.columns."""
 
-    rows: object
-    short_rows: object
-    columns: object
+    rows: Callable[..., None]
+    short_rows: Callable[..., None]
+    columns: Callable[..., None]
 
 
-def transform(kernels, logits, axis, beta, out):
+def transform(
+    kernels: Kernels, logits: ArrayLike, axis: Integer, beta: object, out: NDArray[Any] | None
+) -> NDArray[Any]:
     """Apply a function that keeps the shape.
 
     Returns: an array in the shape of `logits` and its result dtype, `out` if that is given.
@@ -68,7 +72,9 @@ def transform(kernels, logits, axis, beta, out):
     return out
 
 
-def reduce(kernels, logits, axis, beta, keepdims=False):
+def reduce(
+    kernels: Kernels, logits: ArrayLike, axis: Integer, beta: object, keepdims: bool = False
+) -> ArrayOrScalar[Any]:
     """Apply a function that takes the axis away, or leaves it at length 1 with `keepdims`.
 
     Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left.
@@ -83,7 +89,7 @@ def reduce(kernels, logits, axis, beta, keepdims=False):
     return sums.astype(result_dtype(logits), copy=False)[()]
 
 
-def class_axis(array, axis, name="logits"):
+def class_axis(array: NDArray[Any], axis: Integer, name: str = "logits") -> int:
     """The axis as a number from 0; a scalar counts as one class.
 
     Raises: TypeError unless it is an integer; ValueError where there is no such axis, or no classes on it.
@@ -102,38 +108,38 @@ def class_axis(array, axis, name="logits"):
 class Scratch(NamedTuple):
     """Memory for the kernels that work across examples: see kernels.short_rows."""
 
-    turned: np.ndarray
-    tile: np.ndarray
-    state: np.ndarray
-    staging: np.ndarray
+    turned: NDArray[Any]
+    tile: NDArray[Any]
+    state: NDArray[Any]
+    staging: NDArray[Any]
 
 
-def lanes_of(num_classes):
+def lanes_of(num_classes: int) -> int:
     """How many examples are computed side by side."""
     whole_vectors = _TILE // num_classes // _LEAST_LANES * _LEAST_LANES
     return max(_LEAST_LANES, min(_MOST_LANES, whole_vectors))
 
 
-def scratch(num_classes, dtype):
+def scratch(num_classes: int, dtype: DTypeLike) -> Scratch:
     """Scratch memory for arrays of `dtype`, one of those in kernels.storage."""
     lanes, computed = lanes_of(num_classes), computed_dtype(dtype)
     tiles, state = np.empty((2, 1, num_classes, lanes), computed), np.empty((STATES, lanes), computed)
     return Scratch(tiles[0], tiles[1], state, staging(num_classes, dtype))
 
 
-def staging(num_classes, dtype):
+def staging(num_classes: int, dtype: DTypeLike) -> NDArray[Any]:
     """(lanes, K) for the numbers of bits while short rows are turned, of no lanes for other dtypes."""
     computed = computed_dtype(dtype)
     return np.empty((lanes_of(num_classes) if computed != dtype else 0, num_classes), computed)
 
 
-def row_scratch(num_classes, dtype):
+def row_scratch(num_classes: int, dtype: DTypeLike) -> NDArray[Any] | None:
     """(K,) for the numbers of a row of bits, None for other dtypes."""
     computed = computed_dtype(dtype)
     return np.empty(num_classes, computed) if computed != dtype else None
 
 
-def spread(shape, rows, columns):
+def spread(shape: Sequence[int], rows: Callable[[int, int], None], columns: Callable[[int, int], None]) -> None:
     """Cover (outer, K, inner) on every core: rows(first, last) of `outer` where inner is 1, else columns(first, last).
 
     The items of `columns` are counted as in kernels.columns, by lanes_of(K) lanes.
@@ -146,18 +152,18 @@ def spread(shape, rows, columns):
         run_blocks(work, items, items_per_block=grain, blocks_per_thread=BLOCKS_PER_THREAD)
 
 
-def fits_float32(beta):
+def fits_float32(beta: float) -> bool:
     """Whether float32 holds the products of this beta."""
     return _SMALLEST_BETA_32 <= beta <= _LARGEST_BETA_32
 
 
-def _in_working_dtype(array, beta):
+def _in_working_dtype(array: NDArray[Any], beta: float) -> NDArray[Any]:
     if array.dtype == np.float32 and not fits_float32(beta):
         return array.astype(np.float64)
     return array
 
 
-def check_out(out, shape, dtype):
+def check_out(out: object, shape: Sequence[int], dtype: DTypeLike) -> None:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: received {type(out).__name__}, expected a NumPy array of shape {shape}.")
     if out.shape != shape or out.dtype != dtype:
@@ -166,11 +172,11 @@ def check_out(out, shape, dtype):
         raise ValueError("out: is read-only, expected an array that can be written to.")
 
 
-def _same_memory(a, b):
+def _same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.dtype == b.dtype
 
 
-def _fill(kernels, array, axis, beta, result):
+def _fill(kernels: Kernels, array: NDArray[Any], axis: int, beta: float, result: NDArray[Any]) -> None:
     """Write the function of `array` to `result`, in place where their layouts differ."""
     if not array.size:
         return
@@ -187,13 +193,13 @@ def _fill(kernels, array, axis, beta, result):
         result[...] = copy
 
 
-def three_axes(array, axis):
+def three_axes(array: NDArray[Any], axis: int) -> NDArray[Any]:
     """A dense array as (outer, K, inner)."""
     shape = array.shape or (1,)
     return array.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
 
 
-def fill(kernels, source, beta, target):
+def fill(kernels: Kernels, source: NDArray[Any], beta: float, target: NDArray[Any]) -> None:
     """Write a function of `source` to `target`: both (outer, K, inner), dense, of one dtype; they may be the same."""
     num_classes, dtype = source.shape[1], source.dtype
     scale = scale_of(beta, computed_dtype(dtype))
@@ -212,7 +218,7 @@ def fill(kernels, source, beta, target):
     spread(source.shape, rows, columns)
 
 
-def _reduced(kernels, array, axis, beta):
+def _reduced(kernels: Kernels, array: NDArray[Any], axis: int, beta: float) -> NDArray[np.float64]:
     """The float64 result of a reduction, the axis taken away."""
     shape = array.shape[:axis] + array.shape[axis + 1 :]
     if not math.prod(shape):
@@ -228,7 +234,7 @@ def _reduced(kernels, array, axis, beta):
     return sums.reshape(shape)
 
 
-def fill_reduced(kernels, source, beta, sums):
+def fill_reduced(kernels: Kernels, source: NDArray[Any], beta: float, sums: NDArray[np.float64]) -> None:
     """Write a function of `source` (outer, K, inner), dense unless inner is 1, to the float64 `sums` (outer, inner)."""
     num_classes, dtype = source.shape[1], source.dtype
     scale = scale_of(beta, computed_dtype(dtype))

@@ -1,16 +1,19 @@
 """Functions entry by entry, spread over the cores."""
 
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 
 
-def in_periods(kernel, period, *arrays):
+def in_periods(kernel: Callable[..., None], period: int, first: NDArray[Any], *others: NDArray[Any] | None) -> None:
     """Call `kernel` on flat blocks of C-contiguous arrays of one size, or None, that start at multiples of `period`."""
-    flat = [None if array is None else array.reshape(-1) for array in arrays]
+    flat = [None if array is None else array.reshape(-1) for array in (first, *others)]
 
-    def work(first, last):
-        kernel(*(None if array is None else array[first * period : last * period] for array in flat))
+    def work(start, stop):
+        kernel(*(None if array is None else array[start * period : stop * period] for array in flat))
 
-    run_blocks(
-        work, -(-arrays[0].size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD
-    )
+    run_blocks(work, -(-first.size // period), items_per_block=-(-GRAIN // period), blocks_per_thread=BLOCKS_PER_THREAD)

@@ -1,12 +1,19 @@
 """hardmax: the limit of softmax as beta grows."""
 
-import numpy as np
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, result_dtype
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import Float, Integer, as_float_array, result_dtype
 from lastlayer.functions._along_axis import class_axis
 
 
-def hardmax(logits, *, axis=-1):
+@overload
+def hardmax(logits: NDArray[Float], *, axis: Integer = -1) -> NDArray[Float]: ...
+@overload
+def hardmax(logits: ArrayLike, *, axis: Integer = -1) -> NDArray[np.floating[Any]]: ...
+def hardmax(logits: ArrayLike, *, axis: Integer = -1) -> NDArray[np.floating[Any]]:
     """One-hot argmax of `logits` along `axis`: 1 at the largest score, 0 elsewhere; the first of equals wins.
 
     Args:
@@ -26,7 +33,7 @@ def hardmax(logits, *, axis=-1):
     array = as_float_array(logits, "logits")
     axis = class_axis(array, axis)
     if not array.ndim:
-        return np.where(np.isfinite(array), 1.0, np.nan).astype(result_dtype(logits))[()]
+        return np.where(np.isfinite(array), 1.0, np.nan).astype(result_dtype(logits))
     result = np.zeros(array.shape, result_dtype(logits))
     if not array.size:
         return result

@@ -1,5 +1,11 @@
 """log_softmax: scores to log-probabilities."""
 
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import Float, Integer, Number
 from lastlayer.functions._along_axis import Kernels, transform
 from lastlayer.kernels.columns import log_softmax_columns
 from lastlayer.kernels.rows import log_softmax_rows
@@ -8,7 +14,17 @@ from lastlayer.kernels.short_rows import log_softmax_short_rows
 KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
 
 
-def log_softmax(logits, *, axis=-1, beta=1.0, out=None):
+@overload
+def log_softmax(
+    logits: NDArray[Float], *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[Float] | None = None
+) -> NDArray[Float]: ...
+@overload
+def log_softmax(
+    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.floating[Any]]: ...
+def log_softmax(
+    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.floating[Any]]:
     """Log-probabilities beta z - log sum exp(beta z) of `logits` along `axis`, in nats.
 
     A winner's log-probability l near 0 keeps its relative accuracy: it is -log1p of the sum of the others, never the

@@ -1,5 +1,11 @@
 """logsumexp and smooth_max: the logarithm of a sum of exponentials, and the maximum it smooths."""
 
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float, Integer, Number
 from lastlayer.functions._along_axis import Kernels, reduce
 from lastlayer.kernels.columns import logsumexp_columns
 from lastlayer.kernels.rows import logsumexp_rows
@@ -8,7 +14,11 @@ from lastlayer.kernels.short_rows import logsumexp_short_rows
 KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
 
 
-def logsumexp(logits, *, axis=-1, keepdims=False):
+@overload
+def logsumexp(logits: NDArray[Float], *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[Float]: ...
+@overload
+def logsumexp(logits: ArrayLike, *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]: ...
+def logsumexp(logits: ArrayLike, *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]:
     """Logarithm of the sum of exponentials of `logits` along `axis`, in nats; it never overflows.
 
     Args:
@@ -30,7 +40,11 @@ def logsumexp(logits, *, axis=-1, keepdims=False):
     return reduce(KERNELS, logits, axis, 1.0, keepdims)
 
 
-def smooth_max(logits, *, axis=-1, beta=1.0):
+@overload
+def smooth_max(logits: NDArray[Float], *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[Float]: ...
+@overload
+def smooth_max(logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]: ...
+def smooth_max(logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]:
     """Smooth maximum of `logits` along `axis`, in the logits' own unit.
 
     max(z) <= smooth_max(z) <= max(z) + log(K) / beta, so it sharpens to the maximum as beta grows.

@@ -1,14 +1,22 @@
 """sigmoid and log_sigmoid: one score to the probability of yes, and its logarithm."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, result_dtype
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, result_dtype
 from lastlayer._blocks import without_read_only_flag
 from lastlayer.functions._entries import in_periods
 from lastlayer.kernels.sigmoid import log_sigmoid_entries, sigmoid_entries
 
 
-def sigmoid(logits):
+@overload
+def sigmoid(logits: NDArray[Float]) -> ArrayOrScalar[Float]: ...
+@overload
+def sigmoid(logits: ArrayLike) -> ArrayOrScalar[np.floating[Any]]: ...
+def sigmoid(logits: ArrayLike) -> ArrayOrScalar[np.floating[Any]]:
     """Probabilities 1 / (1 + exp(-z)) of `logits`, entry by entry: softmax of [z, 0].
 
     Accurate to a few units in the last place at both ends: near 0 relative to the probability itself.
@@ -28,7 +36,11 @@ def sigmoid(logits):
     return _each_entry(sigmoid_entries, logits)
 
 
-def log_sigmoid(logits):
+@overload
+def log_sigmoid(logits: NDArray[Float]) -> ArrayOrScalar[Float]: ...
+@overload
+def log_sigmoid(logits: ArrayLike) -> ArrayOrScalar[np.floating[Any]]: ...
+def log_sigmoid(logits: ArrayLike) -> ArrayOrScalar[np.floating[Any]]:
     """Log-probabilities -log(1 + exp(-z)) of `logits`, entry by entry, in nats.
 
     Args:
@@ -46,7 +58,7 @@ def log_sigmoid(logits):
     return _each_entry(log_sigmoid_entries, logits)
 
 
-def _each_entry(kernel, logits):
+def _each_entry(kernel: Callable[..., None], logits: ArrayLike) -> ArrayOrScalar[Any]:
     array = as_float_array(logits, "logits")
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     source = np.require(array, requirements=[order, "A"])

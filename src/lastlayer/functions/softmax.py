@@ -1,5 +1,11 @@
 """softmax: scores to probabilities."""
 
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import Float, Integer, Number
 from lastlayer.functions._along_axis import Kernels, transform
 from lastlayer.kernels.columns import softmax_columns
 from lastlayer.kernels.rows import softmax_rows
@@ -8,7 +14,17 @@ from lastlayer.kernels.short_rows import softmax_short_rows
 KERNELS = Kernels(softmax_rows, softmax_short_rows, softmax_columns)
 
 
-def softmax(logits, *, axis=-1, beta=1.0, out=None):
+@overload
+def softmax(
+    logits: NDArray[Float], *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[Float] | None = None
+) -> NDArray[Float]: ...
+@overload
+def softmax(
+    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.floating[Any]]: ...
+def softmax(
+    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.floating[Any]]:
     """Probabilities exp(beta z) / sum exp(beta z) of `logits` along `axis`.
 
     The maximum is subtracted first and the difference then scaled, so that nothing overflows at any beta. Sums are

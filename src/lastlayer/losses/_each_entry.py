@@ -1,6 +1,10 @@
 """What losses of one score an example share: checked targets, and entries spread over the cores."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lastlayer._arrays import as_float_array, result_dtype, rounded
 from lastlayer._blocks import without_read_only_flag
@@ -8,7 +12,9 @@ from lastlayer.functions._entries import in_periods
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
-def each_entry(kernel, logits, targets, *, with_gradient, period=1):
+def each_entry(
+    kernel: Callable[..., None], logits: ArrayLike, targets: ArrayLike, *, with_gradient: bool, period: int = 1
+) -> Any:
     """Losses, and with the gradient LossesAndGradient, of `kernel` on flat blocks that start at multiples of `period`.
 
     Args:

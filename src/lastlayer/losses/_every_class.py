@@ -4,9 +4,12 @@
 losses, weights and scales float64 (outer, inner); `gradient` is None where it is not wanted.
 """
 
-import numpy as np
+from typing import Any
 
-from lastlayer.functions._along_axis import SHORT, row_scratch, scratch, spread
+import numpy as np
+from numpy.typing import NDArray
+
+from lastlayer.functions._along_axis import SHORT, Scratch, row_scratch, scratch, spread
 from lastlayer.kernels.smoothed_cross_entropy import (
     smoothed_cross_entropy_columns,
     smoothed_cross_entropy_rows,
@@ -19,7 +22,15 @@ from lastlayer.kernels.soft_cross_entropy import (
 )
 
 
-def write_smoothed(logits, labels, label_weight, class_weight, row_scale, losses, gradient):
+def write_smoothed(
+    logits: NDArray[Any],
+    labels: NDArray[np.int64],
+    label_weight: NDArray[np.float64],
+    class_weight: NDArray[np.float64],
+    row_scale: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    gradient: NDArray[Any] | None,
+) -> None:
     """Write label_weight (-log p[label]) + sum_k class_weight[k] (-log p_k), and its gradient.
 
     Labels are int64 (outer, inner), outside 0..K-1 where ignored; class_weight is (K,) float64.
@@ -38,7 +49,15 @@ def write_smoothed(logits, labels, label_weight, class_weight, row_scale, losses
     spread(logits.shape, rows, columns)
 
 
-def smoothed_rows(logits, labels, label_weight, class_weight, row_scale, losses, gradient):
+def smoothed_rows(
+    logits: NDArray[Any],
+    labels: NDArray[np.int64],
+    label_weight: NDArray[np.float64],
+    class_weight: NDArray[np.float64],
+    row_scale: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    gradient: NDArray[Any] | None,
+) -> None:
     """write_smoothed of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
     arguments = logits, labels, label_weight, class_weight, row_scale, losses, gradient
     if logits.shape[1] < SHORT:
@@ -48,7 +67,13 @@ def smoothed_rows(logits, labels, label_weight, class_weight, row_scale, losses,
         smoothed_cross_entropy_rows(*arguments, row_scratch(logits.shape[1], logits.dtype))
 
 
-def write_soft(logits, targets, row_scale, losses, gradient):
+def write_soft(
+    logits: NDArray[Any],
+    targets: NDArray[Any],
+    row_scale: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    gradient: NDArray[Any] | None,
+) -> None:
     """Write -sum_k t_k log p_k, and its gradient; targets are (outer, K, inner) in the dtype that is computed in."""
 
     def columns(first, last):
@@ -63,7 +88,13 @@ def write_soft(logits, targets, row_scale, losses, gradient):
     spread(logits.shape, rows, columns)
 
 
-def soft_rows(logits, targets, row_scale, losses, gradient):
+def soft_rows(
+    logits: NDArray[Any],
+    targets: NDArray[Any],
+    row_scale: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    gradient: NDArray[Any] | None,
+) -> None:
     """write_soft of (n, K) logits, on this thread; `gradient` may be `logits` itself."""
     arguments = logits, targets, row_scale, losses, gradient
     if logits.shape[1] < SHORT:
@@ -74,7 +105,7 @@ def soft_rows(logits, targets, row_scale, losses, gradient):
         soft_cross_entropy_rows(*arguments, row_scratch(logits.shape[1], logits.dtype))
 
 
-def _memory(tiles):
+def _memory(tiles: Scratch) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The tile and the sums of the lanes, see smoothed_cross_entropy_short_rows."""
     lanes = tiles.state.shape[1]
     return tiles.tile, tiles.state, np.empty((2, lanes), tiles.state.dtype), np.empty((2, lanes))

@@ -1,16 +1,30 @@
 """binary_cross_entropy: the loss of one score against yes or no, or a probability of yes, and its gradient."""
 
-import numpy as np
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, rounded
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, rounded
 from lastlayer.kernels.binary import binary_cross_entropy_entries
 from lastlayer.losses._each_entry import each_entry
+from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 # Entries between two looks at where the factors repeat.
 PERIOD = 4096
 
 
-def binary_cross_entropy(logits, targets, *, positive_weight=None):
+@overload
+def binary_cross_entropy(
+    logits: NDArray[Float], targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> ArrayOrScalar[Float]: ...
+@overload
+def binary_cross_entropy(
+    logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> ArrayOrScalar[np.floating[Any]]: ...
+def binary_cross_entropy(
+    logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> ArrayOrScalar[np.floating[Any]]:
     """Cross-entropy of sigmoid(z) against a target t from 0 to 1, entry by entry, in nats.
 
     The loss is w t log(1 + exp(-z)) + (1 - t) log(1 + exp(z)), which is stable at any z, and for t = 1 or 0 accurate
@@ -36,7 +50,17 @@ def binary_cross_entropy(logits, targets, *, positive_weight=None):
     return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=False)
 
 
-def binary_cross_entropy_value_and_grad(logits, targets, *, positive_weight=None):
+@overload
+def binary_cross_entropy_value_and_grad(
+    logits: NDArray[Float], targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> LossesAndGradient[Float]: ...
+@overload
+def binary_cross_entropy_value_and_grad(
+    logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> LossesAndGradient[np.floating[Any]]: ...
+def binary_cross_entropy_value_and_grad(
+    logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
+) -> LossesAndGradient[np.floating[Any]]:
     """binary_cross_entropy of each entry and its derivative with respect to that entry's logit.
 
     Args:
@@ -58,7 +82,9 @@ def binary_cross_entropy_value_and_grad(logits, targets, *, positive_weight=None
     return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=True)
 
 
-def _binary_cross_entropy(logits, targets, positive_weight, *, with_gradient):
+def _binary_cross_entropy(
+    logits: ArrayLike, targets: ArrayLike, positive_weight: ArrayLike | None, *, with_gradient: bool
+) -> Any:
     scores = as_float_array(logits, "logits")
     factors = _factors(positive_weight, scores)
 
@@ -68,12 +94,12 @@ def _binary_cross_entropy(logits, targets, positive_weight, *, with_gradient):
     return each_entry(kernel, logits, targets, with_gradient=with_gradient, period=factors.size)
 
 
-def repeated(factors):
+def repeated(factors: NDArray[Any]) -> NDArray[Any]:
     """Factors (P,) one after the other to a length at which a loop over them is worth its while."""
     return np.tile(factors, -(-PERIOD // factors.size)) if factors.size else np.ones(PERIOD, factors.dtype)
 
 
-def _factors(positive_weight, scores):
+def _factors(positive_weight: ArrayLike | None, scores: NDArray[Any]) -> NDArray[Any]:
     if positive_weight is None:
         return np.ones(PERIOD, scores.dtype)
     given = as_float_array(positive_weight, "positive_weight")

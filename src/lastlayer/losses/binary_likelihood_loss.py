@@ -1,10 +1,21 @@
 """binary_likelihood_loss: the probability given to the wrong answer, for comparison with cross-entropy."""
 
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float
 from lastlayer.kernels.binary import binary_likelihood_entries
 from lastlayer.losses._each_entry import each_entry
+from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
-def binary_likelihood_loss(logits, targets):
+@overload
+def binary_likelihood_loss(logits: NDArray[Float], targets: ArrayLike) -> ArrayOrScalar[Float]: ...
+@overload
+def binary_likelihood_loss(logits: ArrayLike, targets: ArrayLike) -> ArrayOrScalar[np.floating[Any]]: ...
+def binary_likelihood_loss(logits: ArrayLike, targets: ArrayLike) -> ArrayOrScalar[np.floating[Any]]:
     """The probability that sigmoid(z) gives to the wrong answer, entry by entry: 1 - p for yes, p for no.
 
     An introductory loss, here for comparison: it is bounded by 1, so that a confident wrong answer costs no more than a
@@ -29,7 +40,13 @@ def binary_likelihood_loss(logits, targets):
     return each_entry(binary_likelihood_entries, logits, targets, with_gradient=False)
 
 
-def binary_likelihood_loss_value_and_grad(logits, targets):
+@overload
+def binary_likelihood_loss_value_and_grad(logits: NDArray[Float], targets: ArrayLike) -> LossesAndGradient[Float]: ...
+@overload
+def binary_likelihood_loss_value_and_grad(
+    logits: ArrayLike, targets: ArrayLike
+) -> LossesAndGradient[np.floating[Any]]: ...
+def binary_likelihood_loss_value_and_grad(logits: ArrayLike, targets: ArrayLike) -> LossesAndGradient[np.floating[Any]]:
     """binary_likelihood_loss of each entry and its derivative (1 - 2 t) p (1 - p) with respect to that entry's logit.
 
     Args:

@@ -1,8 +1,21 @@
 """cross_entropy: the loss of logits against one label an example, and its gradient."""
 
-import numpy as np
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, as_labels, refuse_foreign, result_dtype, rounded
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import (
+    ArrayOrScalar,
+    Float,
+    Integer,
+    Number,
+    as_float_array,
+    as_labels,
+    refuse_foreign,
+    result_dtype,
+    rounded,
+)
 from lastlayer._blocks import dense, dense_blocks
 from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
@@ -21,7 +34,32 @@ from lastlayer.losses._every_class import smoothed_rows
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
 
-def cross_entropy(logits, labels, *, class_weight=None, label_smoothing=0.0, ignore_index=None):
+@overload
+def cross_entropy(
+    logits: NDArray[Float],
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+) -> ArrayOrScalar[Float]: ...
+@overload
+def cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+) -> ArrayOrScalar[np.floating[Any]]: ...
+def cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+) -> ArrayOrScalar[np.floating[Any]]:
     """Cross-entropy -log softmax(z)[label] of each example, in nats.
 
     With weights w and smoothing e, the loss of an example is (1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k), as
@@ -51,9 +89,35 @@ def cross_entropy(logits, labels, *, class_weight=None, label_smoothing=0.0, ign
     return problem.finish(problem.losses(None))
 
 
+@overload
 def cross_entropy_value_and_grad(
-    logits, labels, *, class_weight=None, label_smoothing=0.0, ignore_index=None, out=None
-):
+    logits: NDArray[Float],
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+    out: NDArray[Float] | None = None,
+) -> LossesAndGradient[Float]: ...
+@overload
+def cross_entropy_value_and_grad(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+    out: NDArray[np.floating[Any]] | None = None,
+) -> LossesAndGradient[np.floating[Any]]: ...
+def cross_entropy_value_and_grad(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_weight: ArrayLike | None = None,
+    label_smoothing: Number = 0.0,
+    ignore_index: Integer | None = None,
+    out: NDArray[np.floating[Any]] | None = None,
+) -> LossesAndGradient[np.floating[Any]]:
     """cross_entropy of each example and its gradient with respect to that example's logits, in one pass.
 
     The gradient at the label comes from the sum of the other classes, not from p - 1, so that a confident right answer
@@ -103,7 +167,14 @@ def cross_entropy_value_and_grad(
 class _Problem:
     """Checked arguments: `array` (..., K), `labels` (n,) with -1 where ignored, `weight` (n,) and `spread` (K,)."""
 
-    def __init__(self, logits, labels, class_weight, label_smoothing, ignore_index):
+    def __init__(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        class_weight: ArrayLike | None,
+        label_smoothing: Number,
+        ignore_index: Integer | None,
+    ):
         self.dtype = result_dtype(logits)
         self.array = np.atleast_1d(as_float_array(logits, "logits"))
         class_axis(self.array, -1)
@@ -122,7 +193,7 @@ class _Problem:
         if smoothing:
             self.spread = np.full(num_classes, smoothing / num_classes) * (1.0 if weight is None else weight)
 
-    def losses(self, gradient):
+    def losses(self, gradient: NDArray[Any] | None) -> NDArray[np.float64]:
         """(n,) float64 losses; with `gradient` (..., K), a dense array, its gradient is written there."""
         num_classes = self.array.shape[-1]
         rows = self.array.reshape(-1, num_classes)
@@ -136,7 +207,9 @@ class _Problem:
         run_blocks(work, len(rows), items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
         return losses
 
-    def _block(self, block, part, losses, gradient):
+    def _block(
+        self, block: NDArray[Any], part: slice, losses: NDArray[np.float64], gradient: NDArray[Any] | None
+    ) -> None:
         labels, weight = self.labels[part], self.weight[part]
         if self.spread is not None:
             smoothed_rows(block, labels, weight, self.spread, np.ones(len(labels)), losses, gradient)
@@ -157,12 +230,12 @@ class _Problem:
             np.multiply(losses, weight, out=losses, where=weight > 0.0)
             losses[(weight == 0.0) & ~np.isnan(losses)] = 0.0
 
-    def finish(self, losses):
+    def finish(self, losses: NDArray[np.float64]) -> ArrayOrScalar[Any]:
         """The losses in the caller's shape and dtype."""
         return rounded(losses.reshape(self.shape), self.dtype)[()]
 
 
-def _checked_smoothing(label_smoothing):
+def _checked_smoothing(label_smoothing: object) -> float:
     if isinstance(label_smoothing, bool) or not isinstance(label_smoothing, (int, float, np.integer, np.floating)):
         raise TypeError(f"label_smoothing: received {label_smoothing!r}, expected a number from 0 to 1.")
     if not 0.0 <= label_smoothing <= 1.0:
@@ -170,7 +243,7 @@ def _checked_smoothing(label_smoothing):
     return float(label_smoothing)
 
 
-def _checked_class_weight(class_weight, num_classes):
+def _checked_class_weight(class_weight: ArrayLike | None, num_classes: int) -> NDArray[np.float64] | None:
     if class_weight is None:
         return None
     refuse_foreign(class_weight, "class_weight")

@@ -1,15 +1,15 @@
 """What every <loss>_value_and_grad returns."""
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
-import numpy as np
+from lastlayer._arrays import ArrayOrScalar, Float_co
 
 
-class LossesAndGradient(NamedTuple):
+class LossesAndGradient(NamedTuple, Generic[Float_co]):
     """Losses of examples and the gradient of each with respect to its own logits.
 
     losses: (...) nats. gradient: (..., K), or (...) for a loss of one score; entry or row i belongs to loss i.
     """
 
-    losses: np.ndarray
-    gradient: np.ndarray
+    losses: ArrayOrScalar[Float_co]
+    gradient: ArrayOrScalar[Float_co]

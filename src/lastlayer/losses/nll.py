@@ -1,12 +1,19 @@
 """nll: the loss of given log-probabilities."""
 
-import numpy as np
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, as_labels, result_dtype
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, as_labels, result_dtype
 from lastlayer.functions._along_axis import class_axis
 
 
-def nll(log_probabilities, labels):
+@overload
+def nll(log_probabilities: NDArray[Float], labels: ArrayLike) -> ArrayOrScalar[Float]: ...
+@overload
+def nll(log_probabilities: ArrayLike, labels: ArrayLike) -> ArrayOrScalar[np.floating[Any]]: ...
+def nll(log_probabilities: ArrayLike, labels: ArrayLike) -> ArrayOrScalar[np.floating[Any]]:
     """Negative log-likelihood -log p[label] of each example, in nats.
 
     Args:

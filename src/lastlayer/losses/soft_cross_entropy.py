@@ -1,8 +1,12 @@
 """soft_cross_entropy: the loss of logits against a whole distribution an example, and its gradient."""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any, overload
 
-from lastlayer._arrays import as_float_array, named_row, result_dtype, rounded
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, named_row, result_dtype, rounded
 from lastlayer._blocks import dense_blocks
 from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
@@ -14,7 +18,11 @@ from lastlayer.losses.losses_and_gradient import LossesAndGradient
 _TOLERANCE = 1e-3
 
 
-def soft_cross_entropy(logits, probabilities):
+@overload
+def soft_cross_entropy(logits: NDArray[Float], probabilities: ArrayLike) -> ArrayOrScalar[Float]: ...
+@overload
+def soft_cross_entropy(logits: ArrayLike, probabilities: ArrayLike) -> ArrayOrScalar[np.floating[Any]]: ...
+def soft_cross_entropy(logits: ArrayLike, probabilities: ArrayLike) -> ArrayOrScalar[np.floating[Any]]:
     """Cross-entropy -sum_k t_k log softmax(z)_k of each example against a target distribution t, in nats.
 
     With t the distribution of a teacher this is knowledge distillation; with t one-hot it is cross_entropy. It is the
@@ -40,7 +48,17 @@ def soft_cross_entropy(logits, probabilities):
     return _soft_cross_entropy(logits, probabilities, None)
 
 
-def soft_cross_entropy_value_and_grad(logits, probabilities, *, out=None):
+@overload
+def soft_cross_entropy_value_and_grad(
+    logits: NDArray[Float], probabilities: ArrayLike, *, out: NDArray[Float] | None = None
+) -> LossesAndGradient[Float]: ...
+@overload
+def soft_cross_entropy_value_and_grad(
+    logits: ArrayLike, probabilities: ArrayLike, *, out: NDArray[np.floating[Any]] | None = None
+) -> LossesAndGradient[np.floating[Any]]: ...
+def soft_cross_entropy_value_and_grad(
+    logits: ArrayLike, probabilities: ArrayLike, *, out: NDArray[np.floating[Any]] | None = None
+) -> LossesAndGradient[np.floating[Any]]:
     """soft_cross_entropy of each example and its gradient with respect to that example's logits, in one pass.
 
     Args:
@@ -72,7 +90,9 @@ def soft_cross_entropy_value_and_grad(logits, probabilities, *, out=None):
     return LossesAndGradient(losses, out)
 
 
-def _soft_cross_entropy(logits, probabilities, gradient):
+def _soft_cross_entropy(
+    logits: ArrayLike, probabilities: ArrayLike, gradient: NDArray[Any] | None
+) -> ArrayOrScalar[Any]:
     """The losses in the caller's shape and dtype; the gradient goes to `gradient` (..., K), if it is not None."""
     array = np.atleast_1d(as_float_array(logits, "logits"))
     class_axis(array, -1)
@@ -97,7 +117,7 @@ def _soft_cross_entropy(logits, probabilities, gradient):
     return rounded(losses.reshape(array.shape[:-1]), result_dtype(logits))[()]
 
 
-def _check_distributions(targets, shape):
+def _check_distributions(targets: NDArray[Any], shape: Sequence[int]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         sums = targets.sum(axis=1, dtype=np.float64)
     # A sum that is NaN is not near 1, so one look covers NaN and infinities.

@@ -4,7 +4,10 @@ Between them three numbers a row are kept and no array of the logits' size: its 
 exponentials, and the probability of all classes but the label, from which the gradient at the label comes.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer.functions._along_axis import SHORT, lanes_of, scratch, spread
 from lastlayer.kernels.cross_entropy import cross_entropy_gradient_rows, cross_entropy_losses_rows
@@ -17,7 +20,7 @@ from lastlayer.kernels.lanes import STATES
 from lastlayer.kernels.storage import computed_dtype
 
 
-def write_losses(logits, labels, losses, kept):
+def write_losses(logits: NDArray[Any], labels: NDArray[np.int64], losses: NDArray[Any], kept: NDArray[Any]) -> None:
     """Write the losses of (outer, K, inner) logits along the middle axis, and what write_gradient needs of them.
 
     Args:
@@ -44,7 +47,9 @@ def write_losses(logits, labels, losses, kept):
     spread(logits.shape, rows, columns)
 
 
-def write_gradient(logits, labels, scale, kept, gradient):
+def write_gradient(
+    logits: NDArray[Any], labels: NDArray[np.int64], scale: NDArray[Any], kept: NDArray[Any], gradient: NDArray[Any]
+) -> None:
     """Write the gradient of sum(scale * losses) to `gradient`, (outer, K, inner), which is not `logits` itself.
 
     Args:
@@ -72,10 +77,10 @@ def write_gradient(logits, labels, scale, kept, gradient):
     spread(logits.shape, rows, columns)
 
 
-def _rows(first, last, *arrays):
+def _rows(first: int, last: int, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Rows of (outer, 1) arrays as 1-d ones."""
     return tuple(array[first:last].reshape(-1) for array in arrays)
 
 
-def _label_state(logits):
+def _label_state(logits: NDArray[Any]) -> NDArray[Any]:
     return np.empty((2, lanes_of(logits.shape[1])), computed_dtype(logits.dtype))

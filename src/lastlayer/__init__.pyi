@@ -1,0 +1,30 @@
+# What a type checker sees in place of the lazy __init__.py: the same names, from the same homes.
+
+from lastlayer.calibration import TemperatureWarning as TemperatureWarning
+from lastlayer.calibration import fit_temperature as fit_temperature
+from lastlayer.estimators import FitInterrupted as FitInterrupted
+from lastlayer.estimators import SoftmaxClassifier as SoftmaxClassifier
+from lastlayer.estimators import load as load
+from lastlayer.functions import hardmax as hardmax
+from lastlayer.functions import log_sigmoid as log_sigmoid
+from lastlayer.functions import log_softmax as log_softmax
+from lastlayer.functions import logsumexp as logsumexp
+from lastlayer.functions import sigmoid as sigmoid
+from lastlayer.functions import smooth_max as smooth_max
+from lastlayer.functions import softmax as softmax
+from lastlayer.losses import binary_cross_entropy as binary_cross_entropy
+from lastlayer.losses import binary_cross_entropy_value_and_grad as binary_cross_entropy_value_and_grad
+from lastlayer.losses import binary_likelihood_loss as binary_likelihood_loss
+from lastlayer.losses import binary_likelihood_loss_value_and_grad as binary_likelihood_loss_value_and_grad
+from lastlayer.losses import cross_entropy as cross_entropy
+from lastlayer.losses import cross_entropy_value_and_grad as cross_entropy_value_and_grad
+from lastlayer.losses import nll as nll
+from lastlayer.losses import soft_cross_entropy as soft_cross_entropy
+from lastlayer.losses import soft_cross_entropy_value_and_grad as soft_cross_entropy_value_and_grad
+from lastlayer.metrics import Evaluation as Evaluation
+from lastlayer.metrics import evaluate as evaluate
+from lastlayer.storage import UnreadableHead as UnreadableHead
+from lastlayer.storage import UnwritableFile as UnwritableFile
+
+__all__: list[str]
+__version__: str
