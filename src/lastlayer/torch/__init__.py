@@ -7,10 +7,10 @@ are computed in float32 and come back in their own dtype.
 
 try:
     import torch as _torch  # noqa: F401 - asked for first, so that its absence gets a sentence of its own
-except ModuleNotFoundError as failure:
+except ModuleNotFoundError as _failure:
     raise ModuleNotFoundError(
         "lastlayer.torch: PyTorch is not installed; install it with: pip install 'lastlayer[torch]'"
-    ) from failure
+    ) from _failure
 
 from lastlayer._threads import borrow as _borrow
 from lastlayer.torch._team import threads_of_torch as _threads_of_torch

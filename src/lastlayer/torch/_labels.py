@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lastlayer._arrays import as_labels
 from lastlayer._threads import run_blocks
@@ -10,7 +11,7 @@ from lastlayer.kernels.labels import count_labels
 from lastlayer.torch._tensors import require_floats, require_same_device, require_tensor, runs_on_kernels, working_dtype
 
 
-def checked_labels(labels, logits, dim, scores="logits"):
+def checked_labels(labels: torch.Tensor, logits: torch.Tensor, dim: int, scores: str = "logits") -> torch.Tensor:
     """Labels as int64.
 
     Raises: TypeError unless they are integers; ValueError unless they have the shape of the examples.
@@ -31,12 +32,14 @@ def checked_labels(labels, logits, dim, scores="logits"):
     return labels.to(torch.int64)
 
 
-def in_range(labels, logits, dim, ignore_index, scores="logits"):
+def in_range(
+    labels: torch.Tensor, logits: torch.Tensor, dim: int, ignore_index: int, scores: str = "logits"
+) -> torch.Tensor:
     """The labels, looked at where the kernels run. Raises ValueError for one out of range, naming the first."""
     return _in_range(labels, logits.shape[dim], ignore_index, scores) if runs_on_kernels(logits) else labels
 
 
-def count_of_kept(labels, num_classes, ignore_index, scores="logits"):
+def count_of_kept(labels: torch.Tensor, num_classes: int, ignore_index: int, scores: str = "logits") -> int:
     """How many CPU labels differ from `ignore_index`. Raises ValueError for one out of range, naming the first."""
     array = labels.contiguous().numpy()
     flat = array.reshape(-1)
@@ -48,13 +51,13 @@ def count_of_kept(labels, num_classes, ignore_index, scores="logits"):
     return sum(kept for kept, _wrong in counts)
 
 
-def array_of_labels(labels, num_classes, ignore_index):
+def array_of_labels(labels: torch.Tensor, num_classes: int, ignore_index: int) -> NDArray[np.int64]:
     """CPU labels that were checked as a contiguous int64 array, outside 0..num_classes-1 where ignored."""
     array = labels.contiguous().numpy()
     return np.where(array == ignore_index, -1, array) if 0 <= ignore_index < num_classes else array
 
 
-def checked_class_weight(class_weight, logits, dim):
+def checked_class_weight(class_weight: torch.Tensor | None, logits: torch.Tensor, dim: int) -> torch.Tensor | None:
     """class_weight (K,) in the dtype that is computed in, or None."""
     if class_weight is None:
         return None
@@ -67,7 +70,9 @@ def checked_class_weight(class_weight, logits, dim):
     return class_weight.to(working_dtype(logits.dtype))
 
 
-def weight_of_labels(class_weight, labels, ignore_index, dtype):
+def weight_of_labels(
+    class_weight: torch.Tensor | None, labels: torch.Tensor, ignore_index: int, dtype: torch.dtype
+) -> torch.Tensor:
     """The weight of each label, in its shape: 0 where it is ignored, else that of its class, or 1."""
     kept = labels != ignore_index
     if class_weight is None:

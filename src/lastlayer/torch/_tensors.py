@@ -1,6 +1,7 @@
 """What every public function on tensors does first: kinds, shapes, dtypes, devices; all error wording."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ _FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _REDUCTIONS = ("mean", "sum", "none")
 
 
-def runs_on_kernels(logits):
+def runs_on_kernels(logits: torch.Tensor) -> bool:
     """Whether the kernels take this tensor; where they do not, PyTorch's own operators are composed.
 
     They take what lies on the CPU, but not inside torch.func's vmap, grad and the like, nor inside forward-mode
@@ -22,7 +23,7 @@ def runs_on_kernels(logits):
     )
 
 
-def require_floats(tensor, name):
+def require_floats(tensor: torch.Tensor, name: str) -> None:
     """Raise TypeError unless `tensor` is a dense tensor of real floating-point numbers."""
     require_tensor(tensor, name)
     if tensor.dtype not in _FLOATS:
@@ -31,7 +32,7 @@ def require_floats(tensor, name):
         raise TypeError(f"{name}: layout is {tensor.layout}, expected a dense tensor; convert with .to_dense().")
 
 
-def require_tensor(tensor, name):
+def require_tensor(tensor: object, name: str) -> None:
     """Raise TypeError unless `tensor` is a tensor, and say what to pass instead."""
     if isinstance(tensor, torch.Tensor):
         return
@@ -43,12 +44,12 @@ def require_tensor(tensor, name):
     raise TypeError(f"{name}: received {type(tensor).__name__}, expected a torch.Tensor.")
 
 
-def require_same_device(tensor, name, logits):
+def require_same_device(tensor: torch.Tensor, name: str, logits: torch.Tensor) -> None:
     if tensor.device != logits.device:
         raise ValueError(f"{name}: is on {tensor.device}, expected {logits.device}, like logits; move one with .to().")
 
 
-def class_dim(tensor, dim, name="logits"):
+def class_dim(tensor: torch.Tensor, dim: object, name: str = "logits") -> int:
     """The dimension of the classes as a number from 0; a scalar counts as one class.
 
     Raises: TypeError unless it is an integer; IndexError, as in PyTorch, where there is no such dimension; ValueError
@@ -66,7 +67,7 @@ def class_dim(tensor, dim, name="logits"):
     return dim
 
 
-def loss_dim(tensor, dim, name="logits"):
+def loss_dim(tensor: torch.Tensor, dim: int | None, name: str = "logits") -> int:
     """class_dim for losses: None is PyTorch's choice, 1, or 0 for a single example."""
     require_tensor(tensor, name)
     if tensor.ndim == 0:
@@ -74,7 +75,7 @@ def loss_dim(tensor, dim, name="logits"):
     return class_dim(tensor, min(1, tensor.ndim - 1) if dim is None else dim, name)
 
 
-def three_dims(tensor, dim):
+def three_dims(tensor: torch.Tensor, dim: int) -> torch.Tensor:
     """A tensor as (outer, K, inner), contiguous."""
     shape = tensor.shape
     if not tensor.ndim:
@@ -82,7 +83,7 @@ def three_dims(tensor, dim):
     return tensor.reshape(math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])).contiguous()
 
 
-def checked_beta(beta):
+def checked_beta(beta: object) -> float | torch.Tensor:
     """A tensor as it is, a number as a float > 0. Raises ValueError or TypeError otherwise."""
     if isinstance(beta, torch.Tensor):
         return beta
@@ -96,7 +97,7 @@ def checked_beta(beta):
     return float(beta)
 
 
-def scaled_by(logits, dim, beta):
+def scaled_by(logits: torch.Tensor, dim: int, beta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The product beta (z - max z) for a tensor `beta`, and max z; what is not finite stays out of beta's gradient."""
     if not beta.is_floating_point():
         raise TypeError(f"beta: dtype is {beta.dtype}, expected a floating-point tensor.")
@@ -110,18 +111,18 @@ def scaled_by(logits, dim, beta):
     return below.masked_fill(impossible, -math.inf).masked_fill(hopeless, math.nan), top
 
 
-def working_dtype(dtype):
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype that is computed in: float32 for bfloat16 and float16, else the same."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
-def require_same_shape(tensor, name, logits):
+def require_same_shape(tensor: torch.Tensor, name: str, logits: torch.Tensor) -> None:
     """Raise ValueError unless `tensor` has the shape of the logits."""
     if tensor.shape != logits.shape:
         raise ValueError(f"{name}: shape is {tuple(tensor.shape)}, expected {tuple(logits.shape)}, like logits.")
 
 
-def require_broadcast(tensor, name, logits):
+def require_broadcast(tensor: torch.Tensor, name: str, logits: torch.Tensor) -> None:
     """Raise ValueError unless `tensor` broadcasts to the shape of the logits."""
     try:
         fits = torch.broadcast_shapes(tensor.shape, logits.shape) == logits.shape
@@ -134,18 +135,18 @@ def require_broadcast(tensor, name, logits):
         )
 
 
-def widened(tensor):
+def widened(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor in the dtype that is computed in."""
     return tensor.to(working_dtype(tensor.dtype))
 
 
-def checked_reduction(reduction):
+def checked_reduction(reduction: str) -> str:
     if reduction not in _REDUCTIONS:
         raise ValueError(f"reduction: received {reduction!r}, expected one of 'mean', 'sum', 'none'.")
     return reduction
 
 
-def reduced(losses, reduction, total_weight, dtype):
+def reduced(losses: torch.Tensor, reduction: str, total_weight: Any, dtype: torch.dtype) -> torch.Tensor:
     """Losses as they are, their sum, or their sum over `total_weight`, a tensor or a number of examples.
 
     A mean over nothing is 0.

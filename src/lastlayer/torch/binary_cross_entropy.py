@@ -22,7 +22,14 @@ from lastlayer.torch._tensors import (
 from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
 
 
-def binary_cross_entropy(logits, targets, *, weight=None, positive_weight=None, reduction="mean"):
+def binary_cross_entropy(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    weight: torch.Tensor | None = None,
+    positive_weight: torch.Tensor | None = None,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """Cross-entropy of sigmoid(z) against targets t, entry by entry, in nats, reduced as PyTorch does.
 
     The loss is w t log(1 + exp(-z)) + (1 - t) log(1 + exp(z)), stable at any z. It is

@@ -27,8 +27,15 @@ from lastlayer.torch.softmax import through_softmax
 
 
 def cross_entropy(
-    logits, labels, dim=None, *, class_weight=None, label_smoothing=0.0, ignore_index=-100, reduction="mean"
-):
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    dim: int | None = None,
+    *,
+    class_weight: torch.Tensor | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """Cross-entropy -log softmax(z)[label] of each example, in nats, reduced as PyTorch does.
 
     With weights w and smoothing e, the loss of an example is (1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k); the
@@ -85,7 +92,7 @@ def cross_entropy(
     return reduced(losses, reduction, total, logits.dtype)
 
 
-def checked_smoothing(smoothing):
+def checked_smoothing(smoothing: object) -> float:
     """label_smoothing as a float. Raises TypeError or ValueError unless it is a number from 0 to 1."""
     if isinstance(smoothing, bool) or not isinstance(smoothing, (int, float)):
         raise TypeError(f"label_smoothing: received {smoothing!r}, expected a number from 0 to 1.")

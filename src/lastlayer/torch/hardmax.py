@@ -7,7 +7,7 @@ import torch
 from lastlayer.torch._tensors import class_dim, require_floats
 
 
-def hardmax(logits, dim=-1):
+def hardmax(logits: torch.Tensor, dim: int = -1) -> torch.Tensor:
     """One-hot argmax of `logits` along `dim`: 1 at the largest score, 0 elsewhere; the first of equals wins.
 
     It is constant wherever it is smooth, so no gradient flows through it.

@@ -1,6 +1,7 @@
 """logsumexp and smooth_max of tensors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from lastlayer.torch._tensors import (
 from lastlayer.torch.softmax import softmax, through_softmax
 
 
-def logsumexp(logits, dim=-1, *, keepdim=False):
+def logsumexp(logits: torch.Tensor, dim: int | Sequence[int] = -1, *, keepdim: bool = False) -> torch.Tensor:
     """Logarithm of the sum of exponentials of `logits` along `dim`, in nats; it never overflows.
 
     As `lastlayer.logsumexp`, with gradients to any order.
@@ -58,7 +59,7 @@ def logsumexp(logits, dim=-1, *, keepdim=False):
     return result
 
 
-def smooth_max(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
+def smooth_max(logits: torch.Tensor, dim: int = -1, *, beta: float | torch.Tensor = 1.0) -> torch.Tensor:
     """Smooth maximum of `logits` along `dim`, in the logits' own unit: logsumexp(beta z) / beta.
 
     max(z) <= smooth_max(z) <= max(z) + log(K) / beta. As `lastlayer.smooth_max`, with gradients in `logits` and `beta`.

@@ -21,7 +21,9 @@ from lastlayer.torch.softmax import log_softmax, softmax
 class _WithBeta(torch.nn.Module):
     """A module of a function of logits and beta; a Parameter as beta is learned with the model."""
 
-    def __init__(self, dim, beta):
+    beta: float | torch.Tensor
+
+    def __init__(self, dim: int, beta: float | torch.Tensor):
         super().__init__()
         self.dim = dim
         beta = checked_beta(beta)
@@ -30,7 +32,7 @@ class _WithBeta(torch.nn.Module):
         else:
             self.beta = beta
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What the module is printed with."""
         beta = self.beta.tolist() if isinstance(self.beta, torch.Tensor) else self.beta
         return f"dim={self.dim}, beta={beta}"
@@ -39,10 +41,10 @@ class _WithBeta(torch.nn.Module):
 class Softmax(_WithBeta):
     """softmax along `dim`; beta is a number, a tensor, or a Parameter that is learned."""
 
-    def __init__(self, dim=-1, beta=1.0):
+    def __init__(self, dim: int = -1, beta: float | torch.Tensor = 1.0):
         super().__init__(dim, beta)
 
-    def forward(self, logits):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K, ...) logits to what the function of that name gives."""
         return softmax(logits, self.dim, beta=self.beta)
 
@@ -50,10 +52,10 @@ class Softmax(_WithBeta):
 class LogSoftmax(_WithBeta):
     """log_softmax along `dim`; beta is a number, a tensor, or a Parameter that is learned."""
 
-    def __init__(self, dim=-1, beta=1.0):
+    def __init__(self, dim: int = -1, beta: float | torch.Tensor = 1.0):
         super().__init__(dim, beta)
 
-    def forward(self, logits):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K, ...) logits to what the function of that name gives."""
         return log_softmax(logits, self.dim, beta=self.beta)
 
@@ -61,10 +63,10 @@ class LogSoftmax(_WithBeta):
 class Softmax2d(_WithBeta):
     """softmax over the channels of (N, C, H, W) or (C, H, W): softmax along dim -3."""
 
-    def __init__(self, beta=1.0):
+    def __init__(self, beta: float | torch.Tensor = 1.0):
         super().__init__(-3, beta)
 
-    def forward(self, logits):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K, ...) logits to what the function of that name gives."""
         require_tensor(logits, "logits")
         if logits.ndim not in (3, 4):
@@ -75,7 +77,7 @@ class Softmax2d(_WithBeta):
 class Sigmoid(torch.nn.Module):
     """sigmoid of every entry."""
 
-    def forward(self, logits):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K, ...) logits to what the function of that name gives."""
         return sigmoid(logits)
 
@@ -97,14 +99,21 @@ class CrossEntropyLoss(torch.nn.Module):
 
     weight: torch.Tensor | None
 
-    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    def __init__(
+        self,
+        weight: torch.Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ):
         super().__init__()
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
-        self.reduction = checked_reduction(reduction)
-        self.label_smoothing = checked_smoothing(label_smoothing)
+        self.reduction: str = checked_reduction(reduction)
+        self.label_smoothing: float = checked_smoothing(label_smoothing)
 
-    def forward(self, logits, target):
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The loss of (N, C, ...) or (C,) logits; `target` is labels, or probabilities in the shape of the logits."""
         require_tensor(target, "target")
         if not target.is_floating_point():
@@ -118,7 +127,7 @@ class CrossEntropyLoss(torch.nn.Module):
             )
         return soft_cross_entropy(logits, self._targets(logits, target), reduction=self.reduction)
 
-    def _targets(self, logits, target):
+    def _targets(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Probabilities smoothed, and weighted by class."""
         class_dim = loss_dim(logits, None)
         require_same_shape(target, "target", logits)
@@ -132,7 +141,7 @@ class CrossEntropyLoss(torch.nn.Module):
             target = widened(target) * weight.reshape(-1, *(1,) * (target.ndim - class_dim - 1))
         return target
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What the module is printed with."""
         return f"ignore_index={self.ignore_index}, reduction={self.reduction!r}, label_smoothing={self.label_smoothing}"
 
@@ -146,18 +155,23 @@ class BCEWithLogitsLoss(torch.nn.Module):
       pos_weight: factors of what a positive costs, broadcast against the logits.
     """
 
-    def __init__(self, weight=None, *, reduction="mean", pos_weight=None):
+    weight: torch.Tensor | None
+    pos_weight: torch.Tensor | None
+
+    def __init__(
+        self, weight: torch.Tensor | None = None, *, reduction: str = "mean", pos_weight: torch.Tensor | None = None
+    ):
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
-        self.reduction = checked_reduction(reduction)
+        self.reduction: str = checked_reduction(reduction)
 
-    def forward(self, logits, target):
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The loss of logits against targets in the same shape."""
         return binary_cross_entropy(
             logits, target, weight=self.weight, positive_weight=self.pos_weight, reduction=self.reduction
         )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What the module is printed with."""
         return f"reduction={self.reduction!r}"

@@ -1,5 +1,7 @@
 """nll of tensors: the loss of given log-probabilities."""
 
+import torch
+
 from lastlayer.torch._labels import checked_class_weight, checked_labels, in_range, weight_of_labels
 from lastlayer.torch._tensors import (
     checked_reduction,
@@ -11,7 +13,15 @@ from lastlayer.torch._tensors import (
 )
 
 
-def nll(log_probabilities, labels, dim=None, *, class_weight=None, ignore_index=-100, reduction="mean"):
+def nll(
+    log_probabilities: torch.Tensor,
+    labels: torch.Tensor,
+    dim: int | None = None,
+    *,
+    class_weight: torch.Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """Negative log-likelihood -w_y log p[label] of each example, in nats, reduced as PyTorch does.
 
     It is torch.nn.functional.nll_loss, with the same three answers of its own as cross_entropy: a mean over no label

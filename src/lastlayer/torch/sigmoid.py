@@ -13,7 +13,7 @@ from lastlayer.torch._memory import empty, entries_of
 from lastlayer.torch._tensors import require_floats, runs_on_kernels, widened
 
 
-def sigmoid(logits):
+def sigmoid(logits: torch.Tensor) -> torch.Tensor:
     """Probabilities 1 / (1 + exp(-z)) of `logits`, entry by entry: softmax of [z, 0].
 
     As `lastlayer.sigmoid`, with gradients to any order.
@@ -32,7 +32,7 @@ def sigmoid(logits):
     return _sigmoid(logits) if runs_on_kernels(logits) else torch.sigmoid(widened(logits)).to(logits.dtype)
 
 
-def log_sigmoid(logits):
+def log_sigmoid(logits: torch.Tensor) -> torch.Tensor:
     """Log-probabilities -log(1 + exp(-z)) of `logits`, entry by entry, in nats.
 
     As `lastlayer.log_sigmoid`, with gradients to any order.

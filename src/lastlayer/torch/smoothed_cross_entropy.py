@@ -10,7 +10,15 @@ from lastlayer.torch._tensors import runs_on_kernels, three_dims, widened, worki
 from lastlayer.torch.softmax import through_softmax
 
 
-def smoothed_losses(logits, labels, dim, label_weight, class_weight, smoothing, ignore_index):
+def smoothed_losses(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    dim: int,
+    label_weight: torch.Tensor,
+    class_weight: torch.Tensor | None,
+    smoothing: float,
+    ignore_index: int,
+) -> torch.Tensor:
     """(1 - e) w_y (-log p_y) + e / K sum_k w_k (-log p_k) in the shape of `labels`; 0 where ignored.
 
     Args:

@@ -20,7 +20,9 @@ from lastlayer.torch._tensors import (
 from lastlayer.torch.softmax import log_softmax, through_softmax
 
 
-def soft_cross_entropy(logits, probabilities, dim=None, *, reduction="mean"):
+def soft_cross_entropy(
+    logits: torch.Tensor, probabilities: torch.Tensor, dim: int | None = None, *, reduction: str = "mean"
+) -> torch.Tensor:
     """Cross-entropy -sum_k t_k log softmax(z)_k of each example against targets t, in nats, reduced as PyTorch does.
 
     It is torch.nn.functional.cross_entropy with probabilities, and like that takes targets as they are: they need not

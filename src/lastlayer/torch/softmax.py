@@ -19,7 +19,7 @@ from lastlayer.torch._tensors import (
 )
 
 
-def softmax(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
+def softmax(logits: torch.Tensor, dim: int = -1, *, beta: float | torch.Tensor = 1.0) -> torch.Tensor:
     """Probabilities exp(beta z) / sum exp(beta z) of `logits` along `dim`.
 
     As `lastlayer.softmax`, with gradients to any order in `logits` and in `beta`.
@@ -45,7 +45,7 @@ def softmax(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
     return _along_dim(_softmax, torch.softmax, logits, dim, beta)
 
 
-def log_softmax(logits, dim=-1, *, beta: float | torch.Tensor = 1.0):
+def log_softmax(logits: torch.Tensor, dim: int = -1, *, beta: float | torch.Tensor = 1.0) -> torch.Tensor:
     """Log-probabilities beta z - log sum exp(beta z) of `logits` along `dim`, in nats.
 
     As `lastlayer.log_softmax`, with gradients to any order in `logits` and in `beta`.
@@ -87,7 +87,9 @@ def _along_dim(operator, of_torch, logits, dim, beta):
     return result.to(logits.dtype)
 
 
-def through_softmax(logits, direction, factor, beta=1.0):
+def through_softmax(
+    logits: torch.Tensor, direction: torch.Tensor, factor: torch.Tensor, beta: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """What second derivatives share where a gradient is a factor times p = softmax(beta z), less a constant.
 
     Args:

@@ -1,6 +1,7 @@
 """TemperatureScaling: one number by which logits are multiplied, fitted on held-out rows or learned."""
 
 import math
+from typing import Self
 
 import torch
 
@@ -26,24 +27,24 @@ class TemperatureScaling(torch.nn.Module):
     0.549306
     """
 
-    def __init__(self, beta=1.0):
+    def __init__(self, beta: float | torch.Tensor = 1.0):
         super().__init__()
         beta = checked_beta(beta)
-        self.log_beta = torch.nn.Parameter(
+        self.log_beta: torch.nn.Parameter = torch.nn.Parameter(
             beta.detach().log() if isinstance(beta, torch.Tensor) else torch.tensor(math.log(beta))
         )
 
     @property
-    def beta(self):
+    def beta(self) -> torch.Tensor:
         """The inverse temperature, a tensor of one entry that requires grad as the parameter does."""
         return self.log_beta.exp()
 
-    def forward(self, logits):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K) logits times beta, in their own dtype."""
         require_floats(logits, "logits")
         return (logits * self.beta).to(logits.dtype)
 
-    def fit(self, logits, labels, *, sample_weight=None):
+    def fit(self, logits: torch.Tensor, labels: torch.Tensor, *, sample_weight: torch.Tensor | None = None) -> Self:
         """Set beta to the best one for held-out rows; see `lastlayer.fit_temperature`, which may warn.
 
         Args:
@@ -65,6 +66,6 @@ class TemperatureScaling(torch.nn.Module):
             self.log_beta.fill_(math.log(beta))
         return self
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What the module is printed with."""
         return f"beta={self.beta.item():.6g}"
