@@ -10,10 +10,12 @@ it out, results underflow gradually, as the definition does.
 
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import overload
+from numpy.typing import DTypeLike, NDArray
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.instructions import bits_of, float_of_bits, fused_multiply_add
@@ -48,7 +50,7 @@ _ONE_32, _ONE_64 = np.float32(1), np.float64(1)
 LOWEST, POWERS, BETA, UNIT = range(4)
 
 
-def scale_of(beta, dtype):
+def scale_of(beta: float, dtype: DTypeLike) -> NDArray[Any]:
     """The constants that `exponential_in_units` takes for a beta > 0, an array (4,) of `dtype`.
 
     They are the lowest difference that is told from -inf, beta / ln 2, beta, and `unit`.
@@ -57,7 +59,7 @@ def scale_of(beta, dtype):
 
 
 @lru_cache(maxsize=64)
-def _scale_of(beta, dtype):
+def _scale_of(beta: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     lowest, unit = (_LOWEST_32, UNIT_32) if dtype == np.float32 else (_LOWEST_64, UNIT_64)
     return np.array([float(lowest) / beta, float(_LOG2_E * Fraction(beta)), beta, unit], dtype)
 
@@ -74,17 +76,17 @@ def unpacked(scale):
     return scale[0], scale[1], scale[2], scale[3]
 
 
-def plain_scale(logits):
+def plain_scale(logits: NDArray[Any]) -> Any:
     """The scale of beta = 1 in the type of an array, known to the compiler; only a kernel calls it."""
     raise NotImplementedError
 
 
-def exponential(x):
+def exponential(x: Any) -> Any:
     """exp(x) of a float32 or float64 x <= 0, in its type; -inf gives 0 and NaN gives NaN. Only a kernel calls it."""
     raise NotImplementedError
 
 
-def exponential_in_units(difference, scale):
+def exponential_in_units(difference: Any, scale: Any) -> Any:
     """`unit` * exp(beta * difference), in the type of `difference`; only a kernel calls it.
 
     Beyond a unit in the last place, its relative error is at most 2^-25 (float32) or 2^-54 times the exponent.

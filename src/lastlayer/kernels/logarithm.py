@@ -5,6 +5,8 @@ in FreeBSD's msun (e_log.c, Sun Microsystems 1993; e_logf.c). `low` enters as it
 makes this log1p where high rounds to 1.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
@@ -29,7 +31,7 @@ _SERIES_64 = (
 )
 
 
-def logarithm(high, low):
+def logarithm(high: Any, low: Any) -> Any:
     """log(high + low) as float32 or float64, whichever both are; a kernel calls it, Python does not.
 
     Args:

@@ -4,36 +4,39 @@ An array of uint16 holds the upper halves of float32 numbers. Kernels read every
 through `stored`; in between they compute in float32 for it.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
+from numpy.typing import DTypeLike, NDArray
 
 from lastlayer.kernels.instructions import bits_of, float_of_bits
 
 _HALF, _ONE, _WIDTH, _NAN = np.int32(0x7FFF), np.int32(1), np.int32(16), np.int32(0x7FC00000)
 
 
-def computed_dtype(dtype):
+def computed_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype that a kernel computes in."""
     return np.dtype(np.float32 if dtype == np.uint16 else dtype)
 
 
-def number(entry):
+def number(entry: Any) -> Any:
     """The number that an entry stands for; only a kernel calls it."""
     raise NotImplementedError
 
 
-def stored(value, array):
+def stored(value: Any, array: NDArray[Any]) -> Any:
     """A number as an entry of an array, bits rounded to nearest even; only a kernel calls it."""
     raise NotImplementedError
 
 
-def constant(value, array):
+def constant(value: float, array: NDArray[Any]) -> Any:
     """A constant in the type that the entries of an array are computed in; only a kernel calls it."""
     raise NotImplementedError
 
 
-def room_for_numbers(target, scratch):
+def room_for_numbers(target: NDArray[Any], scratch: NDArray[Any] | None) -> NDArray[Any]:
     """`target`, where numbers may be computed in place, or `scratch` if it holds bits; only a kernel calls it."""
     raise NotImplementedError
 

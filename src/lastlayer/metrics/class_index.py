@@ -1,6 +1,9 @@
 """Class names to class indices, for whole columns of labels at once."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import as_names, refuse_foreign
 
@@ -8,10 +11,11 @@ from lastlayer._arrays import as_names, refuse_foreign
 class ClassIndex:
     """The indices of `classes`, looked up in one pass: names in a dict, numbers by bisection."""
 
-    def __init__(self, classes):
+    def __init__(self, classes: ArrayLike):
         """Take (K,) distinct names, integers, finite floats or booleans, in the order of the probability columns."""
         values = _as_labels(classes, "classes")
-        self._names = None
+        self.classes: NDArray[Any]
+        self._names: dict[str, int] | None = None
         if isinstance(values, list):
             self.classes = as_names(values)
             self._names = {}
@@ -28,14 +32,14 @@ class ClassIndex:
             first, second = self._order[twice.argmax() :][:2]
             raise _stands_twice(values[first].item(), first, second)
 
-    def knows(self, labels):
+    def knows(self, labels: ArrayLike) -> NDArray[np.bool]:
         """Whether each of (N,) labels is a class: (N,) booleans; a number is never a name."""
         labels = _as_labels(labels, "labels")
         if isinstance(labels, list) != (self._names is not None):
             return np.zeros(len(labels), bool)
         return self._look_up(labels) >= 0
 
-    def find(self, labels):
+    def find(self, labels: ArrayLike) -> NDArray[np.int64]:
         """The (N,) int64 class indices of (N,) labels.
 
         Raises: TypeError if labels are names and classes are numbers, or the other way round; ValueError if a label is
@@ -57,7 +61,7 @@ class ClassIndex:
             )
         return indices
 
-    def _look_up(self, labels):
+    def _look_up(self, labels: list[str] | NDArray[Any]) -> NDArray[np.int64]:
         """The index of each label, -1 where it is no class."""
         if self._names is not None:
             return np.fromiter((self._names.get(label, -1) for label in labels), np.int64, len(labels))
@@ -65,11 +69,11 @@ class ClassIndex:
         return np.where(self._sorted[place] == labels, self._order[place], -1)
 
 
-def _stands_twice(name, first, second):
+def _stands_twice(name: object, first: int, second: int) -> ValueError:
     return ValueError(f"classes: {name!r} stands at {first} and at {second}, expected each class once.")
 
 
-def _as_labels(values, name):
+def _as_labels(values: ArrayLike, name: str) -> list[str] | NDArray[Any]:
     """One-dimensional labels: names as a list of str, all else as an array."""
     refuse_foreign(values, name)
     if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):

@@ -1,8 +1,9 @@
 """The evaluation of probabilities against labels: frozen, prints as a table, serialises to versioned JSON."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
-import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer.metrics.document import evaluation_from_json, evaluation_to_dict, evaluation_to_json
 from lastlayer.metrics.per_class import PerClass
@@ -49,13 +50,13 @@ class Evaluation:
     weighted_f1: float
     per_class: PerClass
     reliability: Reliability
-    classes: np.ndarray | None = None
+    classes: NDArray[Any] | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The evaluation as what JSON can hold, key by key as in `to_json`."""
         return evaluation_to_dict(self)
 
-    def to_json(self, *, indent=None):
+    def to_json(self, *, indent: int | None = None) -> str:
         """The evaluation as strict JSON text, with "schema": 1 as its first key.
 
         NaN and the infinities, which JSON lacks, are written as the strings "NaN", "Infinity" and "-Infinity".
@@ -66,7 +67,7 @@ class Evaluation:
         return evaluation_to_json(self, indent=indent)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str | bytes | bytearray) -> Self:
         """The evaluation that `to_json` wrote.
 
         Returns: an Evaluation equal to the one written; numeric class names come back as int64, float64 or bool.
@@ -74,10 +75,8 @@ class Evaluation:
         """
         return evaluation_from_json(cls, text)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, Evaluation) else NotImplemented
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
-    def __str__(self):
+    def __str__(self) -> str:
         return evaluation_as_text(self)

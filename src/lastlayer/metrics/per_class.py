@@ -1,8 +1,10 @@
 """Precision, recall, F1 and support of each class, from three counts a class: no K×K matrix is ever formed."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +21,13 @@ class PerClass:
       support: (K,) int64, the rows of the class.
     """
 
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-    support: np.ndarray
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray[np.int64]
 
     @classmethod
-    def from_counts(cls, right, predicted, support):
+    def from_counts(cls, right: NDArray[np.int64], predicted: NDArray[np.int64], support: NDArray[np.int64]) -> Self:
         """From (K,) counts: rows rightly given to the class, rows given to it, rows that belong to it."""
         return cls(
             precision=_ratio(right, predicted),
@@ -35,5 +37,5 @@ class PerClass:
         )
 
 
-def _ratio(part, whole):
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

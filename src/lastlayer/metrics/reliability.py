@@ -1,8 +1,10 @@
 """Does confidence mean what it says? Confidence against accuracy in equal-width bins, and the gap between them."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +19,12 @@ class Reliability:
       accuracy: (M,) the share of them whose prediction is right; NaN for an empty bin.
     """
 
-    rows: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
+    rows: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
 
     @classmethod
-    def from_sums(cls, rows, confidence, right):
+    def from_sums(cls, rows: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.int64]) -> Self:
         """From (M,) sums over the rows of each bin: their number, their confidence, their right answers."""
         filled = rows > 0
         return cls(
@@ -32,7 +34,7 @@ class Reliability:
         )
 
     @property
-    def expected_calibration_error(self):
+    def expected_calibration_error(self) -> float:
         """Mean over rows of |accuracy - confidence| of their bin: 0 for honest confidence, at most 1.
 
         Source: Naeini, Cooper & Hauskrecht 2015; Guo et al. 2017, equation 3.
@@ -42,7 +44,7 @@ class Reliability:
         return float(np.average(gap, weights=self.rows[filled]))
 
 
-def bin_of(confidence, bins):
+def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
     """(n,) index 0..bins-1 of the bin that holds each confidence; an edge belongs to the bin below it."""
     inner_edges = np.arange(1, bins) / bins
     return np.searchsorted(inner_edges, confidence, side="left")

@@ -1,18 +1,26 @@
 """An evaluation as plain text of at most 80 columns, whether it has two classes or a million."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+from lastlayer._arrays import Integer
+
+if TYPE_CHECKING:
+    from lastlayer.metrics.evaluation import Evaluation
 
 # As many classes as are shown one by one; of more than that, only the worst few.
 _MOST_CLASSES, _WORST_CLASSES = 12, 5
 _NAME_WIDTH = 32
 
 
-def evaluation_as_text(evaluation):
+def evaluation_as_text(evaluation: "Evaluation") -> str:
     """A block of figures, an empty line, and a table of classes."""
     return "\n".join([*_figures(evaluation), "", *_class_table(evaluation)])
 
 
-def _figures(evaluation):
+def _figures(evaluation: "Evaluation") -> list[str]:
     # Where every class is among the top k, the figure is 1 and says nothing.
     informative = evaluation.top_k < evaluation.num_classes
     top_k = [(f"top-{evaluation.top_k} accuracy", _decimals(evaluation.top_k_accuracy), "")] if informative else []
@@ -31,7 +39,7 @@ def _figures(evaluation):
     return [f"{name:<18} {value:>12}  {note}".rstrip() for name, value, note in lines]
 
 
-def _verdict(evaluation):
+def _verdict(evaluation: "Evaluation") -> str:
     if evaluation.mean_confidence > evaluation.accuracy:
         return "above the accuracy: over-confident"
     if evaluation.mean_confidence < evaluation.accuracy:
@@ -39,7 +47,7 @@ def _verdict(evaluation):
     return ""
 
 
-def _class_table(evaluation):
+def _class_table(evaluation: "Evaluation") -> list[str]:
     per_class, total = evaluation.per_class, evaluation.num_classes
     shown = np.arange(total)
     heading = "class"
@@ -57,11 +65,11 @@ def _class_table(evaluation):
     return lines
 
 
-def _class_name(classes, k):
+def _class_name(classes: NDArray[Any] | None, k: Integer) -> str:
     name = str(k) if classes is None else str(classes[k])
     name = name if name.isprintable() else repr(name)
     return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
-def _decimals(value):
+def _decimals(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.4f}"
