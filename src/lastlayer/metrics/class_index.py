@@ -77,7 +77,7 @@ def _as_labels(values: ArrayLike, name: str) -> list[str] | NDArray[Any]:
     """One-dimensional labels: names as a list of str, all else as an array."""
     refuse_foreign(values, name)
     if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
-        return list(values)
+        return [str(value) for value in values]
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{name}: shape is {array.shape}, expected one dimension.")

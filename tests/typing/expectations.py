@@ -1,0 +1,142 @@
+"""What type checkers say of each public name: CI runs pyright and mypy over this file, and a test runs it.
+
+ArrayOrScalar is an array, or a NumPy scalar where there is one example; Any stands for the latter.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, assert_type
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import lastlayer as ll
+import lastlayer.torch as lt
+from lastlayer.decision import TopK, top_k
+from lastlayer.estimators import TopKClasses
+from lastlayer.losses import LossesAndGradient
+from lastlayer.metrics import EvaluationAccumulator
+from lastlayer.solvers import Optimum
+
+single: NDArray[np.float32] = np.array([[2.0, 1.0, 0.1], [0.0, 3.0, 1.0]], np.float32)
+double: NDArray[np.float64] = single.astype(np.float64)
+half: NDArray[np.float16] = single.astype(np.float16)
+whole: NDArray[np.int64] = single.astype(np.int64)
+either: NDArray[np.floating[Any]] = single
+labels = [0, 1]
+
+
+def functions() -> None:
+    assert_type(ll.softmax(single), NDArray[np.float32])
+    assert_type(ll.softmax(double, axis=0, beta=np.float32(2)), NDArray[np.float64])
+    assert_type(ll.softmax(half, out=half.copy()), NDArray[np.float16])
+    assert_type(ll.softmax(either), NDArray[np.floating[Any]])
+    assert_type(ll.softmax(whole), NDArray[np.floating[Any]])
+    assert_type(ll.softmax([2.0, 1.0, 0.1]), NDArray[np.floating[Any]])
+    assert_type(ll.log_softmax(single, beta=2), NDArray[np.float32])
+    assert_type(ll.log_softmax([[1, 2], [3, 4]], axis=0), NDArray[np.floating[Any]])
+    assert_type(ll.hardmax(single), NDArray[np.float32])
+    assert_type(ll.hardmax([1, 2]), NDArray[np.floating[Any]])
+    assert_type(ll.logsumexp(single, keepdims=True), NDArray[np.float32] | Any)
+    assert_type(ll.logsumexp([1.0, 2.0]), NDArray[np.floating[Any]] | Any)
+    assert_type(ll.smooth_max(double, beta=3), NDArray[np.float64] | Any)
+    assert_type(ll.sigmoid(single), NDArray[np.float32] | Any)
+    assert_type(ll.sigmoid(0.5), NDArray[np.floating[Any]] | Any)
+    assert_type(ll.log_sigmoid(double), NDArray[np.float64] | Any)
+    array: NDArray[np.float32] = ll.logsumexp(single)
+    number = float(ll.logsumexp([1.0, 2.0]))
+    assert_type(number, float)
+    assert_type(array, NDArray[np.float32])
+
+
+def losses() -> None:
+    targets = np.array([[1, 0, 0], [0, 1, 0]])
+    assert_type(ll.nll(ll.log_softmax(single), labels), NDArray[np.float32] | Any)
+    assert_type(ll.cross_entropy(single, labels, class_weight=[1, 2, 1]), NDArray[np.float32] | Any)
+    assert_type(ll.cross_entropy([[1, 2]], [0], label_smoothing=0.1), NDArray[np.floating[Any]] | Any)
+    assert_type(ll.soft_cross_entropy(double, targets), NDArray[np.float64] | Any)
+    assert_type(ll.binary_cross_entropy(single, targets, positive_weight=2), NDArray[np.float32] | Any)
+    assert_type(ll.binary_likelihood_loss(single, targets), NDArray[np.float32] | Any)
+    assert_type(ll.cross_entropy_value_and_grad(single, labels), LossesAndGradient[np.float32])
+    assert_type(ll.cross_entropy_value_and_grad([[1, 2]], [0]), LossesAndGradient[np.floating[Any]])
+    assert_type(ll.soft_cross_entropy_value_and_grad(double, targets), LossesAndGradient[np.float64])
+    assert_type(ll.binary_cross_entropy_value_and_grad(single, targets), LossesAndGradient[np.float32])
+    assert_type(ll.binary_likelihood_loss_value_and_grad(single, targets), LossesAndGradient[np.float32])
+    result = ll.cross_entropy_value_and_grad(single, labels, out=single.copy())
+    each, gradient = result
+    assert_type(each, NDArray[np.float32] | Any)
+    assert_type(gradient, NDArray[np.float32] | Any)
+
+
+def decisions() -> None:
+    assert_type(top_k(single, 2), TopK[np.float32])
+    assert_type(top_k([1, 2, 3], 2), TopK[np.floating[Any]])
+    assert_type(top_k(single, 2).indices, NDArray[np.int64])
+    assert_type(top_k(single, 2).probabilities, NDArray[np.float32])
+    assert_type(ll.fit_temperature(single, [0, 2]), float)
+
+
+def evaluations() -> None:
+    evaluation = ll.evaluate(ll.softmax(single), ["a", "b"], classes=["a", "b", "c"])
+    assert_type(evaluation, ll.Evaluation)
+    assert_type(evaluation.accuracy, float)
+    assert_type(evaluation.per_class.recall, NDArray[np.float64])
+    assert_type(evaluation.per_class.support, NDArray[np.int64])
+    assert_type(evaluation.reliability.rows, NDArray[np.int64])
+    assert_type(evaluation.classes, NDArray[Any] | None)
+    assert_type(evaluation.to_dict(), dict[str, Any])
+    assert_type(evaluation.to_json(indent=2), str)
+    assert_type(ll.Evaluation.from_json(evaluation.to_json()), ll.Evaluation)
+    accumulator = EvaluationAccumulator(classes=[7, 8, 9])
+    accumulator.add(ll.softmax(single), [7, 8])
+    assert_type(accumulator.result(), ll.Evaluation)
+
+
+def heads() -> None:
+    X, y = np.eye(4, dtype=np.float32), np.array(["a", "b", "a", "c"])
+    head = ll.SoftmaxClassifier(C=10, class_weight={"a": 2.0}, random_state=0)
+    assert_type(head.fit(X, y, sample_weight=[1, 1, 2, 1]), ll.SoftmaxClassifier)
+    assert_type(head.predict(X), NDArray[Any])
+    assert_type(head.predict_proba(X), NDArray[np.floating[Any]])
+    assert_type(head.predict_log_proba(X), NDArray[np.floating[Any]])
+    assert_type(head.decision_function(X), NDArray[np.floating[Any]])
+    assert_type(head.predict_top_k(X, 2), TopKClasses)
+    assert_type(head.predict_top_k(X, 2).labels, NDArray[Any])
+    assert_type(head.predict_top_k(X, 2).probabilities, NDArray[np.floating[Any]])
+    assert_type(head.score(X, y), float)
+    assert_type(head.calibrate(X, ["a", "b", "c", "c"]), ll.SoftmaxClassifier)
+    assert_type(head.coef_, NDArray[np.floating[Any]])
+    assert_type(head.classes_, NDArray[Any])
+    assert_type(head.beta_, float)
+    assert_type(head.optimum_, Optimum)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "head.safetensors"
+        head.save(path)
+        assert_type(ll.load(path), ll.SoftmaxClassifier)
+
+
+def tensors() -> None:
+    logits, of_labels = torch.tensor([[2.0, 1.0, 0.1], [0.0, 3.0, 1.0]]), torch.tensor(labels)
+    targets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    assert_type(lt.softmax(logits, 1), torch.Tensor)
+    assert_type(lt.log_softmax(logits, beta=torch.tensor(2.0)), torch.Tensor)
+    assert_type(lt.logsumexp(logits, (0, 1), keepdim=True), torch.Tensor)
+    assert_type(lt.smooth_max(logits, beta=2), torch.Tensor)
+    assert_type(lt.hardmax(logits), torch.Tensor)
+    assert_type(lt.sigmoid(logits), torch.Tensor)
+    assert_type(lt.log_sigmoid(logits), torch.Tensor)
+    assert_type(lt.nll(lt.log_softmax(logits), of_labels), torch.Tensor)
+    assert_type(lt.cross_entropy(logits, of_labels, ignore_index=1, reduction="none"), torch.Tensor)
+    assert_type(lt.soft_cross_entropy(logits, targets), torch.Tensor)
+    assert_type(lt.binary_cross_entropy(logits, targets), torch.Tensor)
+    assert_type(lt.Softmax(dim=1).forward(logits), torch.Tensor)
+    assert_type(lt.LogSoftmax(beta=2.0).beta, float | torch.Tensor)
+    assert_type(lt.CrossEntropyLoss().forward(logits, of_labels), torch.Tensor)
+    assert_type(lt.BCEWithLogitsLoss().forward(logits, targets), torch.Tensor)
+    assert_type(lt.TemperatureScaling().fit(logits, torch.tensor([0, 2])), lt.TemperatureScaling)
+    assert_type(lt.TemperatureScaling(2.0).beta, torch.Tensor)
+
+
+for check in (functions, losses, decisions, evaluations, heads, tensors):
+    check()
