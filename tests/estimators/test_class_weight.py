@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from lastlayer.estimators.class_weight import class_factors
 
@@ -30,9 +31,36 @@ def test_a_dict_leaves_the_others_at_one():
 
 
 @pytest.mark.parametrize(
+    "class_weight",
+    [
+        {"cat": 1.0, "cow": 3.0, "dog": 2.0, "bird": 5.0},
+        {"cat": 2.0, "bird": 5.0},
+        {"bird": 5.0},
+        {"cow": 3.0},
+        {},
+    ],
+)
+def test_keys_that_are_no_class_are_taken_or_refused_as_scikit_learn_does(class_weight):
+    names = CLASSES[LABELS]
+    try:
+        expected = compute_class_weight(class_weight, classes=CLASSES, y=names)
+    except ValueError:
+        with pytest.raises(ValueError, match="'bird' is no class of y"):
+            factors(class_weight)
+    else:
+        np.testing.assert_array_equal(factors(class_weight), expected)
+
+
+@pytest.mark.parametrize(
     ("class_weight", "error", "words"),
     [
-        ({"bird": 1}, ValueError, "'bird' is no class of y, expected keys among 'cat', 'cow', 'dog'"),
+        (
+            {"bird": 1, "cat": 1, "cow": 2},
+            ValueError,
+            "'bird' is no class of y, but the class 'dog' has no key, expected keys among 'cat', 'cow', 'dog'; name "
+            "every class, or leave 'bird' out",
+        ),
+        ({"cat": 1, "cow": 1, "dog": 1, "bird": -1}, ValueError, "'bird' has -1"),
         ({"dog": -1}, ValueError, "'dog' has -1, expected a finite factor that is not negative"),
         ({"dog": float("nan")}, ValueError, "'dog' has nan"),
         ("heavy", TypeError, "received 'heavy', expected None, 'balanced' or a dict"),

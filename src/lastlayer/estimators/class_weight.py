@@ -8,11 +8,13 @@ def class_factors(class_weight, classes, labels, sample_weight):
 
     Args:
       class_weight: None (all 1), "balanced" (every class weighs the same in total, n / (K n_k)), or a dict from class
-        to factor; a class it leaves out has 1.
+        to factor; a class it leaves out has 1. A key that is no class of y is of no account, as in scikit-learn, which
+        takes it for a mistake where a class of y has no key: then one stands for the other.
       classes: (K,) the classes.
       labels: (N,) int64, each row's class by its index.
       sample_weight: (N,) float64; what counts as n and n_k when balanced.
-    Raises: ValueError for a factor that is negative or not finite, or a key that is no class; TypeError otherwise.
+    Raises: ValueError for a factor that is negative or not finite, or a key that is no class while a class has no key;
+      TypeError otherwise.
     """
     if class_weight is None:
         return np.ones(len(classes))
@@ -22,15 +24,20 @@ def class_factors(class_weight, classes, labels, sample_weight):
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight: received {class_weight!r}, expected None, 'balanced' or a dict of factors.")
     factors, index = np.ones(len(classes)), {name: k for k, name in enumerate(classes.tolist())}
+    left_out = [name for name in index if name not in class_weight]
     for name, factor in class_weight.items():
-        if name not in index:
-            raise ValueError(f"class_weight: {name!r} is no class of y, expected keys among {_few(classes)}.")
+        if name not in index and left_out:
+            raise ValueError(
+                f"class_weight: {name!r} is no class of y, but the class {left_out[0]!r} has no key, expected keys "
+                f"among {_few(list(index))}; name every class, or leave {name!r} out."
+            )
         if not (np.isfinite(factor) and factor >= 0):
             raise ValueError(f"class_weight: {name!r} has {factor!r}, expected a finite factor that is not negative.")
-        factors[index[name]] = factor
+        if name in index:
+            factors[index[name]] = factor
     return factors
 
 
 def _few(classes):
-    names = [repr(name) for name in classes[:5].tolist()]
+    names = [repr(name) for name in classes[:5]]
     return ", ".join(names) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
