@@ -81,6 +81,24 @@ def test_summary(run, table, tmp_path):
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
 
 
+def test_standardize_is_that_of_the_library_and_predict_knows_nothing_of_it(run, table, tmp_path):
+    frame = pl.read_parquet(table).with_columns(pl.col("height") * 1e4)
+    frame.write_parquet(tmp_path / "scaled.parquet")
+    arguments = ["fit", tmp_path / "scaled.parquet", *FIT, "--holdout", "0", "-o", tmp_path / "m", "--json"]
+    result = run(*arguments, "--standardize")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["standardized"] is True
+    assert "warning" not in result.stderr
+    expected = ll.SoftmaxClassifier(standardize=True).fit(*arrays(frame))
+    np.testing.assert_allclose(ll.load(tmp_path / "m").coef_, expected.coef_, rtol=1e-5)
+    predicted = run("predict", tmp_path / "m", tmp_path / "scaled.parquet", "-o", "-")
+    assert predicted.stdout.splitlines()[1].split(",")[0] == expected.predict(arrays(frame)[0])[0]
+    assert "C           1, features standardized\n" in run(*arguments[:-1], "--standardize").stdout
+
+    without = run(*arguments)
+    assert json.loads(without.stdout)["standardized"] is False
+
+
 def test_a_column_of_lists_from_standard_input(run, tmp_path):
     rng = np.random.default_rng(3)
     rows = [{"e": [i % 3 + rng.normal(), rng.normal()], "label": i % 3} for i in range(90)]

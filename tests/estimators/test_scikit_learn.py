@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from lastlayer import SoftmaxClassifier
 
 
-@parametrize_with_checks([SoftmaxClassifier()])
+@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(standardize=True)])
 def test_keeps_every_convention(estimator, check):
     check(estimator)
 

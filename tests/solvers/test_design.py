@@ -26,13 +26,45 @@ def test_products_are_those_of_the_rows(dtype, kind):
     assert (design.shape, design.dtype) == ((11, 7), dtype)
 
 
-def test_what_only_sparse_designs_are_asked():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["C", "F", "csr"])
+def test_a_scale_divides_the_columns_in_every_product(dtype, kind):
+    X, scale = features(dtype), np.array([1, 0.5, 3, 1e-6, 1e6, 7, 1])
+    scaled = X / scale
+    sparse = kind == "csr"
+    design = SparseDesign(sp.csr_array(X), scale) if sparse else DenseDesign(np.array(X, order=kind), scale)
+    rng = np.random.default_rng(1)
+    weight, residual = rng.standard_normal((4, 7)).astype(dtype), rng.standard_normal((6, 4)).astype(dtype)
+    out = np.full((6, 4), np.nan, dtype)
+    design.times(weight, ROWS, out)
+    rounding = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(out, scaled[ROWS] @ weight.T, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(design.adjoint(residual, ROWS), residual.T @ scaled[ROWS], rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(X @ design.unscaled(weight).T, scaled @ weight.T, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(design.scaled(design.unscaled(weight)), weight, rtol=rounding)
+    if sparse:
+        row_weight = rng.random(11)
+        np.testing.assert_allclose(design.weighted_squares(row_weight), row_weight @ scaled**2, rtol=rounding)
+    else:
+        np.testing.assert_allclose(design.take(np.array([2, 5])), scaled[[2, 5]], rtol=rounding)
+    assert design.adjoint(residual, ROWS).dtype == design.unscaled(weight).dtype == dtype
+
+
+@pytest.mark.parametrize("entries", [1, 20, 1 << 18])
+def test_squares_of_a_sparse_design_are_summed_in_blocks_in_float64(entries, monkeypatch):
+    monkeypatch.setattr("lastlayer.solvers.design._ENTRIES", entries)
+    X, weight = features(np.float32), np.random.default_rng(2).random(11)
+    expected = weight @ X.astype(np.float64) ** 2
+    np.testing.assert_allclose(SparseDesign(sp.csr_array(X)).weighted_squares(weight), expected, rtol=1e-12)
+    # What float32 cannot hold.
+    large = SparseDesign(sp.csr_array(X * np.float32(2.0**100)))
+    np.testing.assert_allclose(large.weighted_squares(weight), expected * 2.0**200, rtol=1e-12)
+
+
+def test_squares_of_a_scaled_design_do_not_overflow():
     X = features(np.float64)
-    design = SparseDesign(sp.csr_array(X))
-    weight = np.random.default_rng(2).random(11)
-    np.testing.assert_allclose(design.weighted_sum(weight, slice(0, 11)), weight @ X)
-    np.testing.assert_allclose(design.weighted_sum(weight[ROWS], ROWS), weight[ROWS] @ X[ROWS])
-    np.testing.assert_allclose(design.squares().weighted_sum(weight, slice(0, 11)), weight @ X**2)
+    design = SparseDesign(sp.csr_array(X * 2.0**600), np.full(7, 2.0**600))
+    np.testing.assert_allclose(design.weighted_squares(np.ones(11)), (X**2).sum(axis=0), rtol=1e-12)
 
 
 def test_rows_taken_from_a_dense_design_are_a_copy():

@@ -59,13 +59,32 @@ _HOLDOUT = 0.1
     help="Weak penalty when large. Unit-length embeddings want 10 to 100: C = 1 shrinks their scores hard, and "
     "calibration repairs most of it, not all.",
 )
+@click.option(
+    "--standardize",
+    is_flag=True,
+    help="Divide features by their standard deviations, so that the penalty depends on no feature's unit. The saved "
+    "head is for features as they are.",
+)
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let every class weigh the same.")
 @click.option("--tol", default=1e-4, show_default=True, callback=positive, help="Accuracy of the optimum.")
 @click.option("--max-iter", type=click.IntRange(min=1), default=1000, show_default=True, help="Iterations at most.")
 @click.option("-o", "--output", required=True, metavar="MODEL", help="The model file, .safetensors.")
 @json_option
 def command(
-    data, label, features, where, validation, validation_where, holdout, C, class_weight, tol, max_iter, output, as_json
+    data,
+    label,
+    features,
+    where,
+    validation,
+    validation_where,
+    holdout,
+    C,
+    standardize,
+    class_weight,
+    tol,
+    max_iter,
+    output,
+    as_json,
 ):
     """Fit a softmax head on files of features and labels, calibrate it, and save it.
 
@@ -99,7 +118,9 @@ def command(
     else:
         (X, y), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout)
 
-    model = ll.SoftmaxClassifier(C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, verbose=1)
+    model = ll.SoftmaxClassifier(
+        C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, standardize=standardize, verbose=1
+    )
     with about_the_input():
         model.fit(X, y)
     optimum = model.optimum_
@@ -122,6 +143,7 @@ def command(
         "features": X.shape[1],
         "feature_columns": str(columns),
         "C": C,
+        "standardized": standardize,
         "objective": optimum.objective,
         "gap": optimum.gap,
         "iterations": optimum.iterations,
@@ -175,7 +197,7 @@ def _readable(summary, output):
         ("rows", rows),
         ("classes", f"{summary['classes']:,}"),
         ("features", f"{summary['features']:,} ({summary['feature_columns']})"),
-        ("C", f"{summary['C']:g}"),
+        ("C", f"{summary['C']:g}" + (", features standardized" if summary["standardized"] else "")),
         ("objective", f"{summary['objective']:.6f}, {certificate}"),
         ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),
     ]

@@ -23,7 +23,7 @@ from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
-from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise
+from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise, standard_deviations
 from lastlayer.storage import encode_classes, write_head
 
 # Scores that predict and predict_top_k hold at a time.
@@ -60,6 +60,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
       max_iter: iterations at most; each takes two products with X.
+      standardize: whether the penalty is on the weights of features divided by their standard deviations, so that no
+        feature's unit matters; X is not copied, and coef_ and intercept_ are for X as it is. The optimum is that of
+        make_pipeline(StandardScaler(), SoftmaxClassifier()); without intercept, of StandardScaler(with_mean=False),
+        since a head without intercept cannot tell where features are centred. Deviations count sample_weight, as
+        StandardScaler's do, not class_weight. A column that is constant but for rounding is not scaled.
       warm_start: start from the last fit's head if it has the same classes and as many features.
       random_state: seed of the sample of rows that estimates the features' covariance when there are many; it changes
         the path to the optimum only. None is 0: the same fit each time.
@@ -70,7 +75,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       coef_: (K, D), or (1, D) for two classes; in the dtype of the features.
       intercept_: (K,) or (1,).
       beta_: the inverse temperature of probabilities, softmax(beta_ * scores); 1 until `calibrate`.
-      optimum_: an Optimum: objective, gradient norm, a bound on F - F*, why the fit stopped.
+      optimum_: an Optimum: objective, gradient norm, a bound on F - F*, why the fit stopped; with standardize, of F
+        for the scaled features and their weights.
       n_iter_: (1,) iterations.
       n_features_in_, feature_names_in_: as in scikit-learn. A DataFrame, of pandas or Polars, must have these columns
         in this order; an array of the right width is taken as it is.
@@ -95,6 +101,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         class_weight=None,
         tol=1e-4,
         max_iter=1000,
+        standardize=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -104,6 +111,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter
+        self.standardize = standardize
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -139,14 +147,16 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             )
         weight = as_sample_weight(sample_weight, len(y))
         weight = np.ones(len(y)) if weight is None else weight
+        scale = _scale(X, weight) if self.standardize else None
         weight = weight * class_factors(self.class_weight, classes, labels, weight)[labels]
         if not weight.any():
             raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
 
         binary = len(classes) == 2
+        design = SparseDesign(X, scale) if sp.issparse(X) else DenseDesign(X, scale)
         # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
         problem = SoftmaxRegression(
-            SparseDesign(X) if sp.issparse(X) else DenseDesign(X),
+            design,
             labels,
             weight,
             len(classes),
@@ -159,11 +169,18 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             problem,
             tol=tol,
             max_iter=int(self.max_iter),
-            start=_start(previous, classes, X.shape[1]),
+            start=_start(previous, classes, design),
             report=report,
         )
         if report is not None:
             report.close(optimum.stopped)
+        head = design.unscaled(head)
+        if scale is not None and not np.isfinite(head).all():
+            column = int(np.isfinite(head).all(axis=0).argmin())
+            raise ValueError(
+                f"X: feature {column} has a standard deviation of {scale[column]:.1e}, too small for its weight to be "
+                f"a number of {head.dtype}, expected features on a scale that it holds; pass float64 features."
+            )
         if binary:
             head, intercept = head[1:] - head[:1], intercept[1:] - intercept[:1]
         else:
@@ -190,15 +207,15 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             )
         elif optimum.stopped == "max_iter":
             warnings.warn(
-                f"fit: max_iter={self.max_iter} was reached before tol={tol:g} ({state}); raise max_iter, scale the "
-                "features, or lower C.",
+                f"fit: max_iter={self.max_iter} was reached before tol={tol:g} ({state}); raise max_iter, "
+                f"{'' if self.standardize else 'pass standardize=True, '}or lower C.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
             warnings.warn(
                 f"fit: {self.coef_.dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
-                "float64 features, or scale them.",
+                f"float64 features{'' if self.standardize else ' or standardize=True'}, or scale them.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -337,11 +354,18 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _start(previous, classes, num_features):
-    """The head of an earlier fit as (K, D) and (K,), or None where there is none that fits."""
-    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != num_features:
+def _scale(X, sample_weight):
+    """What divides each feature: its standard deviation, or 1 where that is 0."""
+    deviations = standard_deviations(X, sample_weight)
+    return np.where(deviations > 0, deviations, 1.0)
+
+
+def _start(previous, classes, design):
+    """The head of an earlier fit as (K, D) and (K,) for a design, or None where there is none that fits."""
+    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != design.shape[1]:
         return None
     _, weight, intercept = previous
+    weight = design.scaled(weight)
     if len(classes) == 2:
         return np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
     return weight, intercept

@@ -58,7 +58,7 @@ class Curvature:
     @classmethod
     def of_sparse(cls, design, mean, row_weight):
         """The variance of each column of a SparseDesign about `mean` (D,)."""
-        second = design.squares().weighted_sum(row_weight, slice(None))
+        second = design.weighted_squares(row_weight)
         return cls(None, np.maximum(second - mean**2, 0.0).astype(design.dtype), 0.0)
 
     def solve(self, weight, intercept, masses, centres, penalty):

@@ -1,35 +1,61 @@
-"""Products with the feature matrix X, dense or CSR, a block of rows at a time; X itself is never copied or centred."""
+"""Products with the feature matrix X, dense or CSR, a block of rows at a time; X itself is never copied or centred.
+
+Where a design has a scale, everything is said of X with each column divided by its scale. The weights are divided in
+place of the features, which costs nothing a row.
+"""
 
 import numpy as np
 import scipy.sparse as sp
 
+# Entries of a sparse matrix that are squared at a time, at least.
+_ENTRIES = 1 << 18
 
-class DenseDesign:
-    """An (N, D) array of float32 or float64 in any order."""
 
-    def __init__(self, features):
-        self._features = features
-        self.shape, self.dtype = features.shape, features.dtype
+class _Scaled:
+    """What both designs do with a scale, (D,) > 0 in the features' units, or None."""
+
+    def __init__(self, features, scale):
+        self._features, self.shape, self.dtype = features, features.shape, features.dtype
+        self._inverse = None if scale is None else (1.0 / scale).astype(features.dtype)
+
+    def unscaled(self, weight):
+        """The weights (K, D) that give with X as it is what `weight` gives with the scaled X; inf beyond the dtype."""
+        with np.errstate(over="ignore"):
+            return self._divided(weight)
+
+    def scaled(self, weight):
+        """The weights (K, D) that give with the scaled X what `weight` gives with X as it is."""
+        return weight if self._inverse is None else weight / self._inverse
+
+    def _divided(self, columns):
+        """An array whose last axis has length D, divided by the scale."""
+        return columns if self._inverse is None else columns * self._inverse
+
+
+class DenseDesign(_Scaled):
+    """An (N, D) array of float32 or float64 in any order, its columns divided by `scale` (D,) if there is one."""
+
+    def __init__(self, features, scale=None):
+        super().__init__(features, scale)
 
     def times(self, weight, rows, out):
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
-        np.matmul(self._features[rows], weight.T, out=out)
+        np.matmul(self._features[rows], self._divided(weight).T, out=out)
 
     def adjoint(self, residual, rows):
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
-        return residual.T @ self._features[rows]
+        return self._divided(residual.T @ self._features[rows])
 
     def take(self, rows):
         """The rows of an index array as a dense array of their own."""
-        return np.ascontiguousarray(self._features[rows])
+        return np.ascontiguousarray(self._divided(self._features[rows]))
 
 
-class SparseDesign:
-    """An (N, D) CSR matrix of float32 or float64."""
+class SparseDesign(_Scaled):
+    """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
 
-    def __init__(self, features):
-        self._features = sp.csr_array(features, copy=False)
-        self.shape, self.dtype = features.shape, features.dtype
+    def __init__(self, features, scale=None):
+        super().__init__(sp.csr_array(features, copy=False), scale)
 
     def _block(self, rows):
         whole, (start, stop, _) = self._features, rows.indices(self.shape[0])
@@ -41,16 +67,21 @@ class SparseDesign:
 
     def times(self, weight, rows, out):
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
-        out[...] = self._block(rows) @ np.ascontiguousarray(weight.T)
+        out[...] = self._block(rows) @ np.ascontiguousarray(self._divided(weight).T)
 
     def adjoint(self, residual, rows):
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
-        return (self._block(rows).T @ residual).T
+        return self._divided((self._block(rows).T @ residual).T)
 
-    def weighted_sum(self, weight, rows):
-        """The product weight' X[rows] in float64, (D,)."""
-        return self._block(rows).T @ weight
-
-    def squares(self):
-        """The elementwise square of X, CSR."""
-        return SparseDesign(self._features.power(2))
+    def weighted_squares(self, weight):
+        """The sum over rows of `weight` (N,) times the squares of X, in float64, (D,)."""
+        total = np.zeros(self.shape[1])
+        size = max(1, max(_ENTRIES, total.size) * self.shape[0] // max(1, self._features.nnz))
+        for start in range(0, self.shape[0], size):
+            block = self._block(slice(start, start + size))
+            data = block.data.astype(np.float64)
+            if self._inverse is not None:
+                data *= self._inverse[block.indices]
+            data *= data
+            total += sp.csr_array((data, block.indices, block.indptr), block.shape).T @ weight[start : start + size]
+        return total
