@@ -21,6 +21,7 @@ _HOME = {
     "cross_entropy_value_and_grad": "losses",
     "evaluate": "metrics",
     "fit_temperature": "calibration",
+    "fold": "estimators",
     "hardmax": "functions",
     "load": "estimators",
     "log_sigmoid": "functions",
