@@ -10,6 +10,7 @@ _HOME = {
     "Evaluation": "metrics",
     "SoftmaxClassifier": "estimators",
     "FitInterrupted": "estimators",
+    "ScalingWarning": "estimators",
     "TemperatureWarning": "calibration",
     "UnreadableHead": "storage",
     "UnwritableFile": "storage",

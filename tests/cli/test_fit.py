@@ -81,6 +81,7 @@ def test_summary(run, table, tmp_path):
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
 
 
+@pytest.mark.filterwarnings("default::lastlayer.estimators.ScalingWarning")
 def test_standardize_is_that_of_the_library_and_predict_knows_nothing_of_it(run, table, tmp_path):
     frame = pl.read_parquet(table).with_columns(pl.col("height") * 1e4)
     frame.write_parquet(tmp_path / "scaled.parquet")
@@ -97,6 +98,8 @@ def test_standardize_is_that_of_the_library_and_predict_knows_nothing_of_it(run,
 
     without = run(*arguments)
     assert json.loads(without.stdout)["standardized"] is False
+    assert "warning: X: feature 'height' ranges over" in without.stderr
+    assert "--standardize in a shell" in without.stderr
 
 
 def test_a_column_of_lists_from_standard_input(run, tmp_path):

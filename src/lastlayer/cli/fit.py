@@ -2,6 +2,9 @@
 
 import math
 import time
+import warnings
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -121,7 +124,7 @@ def command(
     model = ll.SoftmaxClassifier(
         C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, standardize=standardize, verbose=1
     )
-    with about_the_input():
+    with about_the_input(), _named_in_warnings(columns):
         model.fit(X, y)
     optimum = model.optimum_
     if optimum.stopped == "interrupted":
@@ -187,6 +190,19 @@ def _validation_rows(table, validation, where, columns, width, label, y):
             f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
         )
     return X, labels
+
+
+@contextmanager
+def _named_in_warnings(columns):
+    """Within: a warning about a feature, which the library knows by its index, is shown afterwards with its name."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for warning in caught:
+        message: Any = warning.message
+        if isinstance(message, ll.ScalingWarning) and not columns.is_list:
+            text = str(message).replace(f"feature {message.column} ", f"feature {columns.names[message.column]!r} ", 1)
+            message = ll.ScalingWarning(text, message.column)
+        warnings.warn(message, stacklevel=2)
 
 
 def _readable(summary, output):

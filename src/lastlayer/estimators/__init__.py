@@ -1,9 +1,19 @@
 """The scikit-learn facade: thin, it composes solvers, calibration, decision and storage."""
 
+from lastlayer.estimators.feature_scales import ScalingWarning
 from lastlayer.estimators.fold import fold
 from lastlayer.estimators.load import load
 from lastlayer.estimators.softmax_classifier import FitInterrupted, SoftmaxClassifier, TopKClasses
 from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.estimators.training import Training
 
-__all__ = ["FitInterrupted", "SoftmaxClassifier", "TopKClasses", "Training", "fold", "load", "sorted_classes"]
+__all__ = [
+    "FitInterrupted",
+    "ScalingWarning",
+    "SoftmaxClassifier",
+    "TopKClasses",
+    "Training",
+    "fold",
+    "load",
+    "sorted_classes",
+]

@@ -17,6 +17,7 @@ from lastlayer._arrays import as_sample_weight, checked_beta, positive_number
 from lastlayer.calibration import fit_temperature
 from lastlayer.decision import top_k
 from lastlayer.estimators.class_weight import class_factors
+from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.estimators.training import Training
@@ -174,7 +175,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         )
         if report is not None:
             report.close(optimum.stopped)
-        head = design.unscaled(head)
+        weights, head = head, design.unscaled(head)
         if scale is not None and not np.isfinite(head).all():
             column = int(np.isfinite(head).all(axis=0).argmin())
             raise ValueError(
@@ -190,6 +191,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.training_ = Training(rows=len(y), label=name if isinstance(name, str) else None)
         self.n_iter_ = np.array([optimum.iterations])
         self._warn_of_limits(tol)
+        if not self.standardize:
+            warn_of_scales(X, problem, weights, optimum, getattr(self, "feature_names_in_", None), stacklevel=2)
         return self
 
     def _head_before(self):
