@@ -8,6 +8,7 @@ import importlib
 
 _HOME = {
     "Evaluation": "metrics",
+    "EvaluationAccumulator": "metrics",
     "SoftmaxClassifier": "estimators",
     "FitInterrupted": "estimators",
     "ScalingWarning": "estimators",

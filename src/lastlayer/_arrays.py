@@ -152,10 +152,12 @@ def as_names(names: list[str]) -> NDArray[Any]:
     return np.array(names, dtype=object if wasteful or any(name.endswith("\0") for name in names) else str)
 
 
-def as_sample_weight(sample_weight: ArrayLike | None, num_rows: int) -> NDArray[np.float64] | None:
+def as_sample_weight(
+    sample_weight: ArrayLike | None, num_rows: int, *, some_rows: bool = False
+) -> NDArray[np.float64] | None:
     """`sample_weight` as an (N,) float64 array; None stays None.
 
-    Raises: ValueError unless finite, non-negative, of length N and not all zero.
+    Raises: ValueError unless finite, non-negative, of length N and, except for `some_rows` of all, not all zero.
     """
     if sample_weight is None:
         return None
@@ -166,7 +168,7 @@ def as_sample_weight(sample_weight: ArrayLike | None, num_rows: int) -> NDArray[
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(f"sample_weight: row {row} is {weight[row]}, expected a finite number that is not negative.")
-    if num_rows and not weight.any():
+    if num_rows and not some_rows and not weight.any():
         raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
     return weight
 

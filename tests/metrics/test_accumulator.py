@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lastlayer.metrics import EvaluationAccumulator, evaluate
+from lastlayer import EvaluationAccumulator, evaluate
 
 
 def random_case(seed, rows, num_classes):
@@ -61,3 +61,24 @@ def test_a_result_does_not_change_as_rows_are_added():
 def test_nothing_added():
     with pytest.raises(ValueError, match="no rows, expected at least one row"):
         EvaluationAccumulator().result()
+
+
+def test_weighted_and_unweighted_blocks():
+    probabilities, labels = random_case(2, 60, 4)
+    weight = np.random.default_rng(2).integers(0, 3, 60).astype(float)
+    weight[20:40], weight[40:] = 1, 0
+    accumulator = EvaluationAccumulator()
+    accumulator.add(probabilities[:20], labels[:20], weight[:20])
+    accumulator.add(probabilities[20:40], labels[20:40])
+    accumulator.add(probabilities[40:], labels[40:], weight[40:])  # a block of which nothing weighs
+    whole = evaluate(probabilities, labels, sample_weight=weight)
+    for key in ("rows", "accuracy", "log_loss", "brier", "ece", "mean_confidence", "macro_f1"):
+        assert getattr(accumulator.result(), key) == pytest.approx(getattr(whole, key), rel=1e-13), key
+    np.testing.assert_array_equal(accumulator.result().per_class.support, whole.per_class.support)
+
+
+def test_nothing_that_weighs():
+    accumulator = EvaluationAccumulator()
+    accumulator.add([[0.5, 0.5]], [0], [0])
+    with pytest.raises(ValueError, match="sample_weight: every weight is zero"):
+        accumulator.result()

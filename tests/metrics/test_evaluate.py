@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import lastlayer as ll
 from lastlayer.kernels.evaluation import evaluate_rows
 from tests.oracles.evaluation import evaluation as slow_evaluation
+from tests.oracles.evaluation import weighted_evaluation
 from tests.shared_data import data_file
 
 SCALARS = (
@@ -22,13 +23,17 @@ def random_case(rng, rows, num_classes, dtype=np.float64, sharpness=1.0):
     return probabilities, rng.integers(0, num_classes, rows)
 
 
-def assert_agrees(result, probabilities, labels, *, top_k=5, bins=15):
-    expected = slow_evaluation(probabilities.astype(np.float64).tolist(), labels.tolist(), top_k=top_k, bins=bins)
+def assert_agrees(result, probabilities, labels, weights=None, *, top_k=5, bins=15):
+    rows = probabilities.astype(np.float64).tolist(), labels.tolist()
+    if weights is None:
+        expected = slow_evaluation(*rows, top_k=top_k, bins=bins)
+    else:
+        expected = weighted_evaluation(*rows, weights.tolist(), top_k=top_k, bins=bins)
     for key in SCALARS:
         assert getattr(result, key) == pytest.approx(expected[key], rel=1e-12, abs=1e-14), key
     for key in ("precision", "recall", "f1", "support"):
         np.testing.assert_allclose(getattr(result.per_class, key), expected[key], rtol=1e-14, err_msg=key)
-    np.testing.assert_array_equal(result.reliability.rows, expected["bin_rows"])
+    np.testing.assert_allclose(result.reliability.rows, expected["bin_rows"], rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -59,6 +64,136 @@ def test_trap_31_ties_and_absent_classes(data):
     labels = np.array(data.draw(st.lists(st.integers(0, num_classes - 1), min_size=rows, max_size=rows)))
     result = ll.evaluate(probabilities, labels, top_k=2, bins=8)
     assert_agrees(result, probabilities, labels, top_k=2, bins=8)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "num_classes"), [(1, 1), (7, 2), (200, 3), (90, 10), (40, 130)])
+def test_every_weighted_figure_is_its_definition(rows, num_classes, dtype):
+    rng = np.random.default_rng(rows)
+    for weights in (rng.exponential(size=rows), rng.integers(0, 3, rows) + (np.arange(rows) == 0)):
+        probabilities, labels = random_case(rng, rows, num_classes, dtype)
+        result = ll.evaluate(probabilities, labels, sample_weight=weights, top_k=3, bins=7)
+        assert_agrees(result, probabilities, labels, weights, top_k=3, bins=7)
+        assert result.rows == (weights > 0).sum()
+        assert result.per_class.support.dtype == result.reliability.rows.dtype == np.float64
+
+
+def test_whole_weights_are_repeated_rows():
+    rng = np.random.default_rng(8)
+    probabilities, labels = random_case(rng, 80, 6)
+    weights = rng.integers(0, 4, 80)
+    weighted = ll.evaluate(probabilities, labels, sample_weight=weights)
+    repeated = ll.evaluate(np.repeat(probabilities, weights, axis=0), np.repeat(labels, weights))
+    assert_same_figures(weighted, repeated)
+    np.testing.assert_array_equal(weighted.per_class.support, repeated.per_class.support)
+    np.testing.assert_array_equal(weighted.reliability.rows, repeated.reliability.rows)
+    assert weighted.rows == (weights > 0).sum()
+
+
+def assert_same_figures(one, other):
+    for key in SCALARS[1:]:
+        assert getattr(one, key) == pytest.approx(getattr(other, key), rel=1e-13), key
+    for key in ("precision", "recall", "f1"):
+        np.testing.assert_allclose(getattr(one.per_class, key), getattr(other.per_class, key), rtol=1e-13)
+    np.testing.assert_allclose(one.reliability.accuracy, other.reliability.accuracy, rtol=1e-13)
+    np.testing.assert_allclose(one.reliability.confidence, other.reliability.confidence, rtol=1e-13)
+
+
+@settings(deadline=None, max_examples=30)
+@given(scale=st.floats(1e-140, 1e140), seed=st.integers(0, 100))
+def test_scaling_all_weights_changes_no_figure(scale, seed):
+    rng = np.random.default_rng(seed)
+    probabilities, labels = random_case(rng, 30, 4)
+    weights = rng.exponential(size=30) * rng.integers(0, 2, 30) + (np.arange(30) == 0)
+    one = ll.evaluate(probabilities, labels, sample_weight=weights)
+    other = ll.evaluate(probabilities, labels, sample_weight=scale * weights)
+    assert_same_figures(one, other)
+    np.testing.assert_allclose(other.per_class.support, scale * one.per_class.support, rtol=1e-13)
+
+
+def test_weights_of_one_change_no_figure():
+    probabilities, labels = random_case(np.random.default_rng(9), 300, 5)
+    assert ll.evaluate(probabilities, labels, sample_weight=np.ones(300)) == ll.evaluate(probabilities, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([0, 1, 99, 2], None),
+        (np.array([0, 1, -1, 2], np.int8), None),
+        (["cat", "dog", "emu", "cow"], ["cat", "dog", "cow"]),
+        (np.array(["cat", "dog", None, "cow"], object), ["cat", "dog", "cow"]),
+        (("cat", "dog", None, "cow"), ["cat", "dog", "cow"]),
+        ([0.5, 1.5, np.nan, 2.5], [0.5, 1.5, 2.5]),
+    ],
+)
+def test_trap_30_a_row_of_weight_0_is_as_good_as_absent(labels, classes):
+    probabilities, _ = random_case(np.random.default_rng(10), 4, 3)
+    kept, rest = np.array([True, True, False, True]), [label for i, label in enumerate(labels) if i != 2]
+    expected = ll.evaluate(probabilities[kept], rest, classes=classes, sample_weight=[1, 2, 3])
+    for nonsense in (probabilities[2], [np.nan, -np.inf, 7]):
+        probabilities[2] = nonsense
+        assert ll.evaluate(probabilities, labels, classes=classes, sample_weight=[1, 2, 0, 3]) == expected
+
+
+def test_probability_zero_for_a_label_that_weighs_nothing_costs_nothing():
+    assert ll.evaluate([[1.0, 0.0], [0.5, 0.5]], [1, 0], sample_weight=[0, 1]).log_loss == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("sample_weight", "error", "message"),
+    [
+        ([1, -1], ValueError, r"sample_weight: row 1 is -1.0, expected a finite number that is not negative"),
+        ([np.nan, 1], ValueError, r"sample_weight: row 0 is nan"),
+        ([1, np.inf], ValueError, r"sample_weight: row 1 is inf"),
+        ([0, 0], ValueError, r"sample_weight: every weight is zero, expected at least one above it"),
+        ([1], ValueError, r"sample_weight: shape is \(1,\), expected \(2,\)"),
+        ([[1], [1]], ValueError, r"sample_weight: shape is \(2, 1\)"),
+        (["a", "b"], TypeError, r"sample_weight: dtype is <U1"),
+        ([1, 1e200], ValueError, r"row 1 is 1e\+200, expected 0 or a number from 1e-150 to 1e\+150; multiply all"),
+        ([1e-200, 1], ValueError, r"row 0 is 1e-200, expected 0 or a number"),
+    ],
+)
+def test_bad_weights_are_named(sample_weight, error, message):
+    with pytest.raises(error, match=message):
+        ll.evaluate([[0.5, 0.5], [0.5, 0.5]], [0, 1], sample_weight=sample_weight)
+
+
+def test_labels_of_another_length_are_refused_beside_weights_of_zero():
+    for labels in ([0], np.array([0]), [[0, 1]], 3):
+        with pytest.raises(ValueError, match="labels: shape is"):
+            ll.evaluate([[0.5, 0.5], [0.5, 0.5]], labels, sample_weight=[1, 0])
+
+
+def test_scikit_learn_gives_the_same_weighted_figures():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(1)
+    probabilities, labels = random_case(rng, 500, 12)
+    labels[labels == 3] = 4
+    weight, predictions, every = rng.exponential(size=500), probabilities.argmax(axis=1), np.arange(12)
+    result, weighted = ll.evaluate(probabilities, labels, sample_weight=weight), {"sample_weight": weight}
+    assert result.accuracy == pytest.approx(metrics.accuracy_score(labels, predictions, **weighted))
+    top_k = metrics.top_k_accuracy_score(labels, probabilities, k=5, labels=every, **weighted)
+    assert result.top_k_accuracy == pytest.approx(top_k)
+    assert result.log_loss == pytest.approx(metrics.log_loss(labels, probabilities, labels=every, **weighted))
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(labels, predictions, average="macro", **weighted))
+    assert result.weighted_f1 == pytest.approx(metrics.f1_score(labels, predictions, average="weighted", **weighted))
+    of_classes = metrics.precision_recall_fscore_support(
+        labels, predictions, labels=every, zero_division=np.nan, **weighted
+    )
+    for name, expected in zip(("precision", "recall", "f1", "support"), of_classes, strict=True):
+        np.testing.assert_allclose(getattr(result.per_class, name), expected, rtol=1e-12, err_msg=name)
+
+
+def test_literal_weighted_figures():
+    result = ll.evaluate([[0.7, 0.3], [0.4, 0.6], [0.2, 0.8]], [0, 0, 1], sample_weight=[0.5, 1.5, 2.0])
+    assert (result.rows, result.accuracy) == (3, 0.625)
+    assert result.mean_confidence == pytest.approx((0.5 * 0.7 + 1.5 * 0.6 + 2.0 * 0.8) / 4)
+    assert result.brier == pytest.approx((0.5 * 0.18 + 1.5 * 0.72 + 2.0 * 0.08) / 4)
+    assert result.ece == pytest.approx((0.5 * 0.3 + 1.5 * 0.6 + 2.0 * 0.2) / 4)
+    np.testing.assert_array_equal(result.per_class.support, [2.0, 2.0])
+    np.testing.assert_array_equal(result.per_class.recall, [0.25, 1.0])
+    np.testing.assert_allclose(result.per_class.precision, [1.0, 2 / 3.5])
 
 
 def test_literal_figures():

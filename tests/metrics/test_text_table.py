@@ -38,3 +38,13 @@ def test_many_classes_show_the_worst_few_within_80_columns():
 
 def test_two_classes_have_no_top_k_line():
     assert "top-" not in str(ll.evaluate([[0.5, 0.5]], [0]))
+
+
+def test_weighted_rows_are_told_apart():
+    weight = [0.5, 1234567.25]
+    lines = str(ll.evaluate([[0.9, 0.1], [0.2, 0.8]], [0, 1], sample_weight=weight)).splitlines()
+    assert lines[0] == "rows                          2  weighted"
+    assert lines[-2:] == [
+        "0         1.0000    1.0000    1.0000           0.5",
+        "1         1.0000    1.0000    1.0000   1.23457e+06",
+    ]

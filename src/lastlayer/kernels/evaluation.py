@@ -7,11 +7,13 @@ from lastlayer.kernels._compile import compiled
 
 @compiled
 def evaluate_rows(probabilities, labels, tolerance, chosen, confidence, of_label, above_label, squared_error):
-    """Fill five (n,) arrays from an (n, K) block of probabilities, its labels in 0..K-1 already checked.
+    """Fill five (n,) arrays from an (n, K) block of probabilities, its labels already checked.
+
+    A row whose label is negative is not looked at, and its entries stay as they are.
 
     Args:
       probabilities: (n, K) float32 or float64.
-      labels: (n,) int64.
+      labels: (n,) int64, below K.
       tolerance: how far a row's sum may be from 1, and an entry above 1.
       chosen: (n,) int64, receives the class of the largest probability, the first of equals.
       confidence: (n,) float64, receives that probability.
@@ -22,8 +24,10 @@ def evaluate_rows(probabilities, labels, tolerance, chosen, confidence, of_label
     Returns: the first row that is no distribution, where the work stopped; -1 if every row is one.
     """
     for i in range(labels.size):
-        row = probabilities[i]
         label = labels[i]
+        if label < 0:
+            continue
+        row = probabilities[i]
         own = row[label]
         before, after = row[:label], row[label + 1 :]
         sum_before, squares_before = _sum_and_squares(before)

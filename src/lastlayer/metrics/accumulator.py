@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer._arrays import as_float_array, as_labels
+from lastlayer._arrays import as_float_array, as_labels, as_sample_weight, refuse_foreign
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.evaluation import evaluate_rows
@@ -13,11 +13,13 @@ from lastlayer.metrics.reliability import Reliability, bin_of
 
 # Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
 _TOLERANCE = 1e-3
+# Weights within which neither a sum over all rows nor a product with a loss leaves float64.
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-150, 1e150
 # Probabilities worth a dispatch to another thread.
 _DISPATCH = 1 << 17
 
 
-def evaluate(probabilities, labels, *, classes=None, top_k=5, bins=15):
+def evaluate(probabilities, labels, *, classes=None, sample_weight=None, top_k=5, bins=15):
     """How good probabilities are, judged by one label a row: accuracy, log-loss in nats, Brier score, calibration.
 
     Probabilities are taken as they are, neither clipped nor divided by their sum. Memory beyond the arguments is
@@ -28,24 +30,29 @@ def evaluate(probabilities, labels, *, classes=None, top_k=5, bins=15):
         classes are two columns.
       labels: (N,) integers 0..K-1, or members of `classes` where that is given.
       classes: (K,) distinct names, integers or booleans, the meaning of the columns; None for 0..K-1.
+      sample_weight: (N,) weights >= 0 of the rows, by which every mean, share and count is weighted; None weighs all
+        alike. A row of weight 0 is as good as absent: neither its probabilities nor its label are looked at.
       top_k: how many classes the top-k accuracy looks at; K where there are fewer.
       bins: how many equal-width bins of confidence the expected calibration error uses.
     Returns: an `Evaluation`, which defines each figure.
-    Raises: ValueError if a row is no distribution or a label no class, naming the first such row, or if there are no
-      rows; TypeError for arrays of the wrong kind.
+    Raises: ValueError if a row is no distribution or a label no class, naming the first such row, if there are no
+      rows or all weigh 0; TypeError for arrays of the wrong kind.
     >>> result = evaluate([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], [0, 1])
     >>> result.accuracy, round(result.log_loss, 6), round(result.brier, 6)
     (0.5, 0.780324, 0.5)
+    >>> evaluate([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], [0, 1], sample_weight=[3, 1]).accuracy
+    0.75
     """
     accumulator = EvaluationAccumulator(classes=classes, top_k=top_k, bins=bins)
-    accumulator.add(probabilities, labels)
+    accumulator.add(probabilities, labels, sample_weight)
     return accumulator.result()
 
 
 class EvaluationAccumulator:
     """Takes blocks of rows in any number and size, and gives the evaluation of them all.
 
-    Between calls it holds O(K + bins) numbers. A call that raises has added nothing.
+    Between calls it holds O(K + bins) numbers. A call that raises has added nothing. Rows that are added without
+    weights weigh 1.
 
     >>> accumulator = EvaluationAccumulator(classes=["cat", "dog"])
     >>> accumulator.add([[0.9, 0.1], [0.4, 0.6]], ["cat", "cat"])
@@ -58,17 +65,16 @@ class EvaluationAccumulator:
         """Take what `evaluate` takes; the number of classes is that of `classes`, else of the first block."""
         self._top_k = _positive_integer(top_k, "top_k")
         self._index = None if classes is None else ClassIndex(classes)
-        self._bin_rows = np.zeros(_positive_integer(bins, "bins"), np.int64)
-        self._bin_right = np.zeros_like(self._bin_rows)
-        self._bin_confidence = np.zeros(len(self._bin_rows))
-        self._rows = self._right = self._right_in_top_k = 0
-        self._log_loss = self._squared_error = 0.0
+        # Sums of weights, each 1 unless given: in float64, which counts exactly to 2^53.
+        self._bin_weight, self._bin_right, self._bin_confidence = np.zeros((3, _positive_integer(bins, "bins")))
+        self._rows, self._is_weighted = 0, False
+        self._weight = self._right = self._right_in_top_k = self._log_loss = self._squared_error = 0.0
         self._num_classes = None
         if self._index is not None:
             self._expect(len(self._index.classes))
 
-    def add(self, probabilities, labels):
-        """Add (n, K) probabilities and their (n,) labels; errors count rows from the start of this block."""
+    def add(self, probabilities, labels, sample_weight=None):
+        """Add (n, K) probabilities, their (n,) labels and weights; errors count rows from the start of this block."""
         # An array is converted block by block; anything else must become an array first.
         if not isinstance(probabilities, np.ndarray):
             probabilities = as_float_array(probabilities, "probabilities")
@@ -79,29 +85,38 @@ class EvaluationAccumulator:
         num_rows, num_classes = probabilities.shape
         if self._num_classes not in (None, num_classes):
             raise ValueError(f"probabilities: {num_classes} columns, expected {self._num_classes}, one for each class.")
-        labels = self._indices(labels, num_rows, num_classes)
+        weight = _as_weight(sample_weight, num_rows)
+        present = slice(None)
+        if weight is not None and not weight.all():
+            present = np.flatnonzero(weight)
+        labels = self._indices(labels, num_rows, num_classes, present)
         judged = _judge(probabilities, labels)
         self._expect(num_classes)
-        self._tally(labels, *judged)
+        self._is_weighted |= weight is not None
+        weight = np.ones(num_rows) if weight is None else weight
+        self._tally(weight[present], labels[present], *(array[present] for array in judged))
 
     def result(self):
-        """The `Evaluation` of every row added so far. Raises ValueError if there is none."""
+        """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
+        if not self._rows and self._is_weighted:
+            raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
         if not self._rows:
             raise ValueError("probabilities: no rows, expected at least one row to evaluate.")
-        per_class = PerClass.from_counts(self._right_of_class, self._predicted, self._support.copy())
-        reliability = Reliability.from_sums(self._bin_rows.copy(), self._bin_confidence, self._bin_right)
+        kind = np.float64 if self._is_weighted else np.int64
+        per_class = PerClass.from_counts(self._right_of_class, self._predicted, self._support.astype(kind))
+        reliability = Reliability.from_sums(self._bin_weight.astype(kind), self._bin_confidence, self._bin_right)
         for array in (*vars(per_class).values(), *vars(reliability).values()):
             array.setflags(write=False)
         return Evaluation(
             rows=self._rows,
             num_classes=len(self._support),
-            accuracy=self._right / self._rows,
+            accuracy=self._right / self._weight,
             top_k=min(self._top_k, len(self._support)),
-            top_k_accuracy=self._right_in_top_k / self._rows,
-            log_loss=self._log_loss / self._rows,
-            brier=self._squared_error / self._rows,
+            top_k_accuracy=self._right_in_top_k / self._weight,
+            log_loss=self._log_loss / self._weight,
+            brier=self._squared_error / self._weight,
             ece=reliability.expected_calibration_error,
-            mean_confidence=float(self._bin_confidence.sum()) / self._rows,
+            mean_confidence=float(self._bin_confidence.sum()) / self._weight,
             balanced_accuracy=float(np.nanmean(per_class.recall)),
             macro_f1=float(np.nanmean(per_class.f1)),
             weighted_f1=float(np.average(np.nan_to_num(per_class.f1), weights=per_class.support)),
@@ -113,11 +128,16 @@ class EvaluationAccumulator:
     def _expect(self, num_classes):
         if self._num_classes is None:
             self._num_classes = num_classes
-            self._support = np.zeros(num_classes, np.int64)
-            self._predicted = np.zeros(num_classes, np.int64)
-            self._right_of_class = np.zeros(num_classes, np.int64)
+            self._support, self._predicted, self._right_of_class = np.zeros((3, num_classes))
 
-    def _indices(self, labels, num_rows, num_classes):
+    def _indices(self, labels, num_rows, num_classes, present):
+        """The class of each row, -1 where it is not among those `present`."""
+        if not isinstance(present, slice):
+            indices = np.full(num_rows, -1)
+            if len(present):
+                labels = _with_stand_ins(labels, num_rows, present)
+                indices[present] = self._indices(labels, num_rows, num_classes, slice(None))[present]
+            return indices
         if self._index is None:
             return as_labels(labels, num_classes, (num_rows,), scores="probabilities")
         indices = self._index.find(labels)
@@ -125,23 +145,54 @@ class EvaluationAccumulator:
             raise ValueError(f"labels: {len(indices)} of them, expected {num_rows}, one for each row of probabilities.")
         return indices
 
-    def _tally(self, labels, chosen, confidence, of_label, above_label, squared_error):
+    def _tally(self, weight, labels, chosen, confidence, of_label, above_label, squared_error):
         right = above_label == 0
         self._rows += len(labels)
-        self._right += int(right.sum())
-        self._right_in_top_k += int((above_label < self._top_k).sum())
+        self._weight += float(weight.sum())
+        self._right += float(weight[right].sum())
+        self._right_in_top_k += float(weight[above_label < self._top_k].sum())
         with np.errstate(divide="ignore"):
-            self._log_loss -= float(np.log(of_label).sum())
-        self._squared_error += float(squared_error.sum())
+            self._log_loss -= float((weight * np.log(of_label)).sum())
+        self._squared_error += float((weight * squared_error).sum())
         # np.add.at costs O(n) where np.bincount costs O(n + K), which matters for small blocks of many classes.
-        np.add.at(self._support, labels, 1)
-        np.add.at(self._predicted, chosen, 1)
-        np.add.at(self._right_of_class, labels[right], 1)
-        bins = len(self._bin_rows)
+        np.add.at(self._support, labels, weight)
+        np.add.at(self._predicted, chosen, weight)
+        np.add.at(self._right_of_class, labels[right], weight[right])
+        bins = len(self._bin_weight)
         place = bin_of(confidence, bins)
-        self._bin_rows += np.bincount(place, minlength=bins)
-        self._bin_right += np.bincount(place[right], minlength=bins)
-        self._bin_confidence += np.bincount(place, weights=confidence, minlength=bins)
+        self._bin_weight += np.bincount(place, weights=weight, minlength=bins)
+        self._bin_right += np.bincount(place[right], weights=weight[right], minlength=bins)
+        self._bin_confidence += np.bincount(place, weights=weight * confidence, minlength=bins)
+
+
+def _as_weight(sample_weight, num_rows):
+    """`sample_weight` as `as_sample_weight` has it, of a size whose sums and products stay within float64."""
+    weight = as_sample_weight(sample_weight, num_rows, some_rows=True)
+    if weight is not None:
+        extreme = (weight != 0) & ((weight < _SMALLEST_WEIGHT) | (weight > _LARGEST_WEIGHT))
+        if extreme.any():
+            row = int(extreme.argmax())
+            raise ValueError(
+                f"sample_weight: row {row} is {weight[row]}, expected 0 or a number from {_SMALLEST_WEIGHT} to "
+                f"{_LARGEST_WEIGHT}; multiply all weights by one number, which changes no mean."
+            )
+    return weight
+
+
+def _with_stand_ins(labels, num_rows, present):
+    """`labels` with one of those that are `present` in the place of each that is not, whatever it is."""
+    refuse_foreign(labels, "labels")
+    if isinstance(labels, list | tuple):
+        kept = set(present.tolist())
+        return (
+            [labels[row if row in kept else present[0]] for row in range(num_rows)]
+            if len(labels) == num_rows
+            else labels
+        )
+    values = np.array(labels)
+    if values.shape == (num_rows,):
+        values[np.setdiff1d(np.arange(num_rows), present)] = values[present[0]]
+    return values
 
 
 def _judge(probabilities, labels):

@@ -15,10 +15,11 @@ from lastlayer.metrics.text_table import evaluation_as_text
 class Evaluation:
     """How good N rows of probabilities over K classes are, judged by one label a row.
 
-    The prediction of a row is its largest probability, the first of equals.
+    The prediction of a row is its largest probability, the first of equals. Of weighted rows every mean and share is
+    weighted, and so are the counts in `per_class.support` and `reliability.rows`; only `rows` counts rows.
 
     Attributes:
-      rows: N.
+      rows: N; rows of weight 0 do not count.
       num_classes: K.
       accuracy: share of rows whose prediction is the label.
       top_k: how many classes `top_k_accuracy` looks at, at most K.

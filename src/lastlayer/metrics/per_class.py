@@ -18,17 +18,19 @@ class PerClass:
       recall: (K,) share of the rows of the class that were given to it; NaN if it has no rows.
       f1: (K,) 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 if the class has rows and never a right
         answer, NaN if it appears neither among the labels nor among the predictions.
-      support: (K,) int64, the rows of the class.
+      support: (K,) int64, the rows of the class; of weighted rows float64, the sum of their weights.
+
+    Of weighted rows, every share is a share of the sum of the weights.
     """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     f1: NDArray[np.float64]
-    support: NDArray[np.int64]
+    support: NDArray[Any]
 
     @classmethod
-    def from_counts(cls, right: NDArray[np.int64], predicted: NDArray[np.int64], support: NDArray[np.int64]) -> Self:
-        """From (K,) counts: rows rightly given to the class, rows given to it, rows that belong to it."""
+    def from_counts(cls, right: NDArray[Any], predicted: NDArray[Any], support: NDArray[Any]) -> Self:
+        """From (K,) counts or weights: rows rightly given to the class, rows given to it, rows that belong to it."""
         return cls(
             precision=_ratio(right, predicted),
             recall=_ratio(right, support),

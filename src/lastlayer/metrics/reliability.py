@@ -1,7 +1,7 @@
 """Does confidence mean what it says? Confidence against accuracy in equal-width bins, and the gap between them."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,18 @@ class Reliability:
     The figures of a reliability diagram. Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 2.
 
     Attributes:
-      rows: (M,) int64, how many rows fall into the bin.
-      confidence: (M,) their mean confidence; NaN for an empty bin.
-      accuracy: (M,) the share of them whose prediction is right; NaN for an empty bin.
+      rows: (M,) int64, how many rows fall into the bin; of weighted rows float64, the sum of their weights.
+      confidence: (M,) their mean confidence, weighted; NaN for an empty bin.
+      accuracy: (M,) the share of them whose prediction is right, weighted; NaN for an empty bin.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[Any]
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
 
     @classmethod
-    def from_sums(cls, rows: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.int64]) -> Self:
-        """From (M,) sums over the rows of each bin: their number, their confidence, their right answers."""
+    def from_sums(cls, rows: NDArray[Any], confidence: NDArray[np.float64], right: NDArray[Any]) -> Self:
+        """From (M,) sums over the rows of each bin: their number or weight, their confidence, their right answers."""
         filled = rows > 0
         return cls(
             rows=rows,

@@ -25,7 +25,7 @@ def _figures(evaluation: "Evaluation") -> list[str]:
     informative = evaluation.top_k < evaluation.num_classes
     top_k = [(f"top-{evaluation.top_k} accuracy", _decimals(evaluation.top_k_accuracy), "")] if informative else []
     lines = [
-        ("rows", f"{evaluation.rows:,}", ""),
+        ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation) else ""),
         ("classes", f"{evaluation.num_classes:,}", ""),
         ("accuracy", _decimals(evaluation.accuracy), ""),
         *top_k,
@@ -61,7 +61,7 @@ def _class_table(evaluation: "Evaluation") -> list[str]:
         ratios = "  ".join(
             f"{_decimals(array[k]):>8}" for array in (per_class.precision, per_class.recall, per_class.f1)
         )
-        lines.append(f"{name:<{width}}   {ratios}  {per_class.support[k]:>12,}")
+        lines.append(f"{name:<{width}}   {ratios}  {_amount(per_class.support[k]):>12}")
     return lines
 
 
@@ -69,6 +69,14 @@ def _class_name(classes: NDArray[Any] | None, k: Integer) -> str:
     name = str(k) if classes is None else str(classes[k])
     name = name if name.isprintable() else repr(name)
     return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+
+
+def _is_weighted(evaluation: "Evaluation") -> bool:
+    return evaluation.per_class.support.dtype.kind == "f"
+
+
+def _amount(support: float) -> str:
+    return f"{support:,.6g}" if isinstance(support, np.floating) else f"{support:,}"
 
 
 def _decimals(value: float) -> str:
