@@ -3,7 +3,9 @@
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning
 from lastlayer.calibration import fit_temperature as fit_temperature
 from lastlayer.estimators import FitInterrupted as FitInterrupted
+from lastlayer.estimators import ScalingWarning as ScalingWarning
 from lastlayer.estimators import SoftmaxClassifier as SoftmaxClassifier
+from lastlayer.estimators import fold as fold
 from lastlayer.estimators import load as load
 from lastlayer.functions import hardmax as hardmax
 from lastlayer.functions import log_sigmoid as log_sigmoid
@@ -22,6 +24,7 @@ from lastlayer.losses import nll as nll
 from lastlayer.losses import soft_cross_entropy as soft_cross_entropy
 from lastlayer.losses import soft_cross_entropy_value_and_grad as soft_cross_entropy_value_and_grad
 from lastlayer.metrics import Evaluation as Evaluation
+from lastlayer.metrics import EvaluationAccumulator as EvaluationAccumulator
 from lastlayer.metrics import evaluate as evaluate
 from lastlayer.storage import UnreadableHead as UnreadableHead
 from lastlayer.storage import UnwritableFile as UnwritableFile

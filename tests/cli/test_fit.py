@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import lastlayer as ll
+from lastlayer.cli.hold_out import hold_out
 
 FIT = ["--label", "kind", "--features", "width,height"]
 
@@ -225,3 +226,67 @@ def test_rows_of_the_fit_are_no_validation_rows(run, table, tmp_path):
     assert result.exit_code == 2
     assert "--validation: names a file of DATA" in result.stderr
     assert not path.exists()
+
+
+@pytest.fixture
+def weighted(table, tmp_path):
+    """`table` with a column of weights, 0 to 3, and the same rows repeated as often."""
+    frame = pl.read_parquet(table).with_columns(often=pl.col("id") * 7 % 4)
+    frame.write_parquet(tmp_path / "weighted.parquet")
+    frame[np.repeat(np.arange(600), frame["often"])].write_parquet(tmp_path / "repeated.parquet")
+    return tmp_path / "weighted.parquet", tmp_path / "repeated.parquet"
+
+
+def test_weights_are_repeated_rows(run, weighted, tmp_path):
+    rows = ["--where", "split = 'train'", "--validation-where", "split = 'val'"]
+    (by_weight, repeated), models = weighted, [tmp_path / "a", tmp_path / "b"]
+    one = run("fit", by_weight, *FIT, "--weight", "often", *rows, "-o", models[0], "--json")
+    other = run("fit", repeated, *FIT, *rows, "-o", models[1], "--json")
+    assert one.exit_code == other.exit_code == 0, one.output + other.output
+    one, other = json.loads(one.stdout), json.loads(other.stdout)
+    for key in ("objective", "beta", "log_loss_before", "log_loss_after"):
+        assert one[key] == pytest.approx(other[key], rel=1e-5), key
+    assert one["feature_columns"] == ["width", "height"]
+    assert one["rows"] == pl.read_parquet(by_weight).filter(pl.col("often") > 0, split="train").height
+    np.testing.assert_allclose(ll.load(models[0]).coef_, ll.load(models[1]).coef_, rtol=1e-3)
+
+
+def test_weights_are_held_out_with_their_rows(run, weighted, tmp_path):
+    by_weight, _ = weighted
+    result = run("fit", by_weight, *FIT, "--weight", "often", "--holdout", "0.25", "-o", tmp_path / "m", "--json")
+    assert result.exit_code == 0, result.output
+    frame = pl.read_parquet(by_weight).filter(pl.col("often") > 0)
+    fitted, held = hold_out(*arrays(frame), 0.25, frame["often"].to_numpy().astype(float))
+    assert held is not None
+    expected = ll.SoftmaxClassifier().fit(*fitted).calibrate(*held)
+    assert json.loads(result.stdout)["beta"] == pytest.approx(expected.beta_, rel=1e-6)
+
+
+def test_weights_are_no_feature_and_not_remembered(run, refused, weighted, tmp_path):
+    by_weight, _ = weighted
+    keep = ["width", "height", "kind", "often"]
+    pl.read_parquet(by_weight).select(keep).write_parquet(tmp_path / "d.parquet")
+    arguments = ["fit", tmp_path / "d.parquet", "--label", "kind", "--weight", "often", "-o", tmp_path / "m"]
+    assert json.loads(run(*arguments, "--json").stdout)["feature_columns"] == ["width", "height"]
+    assert b"often" not in (tmp_path / "m").read_bytes()
+    assert "--features often: it is the weight column" in refused(*arguments, "--features", "often")
+    message = refused(*arguments[:-4], "--weight", "kind", "-o", tmp_path / "m")
+    assert "--weight kind: is the label column too" in message
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (["1", "-1", "1"], "d.csv: row 1 (the first is 0): column w is -1, expected a weight: a finite number of at"),
+        (["1", "", "1"], "d.csv: row 1 (the first is 0): column w is null"),
+        (["1", "1", "NaN"], "d.csv: row 2 (the first is 0): column w is nan"),
+        (["inf", "1", "1"], "d.csv: row 0 (the first is 0): column w is inf"),
+        (["1", "n/a", "1"], "d.csv: row 1 (the first is 0): column w is 'n/a', expected a weight"),
+        (["0", "0", "0"], "d.csv: column w is 0 in every row, expected at least one weight above it"),
+    ],
+)
+def test_bad_weights(refused, tmp_path, weights, message):
+    lines = ["x,y,w,label", *(f"{i},{i * i},{w},{'ab'[i % 2]}" for i, w in enumerate(weights))]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    assert message in refused("fit", tmp_path / "d.csv", "--weight", "w", "-o", tmp_path / "m")
+    assert "did you mean 'w'?" in refused("fit", tmp_path / "d.csv", "--weight", "ww", "-o", tmp_path / "m")

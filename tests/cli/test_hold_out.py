@@ -10,8 +10,10 @@ from lastlayer.cli.hold_out import hold_out
 def test_every_row_goes_one_way_and_every_class_stays(labels, share):
     y = np.array(labels)
     X = np.arange(len(y), dtype=float)[:, None]
-    (X_fit, y_fit), held = hold_out(X, y, share)
-    X_held, y_held = held or (X[:0], y[:0])
+    (X_fit, y_fit, weight_fit), held = hold_out(X, y, share, 10 * X[:, 0])
+    X_held, y_held, weight_held = held or (X[:0], y[:0], X[:0, 0])
+    np.testing.assert_array_equal(weight_fit, 10 * X_fit[:, 0])
+    np.testing.assert_array_equal(weight_held, 10 * X_held[:, 0])
     assert sorted([*X_fit[:, 0], *X_held[:, 0]]) == list(range(len(y)))
     assert set(y_fit) == set(labels)
     np.testing.assert_array_equal(y[X_fit[:, 0].astype(int)], y_fit)
@@ -30,4 +32,7 @@ def test_the_same_share_of_every_class():
 def test_the_same_rows_on_every_call():
     y = np.arange(100) % 3
     for a, b in zip(hold_out(y[:, None], y, 0.2), hold_out(y[:, None], y, 0.2), strict=True):
+        assert a is not None
+        assert b is not None
+        assert a[2] is b[2] is None
         np.testing.assert_array_equal(a[1], b[1])

@@ -13,15 +13,37 @@ def example(**options):
     return ll.evaluate([[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], [1, 0], **options)
 
 
-def test_trap_33_what_json_lacks_is_written_as_strings_and_comes_back():
+def test_trap_33_undefined_is_null_and_infinities_are_strings_and_all_come_back():
     evaluation = example()
     document = json.loads(evaluation.to_json(), parse_constant=pytest.fail)
     assert document["log_loss"] == "Infinity"
-    assert document["per_class"]["recall"] == [0.0, 0.0, "NaN"]
+    assert document["per_class"]["recall"] == [0.0, 0.0, None]
     back = ll.Evaluation.from_json(evaluation.to_json())
     assert back == evaluation
     assert back.log_loss == math.inf
     np.testing.assert_array_equal(back.per_class.recall, [0, 0, np.nan])
+
+
+def test_trap_33_a_column_can_be_added_up():
+    recall = json.loads(example().to_json())["per_class"]["recall"]
+    # As `jq '.per_class.recall | add'` does, for which null is the neutral element; a string would end it.
+    total = sum(0 if entry is None else entry for entry in recall)
+    assert total == 0.0
+
+
+def test_what_version_0_1_wrote_is_read():
+    evaluation = example()
+    old = evaluation.to_json().replace("null", '"NaN"').replace('"classes": "NaN"', '"classes": null')
+    assert old.count('"NaN"') == evaluation.to_json().count("null") - 1 > 1
+    assert ll.Evaluation.from_json(old) == evaluation
+
+
+def test_a_weighted_evaluation_makes_the_round_trip():
+    evaluation = example(sample_weight=[0.5, 1.0])
+    back = ll.Evaluation.from_json(evaluation.to_json())
+    assert back == evaluation
+    assert back.per_class.support.dtype == back.reliability.rows.dtype == np.float64
+    assert ll.Evaluation.from_json(example().to_json()).per_class.support.dtype == np.int64
 
 
 @settings(deadline=None, max_examples=50)
@@ -48,7 +70,9 @@ def test_a_class_may_be_called_nan():
         ({"schema": 2}, "schema is 2, expected 1; upgrade lastlayer"),
         ({"schema": None}, 'no whole number under the key "schema"'),
         ({"accuracy": "high"}, "\"accuracy\" is 'high', expected a number"),
-        ({"rows": 1.5}, '"rows" is 1.5, expected a number'),
+        ({"accuracy": True}, '"accuracy" is True, expected a number, null, "Infinity" or "-Infinity"'),
+        ({"rows": 1.5}, '"rows" is 1.5, expected a whole number'),
+        ({"rows": None}, '"rows" is None, expected a whole number'),
         ({"per_class": {"precision": []}}, 'no key "recall"'),
         ({"per_class": {"precision": 3}}, '"precision" is 3, expected a list'),
         ({"reliability": []}, 'no key "rows"'),

@@ -16,6 +16,13 @@ def where_option(function):
     return click.option("--where", metavar="SQL", help="Keep the rows that satisfy this SQL condition.")(function)
 
 
+def weight_option(function):
+    """--weight COLUMN."""
+    return click.option(
+        "--weight", metavar="COLUMN", help="How much each row counts: numbers >= 0; a row of weight 0 is left out."
+    )(function)
+
+
 def json_option(function):
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 import lastlayer as ll
-from lastlayer.cli.arguments import data_argument, json_option, positive, standard_input, where_option
+from lastlayer.cli.arguments import (
+    data_argument,
+    json_option,
+    positive,
+    standard_input,
+    weight_option,
+    where_option,
+)
 from lastlayer.cli.distinct_files import require_apart, share_a_file
 from lastlayer.cli.exit_codes import INTERRUPTED
 from lastlayer.cli.hold_out import hold_out
@@ -27,7 +34,10 @@ from lastlayer.tables import (
     label_array,
     label_column,
     match_features,
+    nothing_weighs,
     open_table,
+    require_weight,
+    weight_array,
     wrong_width,
 )
 
@@ -44,6 +54,7 @@ _HOLDOUT = 0.1
     help="Feature columns, or globs; repeat it, or put commas between.  [default: the only column of lists of numbers, "
     "else every column of numbers but the label]",
 )
+@weight_option
 @where_option
 @click.option("--validation", multiple=True, metavar="DATA", help="Calibrate on the rows of these files.")
 @click.option("--validation-where", metavar="SQL", help="Calibrate on these rows, of --validation or else of DATA.")
@@ -77,15 +88,16 @@ def command(
     data,
     label,
     features,
+    weight,
     where,
     validation,
     validation_where,
     holdout,
     C,
-    standardize,
     class_weight,
     tol,
     max_iter,
+    standardize,
     output,
     as_json,
 ):
@@ -95,6 +107,9 @@ def command(
 
     Calibration needs rows that the fit has not seen. They come from --validation, from --validation-where, or else from
     --holdout: then the head is fitted on the remaining rows only. Standard output gets the summary, MODEL the head.
+
+    With --weight a row of weight 2 counts as two rows, in the fit and in the calibration; the model does not remember
+    the column.
 
     Ctrl-C stops the fit and writes nothing.
     """
@@ -109,23 +124,22 @@ def command(
         )
     require_writable(output)
 
-    table = open_table(data, where=where, wanted=[*features, *([label] if label else [])], stdin=standard_input())
+    wanted = [*features, *([label] if label else [])]
+    table = open_table(data, where=where, wanted=wanted, stdin=standard_input())
     label = label_column(table, label)
-    columns = choose_features(table, features, label)
-    frame = table.collect([*columns.names, label])
-    X = feature_matrix(frame, columns, table.place)
-    y = label_array(frame[label], table.place)
-    del frame
+    require_weight(table, weight, label)
+    columns = choose_features(table, features, label, weight=weight)
+    X, y, weights = _weighing(*_rows(table, columns, label, weight), table.name, weight)
     if validation or validation_where:
-        held = _validation_rows(table, validation, validation_where, columns, X.shape[1], label, y)
+        held = _validation_rows(table, validation, validation_where, columns, X.shape[1], label, weight, y)
     else:
-        (X, y), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout)
+        (X, y, weights), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout, weights)
 
     model = ll.SoftmaxClassifier(
         C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, standardize=standardize, verbose=1
     )
     with about_the_input(), _named_in_warnings(columns):
-        model.fit(X, y)
+        model.fit(X, y, weights)
     optimum = model.optimum_
     if optimum.stopped == "interrupted":
         click.echo(
@@ -144,7 +158,8 @@ def command(
         "held_out_rows": training.held_out_rows,
         "classes": len(model.classes_),
         "features": X.shape[1],
-        "feature_columns": str(columns),
+        "feature_columns": None if columns.is_list else list(columns.names),
+        "list_column": columns.names[0] if columns.is_list else None,
         "C": C,
         "standardized": standardize,
         "objective": optimum.objective,
@@ -160,14 +175,36 @@ def command(
     if as_json:
         print_json({"schema": 1, "model": str(output), **summary})
     else:
-        print_pairs(_readable(summary, output))
+        print_pairs(_readable(summary, columns, output))
 
 
-def _validation_rows(table, validation, where, columns, width, label, y):
-    """Features and labels (X, y) of the rows to calibrate on, which must not be rows of the fit."""
+def _rows(table, columns, label, weight, classes=None):
+    """Features, labels and weights (X, y, weights) of `table`; weights is None where `weight` is.
+
+    Where `classes` is given, labels are of its kind.
+    """
+    frame = table.collect(dict.fromkeys([*columns.names, label, *([] if weight is None else [weight])]))
+    X = feature_matrix(frame, columns, table.place)
+    labels = frame[label] if classes is None else cast_labels(frame[label], classes)
+    y = label_array(labels, table.place)
+    return X, y, None if weight is None else weight_array(frame[weight], table.place)
+
+
+def _weighing(X, y, weights, where, weight):
+    """The rows (X, y, weights) whose weight is not 0."""
+    if weights is None or weights.all():
+        return X, y, weights
+    weighs = weights > 0
+    if not weighs.any():
+        raise nothing_weighs(where, weight)
+    return X[weighs], y[weighs], weights[weighs]
+
+
+def _validation_rows(table, validation, where, columns, width, label, weight, y):
+    """Features, labels and weights (X, y, weights) of the rows to calibrate on, which must not be rows of the fit."""
     if validation:
         held = open_table(validation, where=where, wanted=[*columns.names, label], stdin=standard_input())
-        columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label)
+        columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label, weight=weight)
     else:
         held = table.filtered(where)
         shared = table.count(where)
@@ -176,20 +213,20 @@ def _validation_rows(table, validation, where, columns, width, label, y):
                 f"--validation-where {where!r}: {shared} of its rows are rows of the fit too, expected rows that the "
                 "fit has not seen; exclude them with --where."
             )
-    frame = held.collect([*columns.names, label])
-    X = feature_matrix(frame, columns, held.place)
+    classes, _ = sorted_classes(y)
+    X, labels, weights = _rows(held, columns, label, weight, classes)
     if X.shape[1] != width:
         raise wrong_width(held.name, columns, X.shape[1], width)
-    classes, _ = sorted_classes(y)
-    labels = label_array(cast_labels(frame[label], classes), held.place)
     unknown = ~ClassIndex(classes).knows(labels)
+    if weights is not None:
+        unknown &= weights > 0
     if unknown.any():
         row = int(unknown.argmax())
         raise InputError(
             f"{held.place(row)}: column {label} is {labels.tolist()[row]!r}, which no row of the fit has "
             f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
         )
-    return X, labels
+    return _weighing(X, labels, weights, held.name, weight)
 
 
 @contextmanager
@@ -205,14 +242,14 @@ def _named_in_warnings(columns):
         warnings.warn(message, stacklevel=2)
 
 
-def _readable(summary, output):
+def _readable(summary, columns, output):
     held = summary["held_out_rows"]
     rows = f"{summary['rows']:,}" + (f" fitted, {held:,} held out for calibration" if held else " fitted")
     certificate = f"at most {summary['gap']:.1e} above the optimum" if math.isfinite(summary["gap"]) else "no bound"
     pairs = [
         ("rows", rows),
         ("classes", f"{summary['classes']:,}"),
-        ("features", f"{summary['features']:,} ({summary['feature_columns']})"),
+        ("features", f"{summary['features']:,} ({columns})"),
         ("C", f"{summary['C']:g}" + (", features standardized" if summary["standardized"] else "")),
         ("objective", f"{summary['objective']:.6f}, {certificate}"),
         ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),

@@ -7,7 +7,7 @@ from lastlayer.estimators import sorted_classes
 _SEED = 0
 
 
-def hold_out(X, y, share):
+def hold_out(X, y, share, weight=None):
     """Split rows into those to fit and those to hold out, the same ones on every call.
 
     Every class keeps at least one row in the fit; classes too small for their share take turns.
@@ -16,7 +16,8 @@ def hold_out(X, y, share):
       X: (n, D) features.
       y: (n,) labels.
       share: of the rows to hold out, 0 <= share < 1.
-    Returns: ((X, y), held): the rows to fit and the (X, y) held out, None if that is no row.
+      weight: (n,) weights, which go with their rows; None for none.
+    Returns: ((X, y, weight), held): the rows to fit and those held out, None if that is no row.
     """
     _, codes = sorted_classes(y)
     order = np.lexsort((np.random.default_rng(_SEED).random(len(y)), codes))
@@ -27,5 +28,6 @@ def hold_out(X, y, share):
     held = np.zeros(len(y), dtype=bool)
     held[eligible[np.diff(turn, prepend=0) > 0]] = True
     if not held.any():
-        return (X, y), None
-    return (X[~held], y[~held]), (X[held], y[held])
+        return (X, y, weight), None
+    fitted, held = ((X[rows], y[rows], None if weight is None else weight[rows]) for rows in (~held, held))
+    return fitted, held

@@ -1,11 +1,15 @@
 """Batches of predictions to a parquet, csv or jsonl file, or to standard output."""
 
+import json
+import math
 import sys
 from pathlib import Path
 
 import click
+import polars as pl
 from polars.io.plugins import register_io_source
 
+from lastlayer._json import json_text, json_value
 from lastlayer.storage import replacement
 
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -56,9 +60,46 @@ class _Counted:
 def _write_text(batches, file, kind):
     first = True
     for batch in batches:
-        text = batch.write_ndjson() if kind == "jsonl" else batch.write_csv(include_header=first)
+        text = _json_lines(batch) if kind == "jsonl" else batch.write_csv(include_header=first)
         file.write(text.encode())
         first = False
+
+
+def _json_lines(batch):
+    """A JSON object a row, as `json_value` has it: Polars writes NaN as null, but the infinities too."""
+    text = batch.write_ndjson()
+    rows = sorted({row for name in batch.columns for row in _rows_to_mend(batch[name])})
+    if not rows:
+        return text
+    lines = text.removesuffix("\n").split("\n")  # not splitlines: a text may hold other ends of line
+    for row in rows:
+        lines[row] = json_text(_with_infinities(json.loads(lines[row]), batch.row(row, named=True)))
+    return "\n".join(lines) + "\n"
+
+
+def _rows_to_mend(series):
+    """The rows whose entry holds an infinity, or may hold one."""
+    dtype = series.dtype
+    if dtype.is_float():
+        found = series.is_infinite()
+    elif isinstance(dtype, (pl.List, pl.Array)) and dtype.inner.is_float():
+        is_infinite = pl.element().is_infinite().any()
+        found = series.cast(pl.List(dtype.inner)).list.eval(is_infinite).list.first()
+    elif dtype.is_nested():
+        return range(len(series))
+    else:
+        return ()
+    return found.fill_null(False).arg_true().to_list()
+
+
+def _with_infinities(written, value):
+    if isinstance(value, float) and math.isinf(value):
+        return json_value(value)
+    if isinstance(value, dict):
+        return {key: _with_infinities(written[key], entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_with_infinities(*pair) for pair in zip(written, value, strict=True)]
+    return written
 
 
 def _write_parquet(batches, path):

@@ -1,10 +1,10 @@
 """Results on standard output: a rich table on a terminal, aligned plain text when piped, JSON when asked."""
 
-import json
-import math
 import sys
 
 import click
+
+from lastlayer._json import json_text
 
 
 def print_table(columns, rows, *, foot=()):
@@ -36,18 +36,8 @@ def print_pairs(pairs):
 
 
 def print_json(value):
-    """Print `value` as one JSON document; NaN and the infinities, which JSON lacks, are printed as strings."""
-    click.echo(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _strict(value):
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: _strict(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(entry) for entry in value]
-    return value
+    """Print `value` as one strict JSON document; see `json_value`."""
+    click.echo(json_text(value, indent=2))
 
 
 def _widths(rows):

@@ -28,7 +28,7 @@ def remember_columns(model, columns, label):
     model.training_ = replace(model.training_, label=label, features=columns.names[0] if columns.is_list else None)
 
 
-def feature_columns(model, table, label=None):
+def feature_columns(model, table, label=None, weight=None):
     """The FeatureColumns of `table` that `model` was fitted on."""
     list_column = model.training_.features
     names = getattr(model, "feature_names_in_", None) if list_column is None else [list_column]
@@ -38,6 +38,7 @@ def feature_columns(model, table, label=None):
         is_list=list_column is not None,
         width=model.n_features_in_,
         label=label,
+        weight=weight,
     )
 
 
@@ -52,13 +53,18 @@ def batches(model, table, columns, others=(), *, columns_of_output=1):
       columns_of_output: how many numbers the caller makes of each row.
     """
     rows = max(_FEWEST_ROWS, _ENTRIES // max(model.n_features_in_, columns_of_output))
-    begin = 0
-    for frame in table.batches(dict.fromkeys([*columns.names, *others]), rows):
-        place = _from(table, begin)
+    for frame, place in placed_batches(table, [*columns.names, *others], rows):
         X = feature_matrix(frame, columns, place)
         if X.shape[1] != model.n_features_in_:
             raise wrong_width(place(0), columns, X.shape[1], model.n_features_in_)
         yield frame, X, place
+
+
+def placed_batches(table, names, rows):
+    """Yield (frame, place): at most `rows` rows of the columns `names`, and where a row of them stands."""
+    begin = 0
+    for frame in table.batches(dict.fromkeys(names), rows):
+        yield frame, _from(table, begin)
         begin += frame.height
 
 

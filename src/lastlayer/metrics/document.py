@@ -1,15 +1,16 @@
-"""Evaluations as versioned JSON: NaN and the infinities, which JSON lacks, are explicit strings."""
+"""Evaluations as versioned JSON: undefined is null, and an infinity a string."""
 
 import json
 import math
 
 import numpy as np
 
+from lastlayer._json import json_float, json_text, json_value
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
 
 SCHEMA = 1
-_FLOAT_OF_TEXT = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_OLD_NAN = "NaN"  # how version 0.1 wrote what is undefined
 _COUNTS = ("rows", "num_classes", "top_k")
 _FIGURES = (
     "accuracy",
@@ -32,17 +33,17 @@ def evaluation_to_dict(evaluation):
     """`evaluation` as nested dicts and lists of int, str, bool and finite float; see `Evaluation.to_dict`."""
     document = {"schema": SCHEMA}
     document |= {key: getattr(evaluation, key) for key in _COUNTS}
-    document |= {key: _written(getattr(evaluation, key)) for key in _FIGURES}
+    document |= {key: getattr(evaluation, key) for key in _FIGURES}
     for key, (_, columns) in _TABLES.items():
         table = getattr(evaluation, key)
-        document[key] = {column: [_written(entry) for entry in getattr(table, column).tolist()] for column in columns}
+        document[key] = {column: getattr(table, column).tolist() for column in columns}
     document["classes"] = None if evaluation.classes is None else evaluation.classes.tolist()
-    return document
+    return json_value(document)
 
 
 def evaluation_to_json(evaluation, *, indent):
     """`evaluation` as JSON text; see `Evaluation.to_json`."""
-    return json.dumps(evaluation_to_dict(evaluation), indent=indent, allow_nan=False, ensure_ascii=False)
+    return json_text(evaluation_to_dict(evaluation), indent=indent)
 
 
 def evaluation_from_json(kind, text):
@@ -67,12 +68,6 @@ def evaluation_from_json(kind, text):
     return kind(**fields, classes=None if classes is None else np.array(classes))
 
 
-def _written(value):
-    if isinstance(value, int) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
 def _entry(document, key):
     if not isinstance(document, dict) or key not in document:
         raise ValueError(f'evaluation: no key "{key}", expected the JSON of Evaluation.to_json, schema {SCHEMA}.')
@@ -87,12 +82,17 @@ def _read_column(table, column, kind):
     entries = _entry(table, column)
     if not isinstance(entries, list):
         raise ValueError(f'evaluation: "{column}" is {entries!r}, expected a list of numbers.')
+    if kind is int and any(isinstance(entry, float) for entry in entries):
+        kind = float  # sums of weights
     return np.array([_number(entry, column, kind) for entry in entries], dtype=np.int64 if kind is int else np.float64)
 
 
 def _number(value, key, kind):
-    if kind is float and isinstance(value, str) and value in _FLOAT_OF_TEXT:
-        return _FLOAT_OF_TEXT[value]
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
-        raise ValueError(f'evaluation: "{key}" is {value!r}, expected a number, "NaN", "Infinity" or "-Infinity".')
-    return kind(value)
+    if kind is int:
+        number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    else:
+        number = math.nan if value == _OLD_NAN else json_float(value)
+    if number is None:
+        expected = "a whole number" if kind is int else 'a number, null, "Infinity" or "-Infinity"'
+        raise ValueError(f'evaluation: "{key}" is {value!r}, expected {expected}.')
+    return number

@@ -60,7 +60,8 @@ class Evaluation:
     def to_json(self, *, indent: int | None = None) -> str:
         """The evaluation as strict JSON text, with "schema": 1 as its first key.
 
-        NaN and the infinities, which JSON lacks, are written as the strings "NaN", "Infinity" and "-Infinity".
+        What is undefined, NaN, is written as null; the infinities, which JSON lacks too, as the strings "Infinity" and
+        "-Infinity".
 
         Args:
           indent: spaces a level, as in json.dumps; None puts everything on one line.

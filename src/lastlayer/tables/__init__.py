@@ -5,6 +5,7 @@ from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.table import Table, open_table
+from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
 
 __all__ = [
     "FeatureColumns",
@@ -16,6 +17,9 @@ __all__ = [
     "label_array",
     "label_column",
     "match_features",
+    "nothing_weighs",
     "open_table",
+    "require_weight",
+    "weight_array",
     "wrong_width",
 ]

@@ -23,7 +23,7 @@ class FeatureColumns:
         return f"{self.names[0]}, {self.names[1]} ... {self.names[-1]}"
 
 
-def choose_features(table, patterns=(), label=None):
+def choose_features(table, patterns=(), label=None, *, weight=None):
     """The feature columns of `table`.
 
     Args:
@@ -31,14 +31,15 @@ def choose_features(table, patterns=(), label=None):
       patterns: column names, globs such as "f_*", or several of them with commas between. When empty: the only
         column of lists of numbers, else every column of numbers but the label.
       label: the label column, which is never a feature.
+      weight: the column of weights, which is none either.
     Returns: FeatureColumns.
     Raises: InputError if nothing matches, if two columns of lists could be meant, or if a column of numbers holds
       a few texts and would be left out by mistake.
     """
     schema = table.schema
-    others = [column for column in schema if column != label]
+    others = [column for column in schema if column not in (label, weight)]
     if patterns:
-        return _of_one_kind(table, _matching(table, patterns, others, label))
+        return _of_one_kind(table, _matching(table, patterns, others, {label: "label", weight: "weight"}))
     lists = [column for column in others if is_list_of_numbers(schema[column])]
     if len(lists) > 1:
         raise InputError(
@@ -57,7 +58,7 @@ def choose_features(table, patterns=(), label=None):
     return FeatureColumns(numbers)
 
 
-def match_features(table, names, *, is_list, width, label=None):
+def match_features(table, names, *, is_list, width, label=None, weight=None):
     """The columns of `table` that hold the features a model was fitted on, in the model's order.
 
     Columns are found by name; others are ignored. A model fitted on a column of lists takes the column of that name,
@@ -69,13 +70,14 @@ def match_features(table, names, *, is_list, width, label=None):
       is_list: whether they are one column of lists.
       width: the number of features it was fitted on.
       label: the label column, which is never a feature.
+      weight: the column of weights, which is none either.
     Returns: FeatureColumns.
     Raises: InputError naming the missing columns, or both widths.
     """
     if names is None:
-        columns = choose_features(table, label=label)
+        columns = choose_features(table, label=label, weight=weight)
     elif is_list and names[0] not in table.schema:
-        columns = choose_features(table, label=label)
+        columns = choose_features(table, label=label, weight=weight)
         if not columns.is_list:
             raise missing_column(table.name, names[0], table.schema, "the model was fitted on it")
     else:
@@ -101,11 +103,13 @@ def wrong_width(where, columns, found, width):
     return InputError(f"{where}: {subject}, but the model was fitted on {width} features; pass the same features.")
 
 
-def _matching(table, patterns, others, label):
+def _matching(table, patterns, others, taken):
     chosen = {}
     for pattern in _split(patterns, table.schema):
-        if pattern == label:
-            raise InputError(f"--features {pattern}: it is the label column, expected other columns; leave it out.")
+        if pattern in taken:
+            raise InputError(
+                f"--features {pattern}: it is the {taken[pattern]} column, expected other columns; leave it out."
+            )
         if pattern in table.schema or pattern in table.sources[0].left_out:
             table.require_columns([pattern])
             found = [pattern]
