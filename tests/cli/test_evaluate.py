@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import polars as pl
@@ -78,3 +79,39 @@ def test_another_label_column(run, refused, table, model, tmp_path):
 @pytest.mark.parametrize("arguments", [["--max-ece", "1.5"], ["--min-accuracy", "-1"], ["--max-ece", "nan"]])
 def test_gates_that_are_none(refused, table, model, arguments):
     assert "expected a number from 0 to 1" in refused("evaluate", model, table, *arguments)
+
+
+def test_weights_are_repeated_rows(run, table, model, tmp_path):
+    frame = pl.read_parquet(table).with_columns(often=pl.col("id") * 7 % 4)
+    # A row of weight 0 may have a label that the model never saw.
+    strange = frame.with_columns(kind=pl.when(pl.col("often") == 0).then(pl.lit("emu")).otherwise("kind"))
+    strange.write_parquet(tmp_path / "w.parquet")
+    frame[np.repeat(np.arange(600), frame["often"])].write_parquet(tmp_path / "r.parquet")
+    one = json.loads(run("evaluate", model, tmp_path / "w.parquet", "--weight", "often", "--json").stdout)
+    other = json.loads(run("evaluate", model, tmp_path / "r.parquet", "--json").stdout)
+    for key in ("accuracy", "log_loss", "brier", "ece", "macro_f1"):
+        assert one[key] == pytest.approx(other[key], rel=1e-6), key
+    assert one["per_class"]["support"] == other["per_class"]["support"]
+    assert one["rows"] == 450
+
+
+def test_bad_weights(refused, table, model, tmp_path):
+    for value, message in (
+        (-1.0, "row 2 (the first is 0): column w is -1.0, expected a weight"),
+        (None, "row 2 (the first is 0): column w is null"),
+        (math.inf, "row 2 (the first is 0): column w is inf"),
+    ):
+        weight = pl.when(pl.col("id") == 2).then(pl.lit(value)).otherwise(1.0)
+        pl.read_parquet(table).with_columns(w=weight).write_parquet(tmp_path / "d.parquet")
+        assert f"d.parquet: {message}" in refused("evaluate", model, tmp_path / "d.parquet", "--weight", "w")
+    pl.read_parquet(table).with_columns(w=0).write_parquet(tmp_path / "d.parquet")
+    assert "column w is 0 in every row" in refused("evaluate", model, tmp_path / "d.parquet", "--weight", "w")
+    assert "is the label column too" in refused("evaluate", model, table, "--weight", "kind", "--label", "kind")
+    assert "no column 'ww'" in refused("evaluate", model, table, "--weight", "ww")
+
+
+def test_help_shows_examples_line_by_line(run):
+    lines = run("evaluate", "--help").stdout.splitlines()
+    assert "  lastlayer evaluate model.safetensors test.parquet" in lines
+    assert "  lastlayer evaluate --probabilities p.npy --labels y.npy" in lines
+    assert max(map(len, lines)) <= 80

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import polars as pl
@@ -142,3 +143,70 @@ def test_files_that_are_no_model(refused, table, model, tmp_path):
         assert "expected a model saved by lastlayer" in refused("predict", broken, table)
     assert "no such file" in refused("predict", tmp_path / "none", table)
     assert "no such file" in refused("predict", model, tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [("parquet", pl.read_parquet), ("csv", pl.read_csv), ("jsonl", pl.read_ndjson)]
+)
+def test_the_probability_of_every_class(run, table, model, tmp_path, suffix, read, monkeypatch):
+    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 21)
+    out = tmp_path / f"out.{suffix}"
+    result = run("predict", model, table, "--probabilities", "--keep", "id", "-o", out)
+    assert result.exit_code == 0, result.output
+    found = read(out)
+    assert found.columns == [
+        *("id", "prediction", "probability", "probability_cat", "probability_cow", "probability_dog"),
+    ]
+    head = ll.load(model)
+    expected = head.predict_proba(pl.read_parquet(table).select("width", "height").to_numpy())
+    np.testing.assert_allclose(found[:, 3:].to_numpy(), expected, rtol=1e-5, atol=1e-12)
+    assert found["prediction"].to_list() == head.classes_[expected.argmax(axis=1)].tolist()
+    np.testing.assert_array_equal(found["probability"].to_numpy(), found[:, 3:].to_numpy().max(axis=1))
+    assert found["id"].to_list() == list(range(600))
+
+
+def test_probabilities_of_classes_that_are_numbers(run, tmp_path):
+    path = tmp_path / "d.parquet"
+    pl.DataFrame({"x": np.arange(60.0), "y": np.arange(60) // 20 * 10}).write_parquet(path)
+    run("fit", path, "--holdout", "0", "-o", tmp_path / "m")
+    header = run("predict", tmp_path / "m", path, "--probabilities").stdout.splitlines()[0]
+    assert header == "prediction,probability,probability_0,probability_10,probability_20"
+
+
+def test_probabilities_that_would_collide(refused, table, model, tmp_path):
+    pl.read_parquet(table).rename({"id": "probability_cat"}).write_parquet(tmp_path / "d.parquet")
+    arguments = ("predict", model, tmp_path / "d.parquet", "--keep", "probability_cat")
+    message = refused(*arguments, "--probabilities")
+    assert "--keep probability_cat: is a column of the predictions too, expected another; rename it." in message
+    assert "--probabilities: stands beside --top" in refused(*arguments, "--probabilities", "--top", "2")
+
+
+def test_trap_33_json_lines_know_infinities_and_nulls(run, table, model, tmp_path):
+    kept = pl.DataFrame(
+        {
+            "f": [1.5, math.inf, -math.inf, math.nan, None, 2.0],
+            "l": [[1.0], [math.inf, math.nan], None, [], [0.1], [None]],
+            "s": [{"a": -math.inf, "t": "x\u2028y"}, {"a": 1.0, "t": "b"}, None, *[{"a": math.nan, "t": None}] * 3],
+        },
+        schema_overrides={"l": pl.List(pl.Float32)},
+    )
+    path = tmp_path / "d.parquet"
+    pl.concat([kept, pl.read_parquet(table).head(6)], how="horizontal").write_parquet(path)
+    result = run("predict", model, path, "--keep", "f,l,s", "--json")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.removesuffix("\n").split("\n")
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [row["f"] for row in rows] == [1.5, "Infinity", "-Infinity", None, None, 2.0]
+    assert [row["l"] for row in rows] == [[1.0], ["Infinity", None], None, [], [0.1], [None]]
+    assert rows[0]["s"] == {"a": "-Infinity", "t": "x\u2028y"}
+    assert rows[2]["s"] is None or rows[2]["s"] == {"a": None, "t": None}
+    assert sum(row["probability"] for row in rows) > 2
+
+
+def test_bytes_are_kept_in_parquet_alone(refused, run, table, model, tmp_path):
+    path = tmp_path / "d.parquet"
+    pl.read_parquet(table).with_columns(b=pl.lit(b"x")).write_parquet(path)
+    assert "--keep b: holds bytes, which csv cannot hold" in refused("predict", model, path, "--keep", "b")
+    assert "which jsonl cannot hold" in refused("predict", model, path, "--keep", "b", "--json")
+    assert run("predict", model, path, "--keep", "b", "-o", tmp_path / "o.parquet").exit_code == 0

@@ -1,45 +1,84 @@
-"""`lastlayer evaluate`: a model judged on labelled rows, with gates for continuous integration."""
+"""`lastlayer evaluate`: a model, or what any model has written, judged on labelled rows; gates for CI."""
 
 import click
-import polars as pl
 
-from lastlayer.cli.arguments import data_argument, fraction, json_option, standard_input, where_option
+from lastlayer.cli.arguments import fraction, json_option, standard_input, weight_option, where_option
 from lastlayer.cli.exit_codes import GATE_FAILED
+from lastlayer.cli.given_scores import evaluate_scores
+from lastlayer.cli.judged_labels import judged_labels
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
-from lastlayer.tables import InputError, cast_labels, label_array, label_column, open_table
+from lastlayer.tables import label_column, nothing_weighs, open_table, require_weight, weight_array
 
 
 @click.command("evaluate")
-@click.argument("model")
-@data_argument
+@click.argument("files", nargs=-1, metavar="[MODEL] DATA...")
 @where_option
 @click.option("--label", metavar="COLUMN", help="The label column.  [default: the one of the fit]")
+@weight_option
+@click.option("--probabilities", metavar="COLUMNS", help="Judge these probabilities, in place of a model's.")
+@click.option("--logits", metavar="COLUMNS", help="Judge the softmax of these logits, in place of a model's.")
+@click.option("--labels", metavar="FILE", help="The labels, .npy, beside probabilities or logits from a .npy file.")
+@click.option(
+    "--classes",
+    metavar="NAMES",
+    help="What the entries of --probabilities or --logits are called, with commas between; or a text file of one name "
+    "a line.  [default: 0, 1, ...]",
+)
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
 @json_option
-def command(model, data, where, label, max_ece, min_accuracy, as_json):
+def command(files, where, label, weight, probabilities, logits, labels, classes, max_ece, min_accuracy, as_json):
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
+
+    \b
+    lastlayer evaluate model.safetensors test.parquet
+    lastlayer evaluate model.safetensors test.csv --max-ece 0.05
 
     Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or
     --min-accuracy, ends with exit code 1 after the evaluation is printed.
-    """
-    head = load_model(model)
-    remembered = head.training_.label
-    table = open_table(data, where=where, wanted=[label or remembered or "label"], stdin=standard_input())
-    label = label_column(table, label or (remembered if remembered in table.schema else None))
-    columns = feature_columns(head, table, label)
-    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_)
-    for frame, X, place in batches(head, table, columns, [label], columns_of_output=len(head.classes_)):
-        labels = label_array(cast_labels(frame[label], head.classes_), place)
-        known = index.knows(labels)
-        if not known.all():
-            row = int(known.argmin())
-            raise _unknown_label(table, label, head.classes_, place(row), labels.tolist()[row])
-        with about_the_input():
-            accumulator.add(head.predict_proba(X), labels)
-    evaluation = accumulator.result()
+
+    With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
+    and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
+
+    \b
+    lastlayer evaluate out.csv --probabilities 'p_*' --label animal
+    lastlayer evaluate out.parquet --logits scores --label animal \\
+      --classes cat,dog,cow
+
+    Without DATA they are files themselves, and so are --labels and --weight:
+
+    \b
+    lastlayer evaluate --probabilities p.npy --labels y.npy
+    """  # noqa: D301 - click wants the character itself, which keeps lines as they are
+    if probabilities is not None and logits is not None:
+        raise click.UsageError("--logits: stands beside --probabilities, expected one of the two")
+    scores = logits if probabilities is None else probabilities
+    if scores is None:
+        for option, value in (("--labels", labels), ("--classes", classes)):
+            if value is not None:
+                raise click.UsageError(f"{option}: expected --probabilities or --logits beside it; leave it out")
+        if len(files) < 2:
+            raise click.UsageError(
+                "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
+            )
+        evaluation = _evaluate_model(files[0], files[1:], where, label, weight)
+    else:
+        if files and labels is not None:
+            raise click.UsageError(f"--labels {labels}: stands beside DATA, expected --label COLUMN; leave one out")
+        if not files and label is not None:
+            raise click.UsageError(f"--label {label}: names a column, expected DATA that has it, or --labels FILE")
+        evaluation = evaluate_scores(
+            files,
+            scores,
+            are_logits=probabilities is None,
+            labels=labels,
+            where=where,
+            label=label,
+            weight=weight,
+            classes=classes,
+        )
     click.echo(evaluation.to_json() if as_json else str(evaluation))
     failures = []
     if max_ece is not None and not evaluation.ece <= max_ece:
@@ -51,14 +90,20 @@ def command(model, data, where, label, max_ece, min_accuracy, as_json):
         click.get_current_context().exit(GATE_FAILED)
 
 
-def _unknown_label(table, label, classes, place, found):
-    series = cast_labels(table.collect([label])[label], classes)
-    unknown = series.filter(~series.is_in(pl.Series(classes.tolist()).cast(series.dtype).implode()))
-    names = unknown.unique(maintain_order=True)
-    sql = f"{label} <> '{found}'" if isinstance(found, str) else f"{label} <> {found}"
-    remedy = f'--where "{sql}"' if len(names) == 1 else "--where"
-    others = "" if len(names) == 1 else f" of {len(names)} such labels"
-    return InputError(
-        f"{place}: column {label} is {found!r}, which the model never saw ({len(unknown)} rows{others}), expected one "
-        f"of its {len(classes)} classes; leave such rows out with {remedy}."
-    )
+def _evaluate_model(model, data, where, label, weight):
+    head = load_model(model)
+    remembered = head.training_.label
+    table = open_table(data, where=where, wanted=[label or remembered or "label"], stdin=standard_input())
+    label = label_column(table, label or (remembered if remembered in table.schema else None))
+    require_weight(table, weight, label)
+    columns = feature_columns(head, table, label, weight)
+    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_)
+    others = [label, *([] if weight is None else [weight])]
+    for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
+        weights = None if weight is None else weight_array(frame[weight], place)
+        labels = judged_labels(table, frame[label], index, place, weights, unknown="which the model never saw")
+        with about_the_input():
+            accumulator.add(head.predict_proba(X), labels, weights)
+    if not accumulator.rows:
+        raise nothing_weighs(table.name, weight)
+    return accumulator.result()

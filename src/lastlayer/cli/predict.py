@@ -1,6 +1,7 @@
 """`lastlayer predict`: the class and its probability for every row of a table of any length."""
 
 import click
+import numpy as np
 import polars as pl
 
 from lastlayer.cli.arguments import data_argument, json_option, standard_input, where_option
@@ -17,17 +18,21 @@ from lastlayer.tables import InputError, open_table
 @data_argument
 @where_option
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K likeliest classes of every row.")
+@click.option("--probabilities", "every", is_flag=True, help="The probability of every class, in a column of its own.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column too; repeat it, or put commas between.")
 @click.option("-o", "--output", default="-", metavar="OUT", help="parquet, csv or jsonl; - is standard output.")
 @json_option
-def command(model, data, where, top, keep, output, as_json):
+def command(model, data, where, top, every, keep, output, as_json):
     """Predict the class and its probability for every row.
 
     OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on
-    to K, the likeliest first. Rows keep their order. Standard output gets csv, or JSON lines with --json.
+    to K, the likeliest first; with --probabilities also probability_CLASS for every class. Rows keep their order.
+    Standard output gets csv, or JSON lines with --json.
 
     Rows go through in batches, so files may be larger than memory. OUT appears when it is whole.
     """
+    if every and top is not None:
+        raise click.UsageError("--probabilities: stands beside --top, expected one of the two; leave one out")
     kind = kind_of(output, as_json)
     if output != "-":
         require_apart(output, data)
@@ -37,34 +42,50 @@ def command(model, data, where, top, keep, output, as_json):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
     table = open_table(data, where=where, stdin=standard_input())
     columns = feature_columns(head, table, head.training_.label)
-    kept = _kept(keep, table, kind, top)
-    rows = write_predictions(_predictions(head, table, columns, kept, top), output, kind)
+    names = _names(top, head.classes_ if every else ())
+    kept = _kept(keep, table, kind, names)
+    predicted = _probabilities if every else _predictions
+    rows = write_predictions(predicted(head, table, columns, kept, names), output, kind)
     if output != "-":
         click.echo(f"{rows:,} rows written to {output}", err=True)
 
 
-def _kept(keep, table, kind, top):
+def _kept(keep, table, kind, names):
     kept = [name for option in keep for name in ([option] if option in table.schema else option.split(","))]
     table.require_columns(kept)
     for name in kept:
-        if name in _names(top):
+        if name in names:
             raise InputError(f"--keep {name}: is a column of the predictions too, expected another; rename it.")
+        if kind != "parquet" and table.schema[name] == pl.Binary:
+            raise InputError(f"--keep {name}: holds bytes, which {kind} cannot hold; write parquet.")
         if kind == "csv" and table.schema[name].is_nested():
             raise InputError(f"--keep {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
     return list(dict.fromkeys(kept))
 
 
-def _names(top):
+def _names(top, classes):
+    """The names of the columns of predictions, all different since the classes are."""
     if top is None:
-        return ["prediction", "probability"]
+        return ["prediction", "probability", *(f"probability_{name}" for name in classes)]
     return [f"{name}_{place}" for place in range(1, top + 1) for name in ("prediction", "probability")]
 
 
-def _predictions(head, table, columns, kept, top):
-    """DataFrames of the kept columns and the predictions, batch by batch."""
+def _predictions(head, table, columns, kept, names):
+    """DataFrames of the kept columns and the `names`d predictions, the likeliest first, batch by batch."""
+    top = len(names) // 2
     for frame, X, _ in batches(head, table, columns, kept):
         with about_the_input():
-            labels, probabilities = head.predict_top_k(X, top or 1)
-        values = [part[:, place] for place in range(top or 1) for part in (labels, probabilities)]
-        found = [pl.Series(name, value.copy()) for name, value in zip(_names(top), values, strict=True)]
+            labels, probabilities = head.predict_top_k(X, top)
+        values = [part[:, place] for place in range(top) for part in (labels, probabilities)]
+        found = [pl.Series(name, value.copy()) for name, value in zip(names, values, strict=True)]
+        yield pl.DataFrame([*frame.select(kept), *found])
+
+
+def _probabilities(head, table, columns, kept, names):
+    """DataFrames of the kept columns, the prediction, and the probability of it and of every class, batch by batch."""
+    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
+        with about_the_input():
+            labels, probabilities = head.predict(X), head.predict_proba(X)
+        values = [labels, probabilities.max(axis=1), *probabilities.T]
+        found = [pl.Series(name, np.ascontiguousarray(value)) for name, value in zip(names, values, strict=True)]
         yield pl.DataFrame([*frame.select(kept), *found])

@@ -1,9 +1,17 @@
 """How good is it? Probabilities and labels in, one frozen, printable, serialisable evaluation out."""
 
-from lastlayer.metrics.accumulator import EvaluationAccumulator, evaluate
+from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionError, evaluate
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
 
-__all__ = ["ClassIndex", "Evaluation", "EvaluationAccumulator", "PerClass", "Reliability", "evaluate"]
+__all__ = [
+    "ClassIndex",
+    "Evaluation",
+    "EvaluationAccumulator",
+    "NoDistributionError",
+    "PerClass",
+    "Reliability",
+    "evaluate",
+]

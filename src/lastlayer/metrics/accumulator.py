@@ -48,6 +48,15 @@ def evaluate(probabilities, labels, *, classes=None, sample_weight=None, top_k=5
     return accumulator.result()
 
 
+class NoDistributionError(ValueError):
+    """A row of probabilities is none: `row` is its number in the block, `found` what it holds instead."""
+
+    def __init__(self, row, found):
+        remedy = "pass softmax(logits) if these are logits."
+        super().__init__(f"probabilities: row {row} {found}; {remedy}")
+        self.row, self.found = row, found
+
+
 class EvaluationAccumulator:
     """Takes blocks of rows in any number and size, and gives the evaluation of them all.
 
@@ -72,6 +81,11 @@ class EvaluationAccumulator:
         self._num_classes = None
         if self._index is not None:
             self._expect(len(self._index.classes))
+
+    @property
+    def rows(self):
+        """How many rows of a weight above 0 have been added."""
+        return self._rows
 
     def add(self, probabilities, labels, sample_weight=None):
         """Add (n, K) probabilities, their (n,) labels and weights; errors count rows from the start of this block."""
@@ -210,18 +224,17 @@ def _judge(probabilities, labels):
 
     for bad_row in run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes)):
         if bad_row is not None:
-            raise ValueError(_what_is_wrong(bad_row, probabilities))
+            raise NoDistributionError(bad_row, _what_is_wrong(probabilities[bad_row]))
     return judged
 
 
-def _what_is_wrong(row, probabilities):
-    values = np.asarray(probabilities[row], np.float64)
-    remedy = "pass softmax(logits) if these are logits."
+def _what_is_wrong(row):
+    values = np.asarray(row, np.float64)
     outside = ~((values >= 0) & (values <= 1 + _TOLERANCE))
     if outside.any():
         k = int(outside.argmax())
-        return f"probabilities: row {row} has {values[k]:.6g} for class {k}, expected numbers from 0 to 1; {remedy}"
-    return f"probabilities: row {row} sums to {values.sum():.6g}, expected 1 within {_TOLERANCE}; {remedy}"
+        return f"has {values[k]:.6g} for class {k}, expected numbers from 0 to 1"
+    return f"sums to {values.sum():.6g}, expected 1 within {_TOLERANCE}"
 
 
 def _positive_integer(value, name):

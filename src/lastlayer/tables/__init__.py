@@ -4,6 +4,7 @@ from lastlayer.tables.feature_columns import FeatureColumns, choose_features, ma
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.labels import cast_labels, label_array, label_column
+from lastlayer.tables.score_columns import choose_scores
 from lastlayer.tables.table import Table, open_table
 from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
 
@@ -13,6 +14,7 @@ __all__ = [
     "Table",
     "cast_labels",
     "choose_features",
+    "choose_scores",
     "feature_matrix",
     "label_array",
     "label_column",

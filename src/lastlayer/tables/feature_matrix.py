@@ -8,7 +8,7 @@ from lastlayer.tables.input_error import InputError
 _CHECKED_ENTRIES = 1 << 20
 
 
-def feature_matrix(frame, columns, place):
+def feature_matrix(frame, columns, place, *, finite=True):
     """The features (n, D) of `frame`, C-contiguous.
 
     float32 if every column is float32 or narrower floats, else float64. Lists of a fixed width in one piece are not
@@ -18,7 +18,8 @@ def feature_matrix(frame, columns, place):
       frame: DataFrame that holds `columns`.
       columns: FeatureColumns.
       place: function of a row number to where it stands, for errors; see `Table.place`.
-    Returns: (n, D) float32 or float64 array, finite; it may be read-only.
+      finite: whether NaN and infinities are refused.
+    Returns: (n, D) float32 or float64 array; it may be read-only.
     Raises: InputError naming the first row and column that holds text, nothing, NaN, an infinity, or a list of another
       length.
     """
@@ -29,7 +30,8 @@ def feature_matrix(frame, columns, place):
             require_numbers(frame[name], place)
         dtype = _matrix_type([frame.schema[name] for name in columns.names])
         matrix = frame.select(pl.col(name).cast(dtype) for name in columns.names).to_numpy(order="c")
-    _require_finite(matrix, frame, columns, place)
+    if finite:
+        _require_finite(matrix, frame, columns, place)
     return matrix
 
 

@@ -1,0 +1,148 @@
+"""Probabilities or logits that any model has written to files, judged as a head's own are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+import lastlayer as ll
+from lastlayer.cli.arguments import standard_input
+from lastlayer.cli.judged_labels import judged_labels
+from lastlayer.cli.refusals import about_the_input
+from lastlayer.cli.saved_model import placed_batches
+from lastlayer.metrics import ClassIndex, EvaluationAccumulator, NoDistributionError
+from lastlayer.tables import (
+    FeatureColumns,
+    InputError,
+    choose_scores,
+    feature_matrix,
+    label_column,
+    nothing_weighs,
+    open_table,
+    require_weight,
+    weight_array,
+)
+
+_ENTRIES = 1 << 22
+
+
+def evaluate_scores(data, scores, *, are_logits, labels, where, label, weight, classes):
+    """The Evaluation of the probabilities, or else the logits, that `scores` names.
+
+    Args:
+      data: files of one table; empty where `scores` and `labels` are .npy files themselves.
+      scores: with `data` a column or glob, see `choose_scores`; else a .npy file.
+      are_logits: whether softmax makes probabilities of them.
+      labels: a .npy file, without `data`.
+      where: as in `open_table`.
+      label: with `data`, the column of labels; None for the usual one.
+      weight: with `data`, the column of weights; without, a .npy file; None for none.
+      classes: names of the classes, see `class_names`; None where columns say them, or for 0 to K - 1.
+    Raises: InputError, click.UsageError.
+    """
+    option = "--logits" if are_logits else "--probabilities"
+    if data:
+        table = open_table(data, where=where, wanted=[scores], stdin=standard_input())
+        label = label_column(table, label)
+        require_weight(table, weight, label)
+        columns, names = choose_scores(table, scores, option, taken=(label, weight))
+    else:
+        table, columns, label, weight = _from_arrays(option, scores, labels, weight, where)
+        names = None
+    if names is not None and classes is not None:
+        raise click.UsageError("--classes: stands beside columns that say their classes, expected one of the two")
+    names = names if classes is None else class_names(classes)
+    width = len(columns.names)
+    if columns.is_list:
+        width = _width(table, columns)
+    if names is not None and len(names) != width:
+        raise InputError(f"--classes: {len(names)} names, but {option} has {width} classes, expected a name for each.")
+    with about_the_input():
+        index = ClassIndex(np.arange(width) if names is None else names)
+    accumulator = EvaluationAccumulator(classes=index.classes)
+    remedy = "name the classes with --classes, or leave" if names is None else "leave"
+    wanted = [*columns.names, label, *([] if weight is None else [weight])]
+    for frame, place in placed_batches(table, wanted, max(1, _ENTRIES // width)):
+        weights = None if weight is None else weight_array(frame[weight], place)
+        given = judged_labels(table, frame[label], index, place, weights, unknown="which is no class", remedy=remedy)
+        values = feature_matrix(frame, columns, place, finite=False)
+        if values.shape[1] != width:
+            raise InputError(f"{place(0)}: {values.shape[1]} classes, expected {width}, as in the first row.")
+        if are_logits:
+            _require_scores(values, weights, columns, place)
+            values = ll.softmax(values)
+        with about_the_input():
+            _add(accumulator, values, given, weights, columns, place)
+    if not accumulator.rows:
+        raise nothing_weighs(table.name, weight)
+    evaluation = accumulator.result()
+    return replace(evaluation, classes=None) if names is None else evaluation
+
+
+def _add(accumulator, probabilities, labels, weights, columns, place):
+    try:
+        accumulator.add(probabilities, labels, weights)
+    except NoDistributionError as failure:
+        raise InputError(f"{place(failure.row)}: {_subject(columns)} {failure.found}; logits go to --logits.") from None
+
+
+def class_names(classes):
+    """The names in `classes`: a text file of one name a line where there is such a file, else commas between."""
+    path = Path(classes)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # too long for the name of a file, or with a NUL in it
+        is_file = False
+    if not is_file:
+        return [name.strip() for name in classes.split(",")]
+    try:
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise InputError(
+            f"--classes {classes}: cannot be read ({failure}), expected a text file of one name a line."
+        ) from None
+
+
+def _from_arrays(option, scores, labels, weight, where):
+    """(table, columns, label, weight) of .npy files, each a column."""
+    if labels is None:
+        raise click.UsageError(
+            f"{option} {scores}: names a file, since there is no DATA, expected --labels FILE beside it"
+        )
+    files = {option: scores, "--labels": labels} | ({} if weight is None else {"--weight": weight})
+    for name, file in files.items():
+        if Path(file).suffix.lower() != ".npy":
+            raise InputError(
+                f"{name} {file}: is no .npy file, expected one, or the name of a column and the table as DATA."
+            )
+    table = open_table(list(files.values()), where=where)
+    stems = [Path(file).stem for file in files.values()]
+    for name, stem, is_matrix in zip(files, stems, (True, False, False), strict=False):
+        if is_matrix != table.schema[stem].is_nested():
+            dimensions = "(N, K), one column for each class" if is_matrix else "one dimension"
+            raise InputError(f"{name} {files[name]}: has the wrong number of dimensions, expected {dimensions}.")
+    return table, FeatureColumns((stems[0],), is_list=True), stems[1], stems[2] if weight is not None else None
+
+
+def _width(table, columns):
+    frame = next(iter(table.batches(columns.names, 1)))
+    return feature_matrix(frame, columns, table.place, finite=False).shape[1]
+
+
+def _require_scores(values, weights, columns, place):
+    """Raise InputError for NaN or +inf, or a row without a possible class, in a row that weighs."""
+    rows = np.isnan(values).any(axis=1) | (values.max(axis=1) == np.inf) | (values.max(axis=1) == -np.inf)
+    if weights is not None:
+        rows &= weights > 0
+    if rows.any():
+        row = int(rows.argmax())
+        wrong = np.isnan(values[row]) | (values[row] == np.inf)
+        found = f"has {values[row][wrong][0]}" if wrong.any() else "is all -inf"
+        raise InputError(
+            f"{place(row)}: {_subject(columns)} {found}, expected finite logits, or -inf for an impossible class."
+        )
+
+
+def _subject(columns):
+    return f"column {columns}" if columns.is_list else f"the row of columns {columns}"

@@ -1,0 +1,46 @@
+"""The labels of a batch, every one of them a class."""
+
+import numpy as np
+import polars as pl
+
+from lastlayer.tables import InputError, cast_labels, label_array
+
+_SHOWN = 6
+
+
+def judged_labels(table, series, index, place, weights, *, unknown, remedy="leave"):
+    """The labels (n,) of a batch, in the kind of the classes of `index`, a ClassIndex.
+
+    Args:
+      table: the Table of the batch.
+      series: its labels.
+      index: what the labels must be members of.
+      place: function of a row of the batch to where it stands.
+      weights: (n,) weights; a row of weight 0 may have any label. None for none.
+      unknown: what an error says of a label that is no class.
+      remedy: the verb of its advice.
+    Raises: InputError naming the first row whose label is no class, and how to leave such rows out.
+    """
+    labels = label_array(cast_labels(series, index.classes), place)
+    known = index.knows(labels)
+    if weights is not None:
+        known |= weights == 0
+    if not known.all():
+        row = int(known.argmin())
+        raise _unknown_label(table, series.name, index.classes, place(row), labels.tolist()[row], unknown, remedy)
+    return labels
+
+
+def _unknown_label(table, label, classes, place, found, unknown, remedy):
+    series = cast_labels(table.collect([label])[label], classes)
+    wrong = series.filter(~series.is_in(pl.Series(classes.tolist()).cast(series.dtype).implode()))
+    names = wrong.unique(maintain_order=True)
+    sql = f"{label} <> '{found}'" if isinstance(found, str) else f"{label} <> {found}"
+    where = f'--where "{sql}"' if len(names) == 1 else "--where"
+    others = "" if len(names) == 1 else f" of {len(names)} such labels"
+    named = ", ".join(map(str, classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
+    named = f"0 to {len(classes) - 1}" if np.array_equal(classes, np.arange(len(classes))) else named
+    return InputError(
+        f"{place}: column {label} is {found!r}, {unknown} ({len(wrong)} rows{others}), expected one of the "
+        f"{len(classes)} classes ({named}); {remedy} such rows out with {where}."
+    )
