@@ -13,7 +13,7 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
 
 
 @click.command("evaluate")
-@click.argument("files", nargs=-1, metavar="[MODEL] DATA...")
+@click.argument("files", nargs=-1, metavar="[MODEL] [DATA...]")
 @where_option
 @click.option("--label", metavar="COLUMN", help="The label column.  [default: the one of the fit]")
 @weight_option

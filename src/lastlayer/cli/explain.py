@@ -93,7 +93,7 @@ def _steps(scores, beta):
         "shifted_exponential": shifted,
         "softmax": ll.softmax(scores, beta=beta),
         "hardmax": ll.hardmax(scores),
-        "loss": -ll.log_softmax(scores, beta=beta),
+        "loss": 0.0 - ll.log_softmax(scores, beta=beta),  # never -0.0
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ _TABLES = {
 
 def evaluation_to_dict(evaluation):
     """`evaluation` as nested dicts and lists of int, str, bool and finite float; see `Evaluation.to_dict`."""
-    document = {"schema": SCHEMA}
+    document: dict[str, Any] = {"schema": SCHEMA}
     document |= {key: getattr(evaluation, key) for key in _COUNTS}
     document |= {key: getattr(evaluation, key) for key in _FIGURES}
     for key, (_, columns) in _TABLES.items():

@@ -38,6 +38,8 @@ def choose_scores(table, pattern, option, taken=()):
             raise missing_column(f"{option} {part}: {table.name}", part, schema)
         names += found
         classes += [_class_of(name, part) for name in found]
+    if not names:
+        raise InputError(f"{option} {pattern!r}: expected the name of a column, or a glob such as 'p_*'.")
     for name in names:
         if not schema[name].is_numeric():
             raise InputError(

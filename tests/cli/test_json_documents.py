@@ -1,0 +1,166 @@
+"""Every JSON document of the command is, key by key, what docs/json.md says of it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lastlayer as ll
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
+SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S))
+IS_OF = {
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value),
+    "infinity": lambda value: value in ("Infinity", "-Infinity"),
+    "text": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+
+
+def promised(command, table=None):
+    """{key: type} of the tables in a section of the page, or of one of them."""
+    tables = re.split(r"^\| key .*\n\|---.*\n", SECTIONS[command], flags=re.M)[1:]
+    rows = "".join(tables if table is None else [tables[table]])
+    return dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \|", rows, re.M))
+
+
+def is_of(kind, value):
+    if kind.startswith("["):
+        end = kind.index("]")
+        inner, rest = kind[1:end], kind[end + 1 :].removeprefix(" / ")
+        of_list = isinstance(value, list) and all(is_of(inner, entry) for entry in value)
+        return of_list or bool(rest and is_of(rest, value))
+    return any(IS_OF[name](value) for name in kind.split(" / "))
+
+
+def flat(document):
+    """Keys with dots for what lies in objects."""
+    found = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{inner}": entry for inner, entry in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def strict(text):
+    return json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+
+
+def printed(run, *arguments, stdin=None):
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def assert_as_promised(document, kinds):
+    document = flat(document)
+    assert list(document) == list(kinds)
+    wrong = {key: (kind, document[key]) for key, kind in kinds.items() if not is_of(kind, document[key])}
+    assert wrong == {}
+
+
+@pytest.fixture
+def lists(tmp_path):
+    rng = np.random.default_rng(2)
+    labels = np.arange(90) % 3
+    frame = pl.DataFrame({"e": rng.standard_normal((90, 2)) + labels[:, None], "label": labels, "w": rng.random(90)})
+    frame.write_parquet(tmp_path / "lists.parquet")
+    return tmp_path / "lists.parquet"
+
+
+@pytest.mark.parametrize("holdout", ["0", "0.2"])
+def test_trap_33_fit(run, table, lists, tmp_path, holdout):
+    options = ("--holdout", holdout, "-o", tmp_path / "m", "--json")
+    columns = strict(printed(run, "fit", table, "--label", "kind", "--features", "width,height", *options))
+    assert_as_promised(columns, promised("fit"))
+    assert (columns["feature_columns"], columns["list_column"]) == (["width", "height"], None)
+    assert (columns["log_loss_after"] is None) == (holdout == "0")
+    one = strict(printed(run, "fit", table, "--label", "kind", "--features", "width", *options))
+    assert one["feature_columns"] == ["width"]
+    vectors = strict(printed(run, "fit", lists, "--weight", "w", *options))
+    assert_as_promised(vectors, promised("fit"))
+    assert (vectors["feature_columns"], vectors["list_column"]) == (None, "e")
+
+
+def test_trap_33_evaluate(run, table, model, lists, tmp_path):
+    one_kind = strict(printed(run, "evaluate", model, table, "--where", "kind = 'cat'", "--json"))
+    assert_as_promised(one_kind, promised("evaluate"))
+    recall = one_kind["per_class"]["recall"]
+    assert recall[1:] == [None, None]
+    # As `jq '.per_class.recall | add'` does: null is its neutral element, and text would end it.
+    assert sum(entry or 0 for entry in recall) == recall[0] > 0
+    printed(run, "fit", lists, "-o", tmp_path / "m")
+    weighted = strict(printed(run, "evaluate", tmp_path / "m", lists, "--weight", "w", "--json"))
+    assert_as_promised(weighted, promised("evaluate"))
+    assert weighted["classes"] == [0, 1, 2]
+    assert any(isinstance(weight, float) for weight in weighted["per_class"]["support"])
+    np.save(tmp_path / "p.npy", [[1.0, 0.0], [0.5, 0.5]])
+    np.save(tmp_path / "y.npy", [1, 0])
+    arrays = ("--probabilities", tmp_path / "p.npy", "--labels", tmp_path / "y.npy")
+    certain = strict(printed(run, "evaluate", *arrays, "--json"))
+    assert_as_promised(certain, promised("evaluate"))
+    assert (certain["log_loss"], certain["classes"]) == ("Infinity", None)
+
+
+def test_trap_33_to_json_is_the_document_of_evaluate():
+    for classes, labels in ((None, [1]), (["a", "b"], ["b"]), ([0.5, 1.5], [1.5]), ([False, True], [True])):
+        document = strict(ll.evaluate([[1.0, 0.0]], labels, classes=classes).to_json())
+        assert_as_promised(document, promised("evaluate"))
+
+
+def test_trap_33_info(run, model, tmp_path):
+    assert_as_promised(strict(printed(run, "info", model, "--json")), promised("info"))
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    ll.SoftmaxClassifier().fit(X, X.argmax(axis=1)).save(tmp_path / "m")
+    document = strict(printed(run, "info", tmp_path / "m", "--json"))
+    assert_as_promised(document, promised("info"))
+    assert document["feature_columns"] is document["list_column"] is document["label_column"] is None
+
+
+@pytest.mark.parametrize("label", [False, True])
+def test_trap_33_explain(run, label):
+    kinds = {key: kind for key, kind in promised("explain").items() if label or not key.startswith("label.")}
+    for scores in (("2.0", "1.0", "0.1"), ("2.0", "-inf", "0.1", "--beta", "500")):
+        given = ("--label", "1") if label else ()
+        document = strict(printed(run, "explain", *scores, *given, "--json"))
+        assert_as_promised(document, kinds)
+    assert document["exponential"] == ["Infinity", 0.0, pytest.approx(5.184705528587072e21)]
+    assert document["score"][1] == "-Infinity"
+
+
+def test_trap_33_predict(run, table, model):
+    likeliest, every = promised("predict", 1), promised("predict", 0)
+    kind = every.pop("probability_CLASS")
+    classes = {f"probability_{name}": kind for name in ("cat", "cow", "dog")}
+    second = {key.replace("1", "2"): kind for key, kind in likeliest.items()}
+    for options, kinds in (((), every), (("--probabilities",), every | classes), (("--top", "2"), likeliest | second)):
+        lines = printed(run, "predict", model, table, *options, "--json").splitlines()
+        assert len(lines) == 600
+        for line in lines[:20]:
+            assert_as_promised(strict(line), kinds)
+
+
+def test_every_command_that_has_json_is_on_the_page():
+    from lastlayer.cli.program import program
+
+    context = program.make_context("lastlayer", [], resilient_parsing=True)
+    commands = {name: program.get_command(context, name) for name in program.list_commands(context)}
+    has_json = {name for name, command in commands.items() if any("--json" in each.opts for each in command.params)}
+    assert has_json == set(SECTIONS)
+
+
+def test_the_reader_of_types():
+    assert is_of("[number / null] / null", None)
+    assert is_of("[number / null] / null", [1, None])
+    assert not is_of("[number / null]", None)
+    assert not is_of("[number]", ["Infinity"])
+    assert not is_of("integer", True)
+    assert not is_of("number", "NaN")
