@@ -7,12 +7,16 @@ where PyTorch is in use; decisions/0002-threads.md has what was measured.
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock, local
+from queue import SimpleQueue
+from threading import RLock, Thread, local
 from typing import Any, NamedTuple
 
-_lock = Lock()
-_pool = None
+from lastlayer._signals import held_locks, release, wait_for_all
+
+# A signal's handler may call us while we start a thread.
+_lock = RLock()
+_crew: list[Thread] = []
+_tasks: SimpleQueue = SimpleQueue()
 _forked = False
 _here = local()
 
@@ -20,7 +24,7 @@ _here = local()
 class Team(NamedTuple):
     """Threads to work on: `size()` of them, and `run(function, threads)` to call it on that many, the caller's too.
 
-    `run` may call it on more threads, and returns once every call has ended.
+    `run` may call it on more threads, and returns or raises once every call has ended, whatever is raised meanwhile.
     """
 
     size: Callable[[], int]
@@ -57,7 +61,7 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
         still spinning there or another process has it, leaves its blocks to the others.
     Returns: what the calls returned, in the order of the ranges.
 
-    Raises: what `work` raises, once every block has stopped.
+    Raises: what `work` or the handler of a signal raises, the first of it, once every block has stopped.
     """
     most = num_items // max(1, items_per_block)
     threads = min(num_threads(), most)
@@ -76,13 +80,15 @@ def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
         except BaseException as failure:
             failures.append(failure)
 
-    _team.run(member, threads)
-    if failures:
-        try:
-            raise failures[0]
-        finally:
-            failures.clear()  # the traceback refers to this frame, and the frame to the caller's arrays
-    blocks.drain()  # what an interrupt may have left that met a member before its first line
+    try:
+        _team.run(member, threads)
+    finally:
+        if failures:
+            try:
+                raise failures[0]
+            finally:
+                failures.clear()  # the traceback refers to this frame, and the frame to the caller's arrays
+    blocks.drain()  # what no thread came for: another library's team may have had none to send
     return blocks.results
 
 
@@ -117,31 +123,40 @@ def _cores():
 
 
 def _run_on_pool(function, threads):
-    pending = []
+    locks = held_locks(threads - 1)
+    seats = iter(locks)
+    waiting = wait_for_all(seats, locks)
     try:
+        _hire(threads - 1)
         for _ in range(threads - 1):
-            pending.append(_executor().submit(function))
+            _tasks.put((function, seats))
         function()
     finally:
-        # Interrupted or not: they may write to the caller's arrays.
-        interrupted = False
-        while pending:
-            try:
-                if not pending[-1].cancel():
-                    pending[-1].result()
-                pending.pop()
-            except KeyboardInterrupt:
-                interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
+        any(waiting)  # one call into C: those who have a seat may write to the caller's arrays
 
 
-def _executor():
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=max(1, num_threads() - 1), thread_name_prefix="lastlayer")
-        return _pool
+def _hire(count):
+    if len(_crew) < count:
+        with _lock:
+            while len(_crew) < count:
+                # Nothing is left to them at the end of the process: every call waits for its own.
+                thread = Thread(target=_serve, args=(_tasks,), name="lastlayer", daemon=True)
+                thread.start()
+                _crew.append(thread)
+
+
+def _serve(tasks):
+    while True:
+        _take_part(*tasks.get())
+
+
+def _take_part(function, seats):
+    seat = next(seats, None)
+    if seat is not None:
+        try:
+            function()
+        finally:
+            release(seat)
 
 
 _team = Team(_cores, _run_on_pool)
@@ -149,8 +164,8 @@ _team = Team(_cores, _run_on_pool)
 
 def _forget_threads():
     """A forked child has none of its parent's threads; see borrow."""
-    global _pool, _team, _lock, _forked
-    _pool, _team, _lock, _forked = None, Team(_team.size, _run_on_pool), Lock(), True
+    global _crew, _tasks, _team, _lock, _forked
+    _crew, _tasks, _team, _lock, _forked = [], SimpleQueue(), Team(_team.size, _run_on_pool), RLock(), True
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,5 @@
 """PyTorch's own threads as the threads that lastlayer runs on."""
 
-import signal
 import threading
 
 import pytest
@@ -46,17 +45,3 @@ def test_pytorch_goes_on_between_our_calls():
     logits = torch.randn(3000, 400)
     for _ in range(5):
         torch.testing.assert_close(lt.softmax(logits + 1), torch.softmax(logits, -1))
-
-
-def test_no_interrupt_is_lost():
-    """Wherever it arrives: in the kernels, in their callbacks, or between two calls."""
-    logits = torch.randn(20_000, 100)
-    lt.softmax(logits)
-    for trial in range(30):
-        timer = threading.Timer(0.02 + 0.0007 * trial, signal.raise_signal, (signal.SIGINT,))
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the loop is what is interrupted
-            timer.start()
-            for _ in range(10_000):
-                lt.softmax(logits)
-        timer.join()
-    torch.testing.assert_close(lt.softmax(logits), torch.softmax(logits, 1))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from lastlayer._blas import one_blas_thread
+from lastlayer._blas import on_one_blas_thread
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.design import SparseDesign
@@ -66,8 +66,7 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
       report: called with an Optimum before each iteration.
     Returns: weight (K, D), intercept (K,) and an Optimum.
     """
-    with one_blas_thread():
-        return _minimise(problem, tol, max_iter, start, report)
+    return on_one_blas_thread(_minimise, problem, tol, max_iter, start, report)
 
 
 def _minimise(problem, tol, max_iter, start, report):

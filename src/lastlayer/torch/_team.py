@@ -5,14 +5,14 @@ threads of our own would get half a core. So on Linux, where its OpenMP is GNU's
 rows are handed to the same threads, as many of them as torch.get_num_threads() says.
 """
 
-import contextlib
 import ctypes
-import signal
-import threading
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import torch
 
+from lastlayer._signals import primed
 from lastlayer._threads import Team
 
 _Member = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -31,24 +31,19 @@ def threads_of_torch():
 
     def run(function, threads):
         # On all of them, though fewer be asked for: a team that shrinks ends threads, which PyTorch would start anew.
-        with _interrupt_held_back():
-            parallel(_Member(lambda _: function()), None, max(threads, torch.get_num_threads()), _NO_FLAGS)
+        threads = max(threads, torch.get_num_threads())
+        failures: list[BaseException] = []
+        entrances = [primed(function, failures) for _ in range(threads)]
+        # A call from C into Python cannot raise: what is raised on the way in would be printed, and lost. So there is
+        # nothing but C before the entrances, of which each call takes the next.
+        enter = partial(next, map(next, entrances, repeat(None)))
+        try:
+            parallel(_Member(enter), None, threads, _NO_FLAGS)
+        finally:
+            if failures:
+                try:
+                    raise failures[0]
+                finally:
+                    failures.clear()  # the traceback refers to this frame
 
     return Team(torch.get_num_threads, run)
-
-
-@contextlib.contextmanager
-def _interrupt_held_back():
-    """Answer to Ctrl-C at the end: what is raised on the way into a callback from C is printed and lost."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    arrived = []
-    signal.signal(signal.SIGINT, lambda *arguments: arrived.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    if arrived:
-        handler(*arrived[0])
