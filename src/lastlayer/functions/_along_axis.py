@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lastlayer._arrays import ArrayOrScalar, Integer, as_float_array, checked_beta, result_dtype
 from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
-from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
@@ -62,9 +61,9 @@ def transform(
         _fill(kernels, array, axis, beta, out)
         return out
     if array.flags.f_contiguous and not array.flags.c_contiguous:
-        result = empty(array.shape[::-1], array.dtype).T
+        result = np.empty(array.shape[::-1], array.dtype).T
     else:
-        result = empty(array.shape, array.dtype)
+        result = np.empty(array.shape, array.dtype)
     _fill(kernels, array, axis, beta, result)
     if out is None:
         return result.astype(dtype, copy=False)

@@ -17,7 +17,6 @@ from lastlayer._arrays import (
     rounded,
 )
 from lastlayer._blocks import dense, dense_blocks
-from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import (
     BLOCKS_PER_THREAD,
@@ -152,7 +151,7 @@ def cross_entropy_value_and_grad(
         if np.may_share_memory(problem.array, out) and problem.array.ctypes.data != out.ctypes.data:
             problem.array = problem.array.copy()
     else:
-        gradient = empty(shape, problem.array.dtype)
+        gradient = np.empty(shape, problem.array.dtype)
     if not dense(problem.array):
         gradient[...] = problem.array
         problem.array = gradient

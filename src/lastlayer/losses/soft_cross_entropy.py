@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, named_row, result_dtype, rounded
 from lastlayer._blocks import dense_blocks
-from lastlayer._memory import empty
 from lastlayer._threads import run_blocks
 from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, check_out, class_axis
 from lastlayer.losses._every_class import soft_rows
@@ -82,7 +81,7 @@ def soft_cross_entropy_value_and_grad(
     shape, dtype = np.atleast_1d(as_float_array(logits, "logits")).shape, result_dtype(logits)
     if out is not None:
         check_out(out, shape, dtype)
-    gradient = empty(shape, np.float64 if dtype == np.float64 else np.float32)
+    gradient = np.empty(shape, np.float64 if dtype == np.float64 else np.float32)
     losses = _soft_cross_entropy(logits, probabilities, gradient)
     if out is None:
         return LossesAndGradient(losses, gradient.astype(dtype, copy=False))

@@ -6,8 +6,6 @@ bfloat16 is read as it stands, as bits (see kernels.storage), where a kernel tak
 import numpy as np
 import torch
 
-from lastlayer import _memory
-
 _ARRAY_DTYPE = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.uint16}
 
 
@@ -27,7 +25,8 @@ def entries_of(tensor):
 
 def empty(shape, dtype):
     """A contiguous tensor, and the array of a dtype of kernels.storage that shares its memory; float32 for float16."""
-    array = _memory.empty(tuple(shape), _ARRAY_DTYPE.get(dtype, np.float32))
+    # NumPy asks the system for huge pages, which PyTorch does not: a large result is filled in half the time.
+    array = np.empty(tuple(shape), _ARRAY_DTYPE.get(dtype, np.float32))
     if dtype == torch.bfloat16:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16), array
     return torch.from_numpy(array), array
