@@ -3,12 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import polars as pl
 import pytest
 
 import lastlayer as ll
+from lastlayer._stopwatch import compiled_for
 from lastlayer.cli.hold_out import hold_out
 
 FIT = ["--label", "kind", "--features", "width,height"]
@@ -101,6 +103,15 @@ def test_standardize_is_that_of_the_library_and_predict_knows_nothing_of_it(run,
     assert json.loads(without.stdout)["standardized"] is False
     assert "warning: X: feature 'height' ranges over" in without.stderr
     assert "--standardize in a shell" in without.stderr
+
+
+def test_the_compilers_seconds_are_no_seconds_of_the_fit(run, table, tmp_path, monkeypatch):
+    original = ll.SoftmaxClassifier.fit
+    monkeypatch.setattr(ll.SoftmaxClassifier, "fit", lambda *a: (compiled_for(1000.0), original(*a))[1])
+    began = time.perf_counter()
+    result = run("fit", table, *FIT, "-o", tmp_path / "m.safetensors", "--json")
+    assert json.loads(result.stdout)["seconds"] <= time.perf_counter() - began - 1000.0
+    assert any(line.startswith("compiling kernels: 100") for line in result.stderr.splitlines())
 
 
 def test_a_column_of_lists_from_standard_input(run, tmp_path):

@@ -1,5 +1,6 @@
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ out = numpy.empty(3)
 sigmoid_entries(numpy.zeros(3), out)
 print(out.sum(), sum(sigmoid_entries.stats.cache_hits.values()), sum(sigmoid_entries.stats.cache_misses.values()))
 """
+COMPILED, LOADED = (1.5, 0, 1), (1.5, 1, 0)
 
 
 def start(cache, **environment):
@@ -30,38 +32,106 @@ def finish(process):
     return float(output[0]), int(output[1]), int(output[2])
 
 
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package, for whoever has its parent on the path."""
+    source = Path(_compile.__file__).parents[1]
+    return shutil.copytree(source, tmp_path / "site" / "lastlayer", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@pytest.fixture
+def read_only(package):
+    """The environment of processes that can write nothing beside that copy, even if they are the superuser's."""
+    (package / "kernels" / "__pycache__").touch()  # no directory can be made where a file stands
+    return {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def test_trap_29_two_processes_on_a_cold_cache_and_a_third_on_a_warm_one(tmp_path):
     both = start(tmp_path), start(tmp_path)
     assert [finish(process)[0] for process in both] == [1.5, 1.5]
-    assert finish(start(tmp_path)) == (1.5, 1, 0)
+    assert finish(start(tmp_path)) == LOADED
 
 
-def test_a_changed_device_function_is_compiled_into_the_kernels_anew(tmp_path):
-    package = Path(_compile.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "lastlayer", ignore=shutil.ignore_patterns("__pycache__"))
-    assert finish(start(tmp_path / "cache", PYTHONPATH=str(tmp_path))) == (1.5, 0, 1)
-    with open(tmp_path / "lastlayer" / "kernels" / "exponential.py", "a") as source:
+def test_a_changed_device_function_is_compiled_into_the_kernels_anew(tmp_path, package):
+    environment = {"PYTHONPATH": str(package.parent)}
+    assert finish(start(tmp_path / "cache", **environment)) == COMPILED
+    with open(package / "kernels" / "exponential.py", "a") as source:
         source.write("\n# changed\n")
-    assert finish(start(tmp_path / "cache", PYTHONPATH=str(tmp_path))) == (1.5, 0, 1)
+    assert finish(start(tmp_path / "cache", **environment)) == COMPILED
+
+
+def test_a_writable_package_keeps_its_kernels_beside_the_source(package):
+    environment = {"PYTHONPATH": str(package.parent)}
+    assert [finish(start("", **environment)) for _ in range(2)] == [COMPILED, LOADED]
+    assert list((package / "kernels" / "__pycache__").glob("sigmoid*.nbi"))
+
+
+def test_trap_29_a_read_only_package_keeps_its_kernels_in_the_users_cache(tmp_path, read_only):
+    environment = {**read_only, "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "cache")}
+    assert [finish(start("", **environment)) for _ in range(2)] == [COMPILED, LOADED]
+
+
+@pytest.fixture
+def read_only_home(tmp_path, read_only):
+    """The environment of processes that can write to a temporary directory and nowhere else, and that directory."""
+    (tmp_path / "home").touch()
+    (tmp_path / "temporary").mkdir()
+    home = str(tmp_path / "home")
+    names = {"XDG_CACHE_HOME": home, "HOME": home, "LOCALAPPDATA": home}
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path / "temporary"))
+    return {**read_only, **names, **temporary}, tmp_path / "temporary"
+
+
+def test_trap_29_a_read_only_home_keeps_its_kernels_in_a_private_temporary_directory(read_only_home):
+    environment, temporary = read_only_home
+    both = start("", **environment), start("", **environment)
+    assert [finish(process)[0] for process in both] == [1.5, 1.5]
+    assert finish(start("", **environment)) == LOADED
+    (ours,) = temporary.glob("lastlayer-*")
+    if os.name == "posix":
+        assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere every user has a temporary directory")
+@pytest.mark.parametrize("kind", ["writable by others", "a link", "a file", "replaceable"])
+def test_trap_29_no_kernel_comes_from_a_directory_that_others_can_write_to(tmp_path, read_only_home, kind):
+    environment, temporary = read_only_home
+    planted = temporary / f"lastlayer-{os.getuid()}"
+    if kind == "writable by others":
+        planted.mkdir()
+        planted.chmod(0o777)
+    elif kind == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        planted.symlink_to(tmp_path / "elsewhere")
+    elif kind == "a file":
+        planted.touch()
+    else:
+        planted.mkdir(mode=0o700)
+        temporary.chmod(0o777)
+    assert [finish(start("", **environment)) for _ in range(2)] == [COMPILED, COMPILED]
+    assert not list(tmp_path.rglob("*.nb[ic]"))
 
 
 def test_trap_29_no_directory_for_a_cache(monkeypatch):
-    njit = numba.njit
-
-    def refusing(*arguments, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
-        return njit(*arguments, **options)
-
-    monkeypatch.setattr(numba, "njit", refusing)
+    monkeypatch.setattr(_compile._KernelCacheImpl, "_locator_classes", [])
     assert _compile.compiled(lambda x: x + 1)(1) == 2
+
+
+def test_trap_29_a_full_disk(monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(numba.core.caching.IndexDataCacheFile, "save", full)
+    kernel = _compile.compiled(lambda x: x + 1)
+    assert isinstance(kernel._cache, _compile._KernelCache)
+    assert kernel(1) == 2
 
 
 def test_other_failures_are_not_hidden(monkeypatch):
     def failing(*arguments, **options):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(numba, "njit", failing)
+    monkeypatch.setattr(_compile, "_KernelCache", failing)
     with pytest.raises(RuntimeError, match="something else"):
         _compile.compiled(lambda x: x + 1)
 

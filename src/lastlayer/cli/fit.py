@@ -1,7 +1,6 @@
 """`lastlayer fit`: from files of features and labels to a calibrated head in one file."""
 
 import math
-import time
 import warnings
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import click
 
 import lastlayer as ll
+from lastlayer._stopwatch import compiling_seconds, stopwatch
 from lastlayer.cli.arguments import (
     data_argument,
     json_option,
@@ -113,7 +113,7 @@ def command(
 
     Ctrl-C stops the fit and writes nothing.
     """
-    begun = time.perf_counter()
+    seconds, compiling = stopwatch(), compiling_seconds()
     if holdout is not None and (validation or validation_where):
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
     require_apart(output, [*data, *validation])
@@ -169,8 +169,11 @@ def command(
         "log_loss_before": training.log_loss_before,
         "log_loss_after": training.log_loss_after,
         "beta": float(model.beta_),
-        "seconds": time.perf_counter() - begun,
+        "seconds": seconds(),
     }
+    compiling = compiling_seconds() - compiling
+    if compiling >= 0.1:
+        click.echo(f"compiling kernels: {compiling:.1f} s, not counted in the seconds of the fit", err=True)
     model.save(output)
     if as_json:
         print_json({"schema": 1, "model": str(output), **summary})

@@ -1,17 +1,28 @@
 """The one way kernels are compiled: lazily, without the GIL, cached on disk where a cache can be written."""
 
+import os
+import stat
+import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.event import Listener, register
+
+from lastlayer._stopwatch import compiled_for
 
 
 def compiled(function=None, *, fastmath: bool | set[str] = False, inline=False) -> Any:
     """Compile `function` on its first call.
 
-    Numba refuses to decorate when neither the package nor the user's cache directory is writable; then the kernel
-    is compiled anew in each process, a slower start and nothing else.
+    The cache is where Numba would have it: in NUMBA_CACHE_DIR, else beside the source, else in the user's cache
+    directory; or else, as in a container whose file system is read-only, in a temporary directory that is this user's
+    alone. Where none of them can be written, the kernel is compiled anew in each process, a slower start and nothing
+    else.
 
     Args:
       function: the function, where this is used as a plain decorator.
@@ -20,22 +31,112 @@ def compiled(function=None, *, fastmath: bool | set[str] = False, inline=False) 
     """
     if function is None:
         return lambda f: compiled(f, fastmath=fastmath, inline=inline)
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": False}
-    if inline:
-        return numba.njit(**options)(function)
-    try:
-        kernel: Any = numba.njit(cache=True, **options)(function)
-    except RuntimeError as failure:
-        if "cache" not in str(failure):
-            raise
-        return numba.njit(**options)(function)
-    # Numba keeps compiled code for as long as the kernel's own file stays as it was; but a kernel is also made of the
-    # device functions that are melted into it, so every file of this folder counts.
-    kernel._cache._cache_file._source_stamp = _stamp_of_folder()
+    kernel: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", boundscheck=False)(function)
+    if not inline:
+        try:
+            kernel._cache = _KernelCache(function)
+        except RuntimeError as failure:
+            if "no locator available" not in str(failure):
+                raise
     return kernel
+
+
+class _TemporaryLocator(_CacheLocator):
+    """A cache in the system's temporary directory, which others may write to: so in a directory that is ours alone."""
+
+    def __init__(self, function, file):
+        self._line = function.__code__.co_firstlineno
+        self._directory = Path(tempfile.gettempdir(), f"lastlayer-{_user()}")
+        self._path = self._directory / self.get_suitable_cache_subpath(file)
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        """The locator, or None where there can be no such directory."""
+        try:
+            locator = cls(py_func, py_file)
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+    def ensure_cache_path(self):
+        """Make the directory. Raises OSError where it cannot be written, or others could have put code there."""
+        with suppress(FileExistsError):
+            self._directory.mkdir(mode=0o700)
+        if hasattr(os, "getuid") and not _is_ours_alone(self._directory):  # elsewhere every user has a directory
+            raise PermissionError(f"{self._directory}: is open to others, expected a directory of this user's alone.")
+        super().ensure_cache_path()
+
+    def get_cache_path(self):
+        """The directory of the kernel's file."""
+        return str(self._path)
+
+    def get_source_stamp(self):
+        """Of every file that a kernel may be made of."""
+        return _stamp_of_folder()
+
+    def get_disambiguator(self):
+        """What tells two kernels of one name in one file apart."""
+        return str(self._line)
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = [*CompileResultCacheImpl._locator_classes, _TemporaryLocator]  # noqa: RUF012
+
+
+class _KernelCache(FunctionCache):
+    """Numba's cache of one kernel, which keeps compiled code for as long as every file of this folder stays as it was.
+
+    Numba looks at the kernel's own file only, but a kernel is also made of the device functions melted into it.
+    """
+
+    _impl_class = _KernelCacheImpl
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file._source_stamp = _stamp_of_folder()
+
+    def save_overload(self, sig, data):
+        """Keep what was compiled, where there is room for it; where not, the next process compiles it again."""
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def _is_ours_alone(directory):
+    """Whether nobody else can write to `directory`, or put another in its place."""
+    status, parent = directory.lstat(), directory.parent.stat()  # lstat: not where a link leads to
+    replaceable = parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return ours and not replaceable
+
+
+def _user():
+    return os.getuid() if hasattr(os, "getuid") else "kernels"
 
 
 @cache
 def _stamp_of_folder():
     files = (path.stat() for path in sorted(Path(__file__).parent.glob("*.py")))
     return tuple((status.st_mtime, status.st_size) for status in files)
+
+
+class _Clock(Listener):
+    """Measures what Numba compiles: one kernel after the other, each with its device functions inside."""
+
+    def __init__(self):
+        self._depth, self._began = 0, 0.0
+
+    def on_start(self, event):
+        """A function begins to be compiled."""
+        if self._depth == 0:
+            self._began = time.perf_counter()
+        self._depth += 1
+
+    def on_end(self, event):
+        """It is compiled, or has failed."""
+        self._depth -= 1
+        if self._depth == 0:
+            compiled_for(time.perf_counter() - self._began)
+
+
+register("numba:compile", _Clock())

@@ -9,13 +9,13 @@ implicitly: the work is done in (W, c = b + W mean), where weights and intercept
 decisions/0003-solver.md has the figures.
 """
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from lastlayer._blas import on_one_blas_thread
+from lastlayer._stopwatch import stopwatch
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.design import SparseDesign
@@ -39,7 +39,7 @@ class Optimum:
       gap: a bound on F - F*, in nats (see solvers/certificate.py); the least value F* lies in [objective - gap,
         objective], up to the rounding of the features' dtype.
       iterations: number of directions taken.
-      seconds: wall time of the fit.
+      seconds: wall time of the fit, without that in which kernels were compiled.
       stopped: "converged"; "max_iter"; "noise", if rounding hides any further decrease; or "interrupted".
     """
 
@@ -70,13 +70,13 @@ def minimise(problem, *, tol, max_iter, start=None, report=None):
 
 
 def _minimise(problem, tol, max_iter, start, report):
-    began = time.perf_counter()
+    seconds = stopwatch()
     search = _Search(problem, start)
     iterations, stopped, idle = 0, "max_iter", 0
     tiny = np.finfo(float).tiny
 
     def optimum():
-        return search.point.optimum(problem, iterations, time.perf_counter() - began, stopped)
+        return search.point.optimum(problem, iterations, seconds(), stopped)
 
     try:
         while True:
