@@ -246,7 +246,11 @@ def test_trap_18_strides(function):
     assert not strange.is_contiguous()
     torch.testing.assert_close(function(strange), function(Z))
     leaf = Z.clone().requires_grad_()
-    torch.autograd.grad(function(leaf.T.contiguous().T).sum(), leaf)
+    dense, turned = function(leaf), function(leaf.T.contiguous().T)
+    upstream = numbers(*dense.shape)
+    expected = torch.autograd.grad(dense, leaf, upstream)[0]
+    torch.testing.assert_close(torch.autograd.grad(turned, leaf, upstream)[0], expected)
+    assert expected.any()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

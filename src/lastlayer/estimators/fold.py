@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
+from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
 
 # A component whose standard deviation is so many units in the last place of the largest is rounding.
@@ -139,6 +140,7 @@ def _head_of(name, step):
         # Without an intercept, LogisticRegression may keep a single 0.
         head.intercept_ = np.zeros(head.coef_.shape[0], head.coef_.dtype) + head.intercept_
     head.beta_, head.header_, head.n_iter_ = 1.0, {}, np.array([iterations])
+    head.training_ = Training()
     head.optimum_ = Optimum(math.nan, math.nan, math.inf, iterations, math.nan, "unknown")
     return head
 
