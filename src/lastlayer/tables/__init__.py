@@ -2,6 +2,7 @@
 
 from lastlayer.tables.feature_columns import FeatureColumns, choose_features, match_features, wrong_width
 from lastlayer.tables.feature_matrix import feature_matrix
+from lastlayer.tables.file_kinds import KINDS
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.score_columns import choose_scores
@@ -9,6 +10,7 @@ from lastlayer.tables.table import Table, open_table
 from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
 
 __all__ = [
+    "KINDS",
     "FeatureColumns",
     "InputError",
     "Table",

@@ -1,20 +1,30 @@
 """Which columns are features: chosen for a fit, found again for a model."""
 
 import fnmatch
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from lastlayer.tables.feature_matrix import is_list_of_numbers, require_numbers
+from lastlayer.tables.feature_matrix import is_list_of_numbers
+from lastlayer.tables.index_columns import index_columns
 from lastlayer.tables.input_error import InputError, missing_column
+from lastlayer.tables.spoilt_numbers import refuse_spoilt_numbers
+
+_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class FeatureColumns:
-    """Names of the feature columns in the order of the model's features, or of the one column of lists."""
+    """Names of the feature columns in the order of the model's features, or of the one column of lists.
+
+    `left_out` says, by name, why columns were not chosen where nobody named the features.
+    """
 
     names: tuple[str, ...]
     is_list: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self):
         first = ", ".join(self.names[:3])
@@ -22,14 +32,20 @@ class FeatureColumns:
             return first
         return f"{self.names[0]}, {self.names[1]} ... {self.names[-1]}"
 
+    def note(self) -> str | None:
+        """One line on the columns that were left out, None if there are none."""
+        if not self.left_out:
+            return None
+        return f"features: left out {_listed(self.left_out)}; choose with --features"
 
-def choose_features(table, patterns=(), label=None, *, weight=None):
+
+def choose_features(table, patterns=(), label=None, *, weight=None) -> FeatureColumns:
     """The feature columns of `table`.
 
     Args:
       table: Table.
       patterns: column names, globs such as "f_*", or several of them with commas between. When empty: the only
-        column of lists of numbers, else every column of numbers but the label.
+        column of lists of numbers, else every column of numbers but the label and an index (see `index_columns`).
       label: the label column, which is never a feature.
       weight: the column of weights, which is none either.
     Returns: FeatureColumns.
@@ -48,14 +64,17 @@ def choose_features(table, patterns=(), label=None, *, weight=None):
         )
     if lists:
         return FeatureColumns((lists[0],), is_list=True)
+    left_out = index_columns(table, others)
+    others = [column for column in others if column not in left_out]
+    refuse_spoilt_numbers(table, [name for name in others if schema[name].is_numeric() or schema[name] == pl.String])
     numbers = tuple(column for column in others if schema[column].is_numeric())
-    _refuse_spoilt_numbers(table, [column for column in others if schema[column] == pl.String])
+    left_out |= {column: _kind_of(schema[column]) for column in others if not schema[column].is_numeric()}
     if not numbers:
         raise InputError(
             f"{table.name}: no column of numbers beside the label, expected features; the columns are "
-            f"{', '.join(others[:8]) or 'none'}."
+            f"{_listed(left_out) or 'none'}; choose with --features."
         )
-    return FeatureColumns(numbers)
+    return FeatureColumns(numbers, left_out=left_out)
 
 
 def match_features(table, names, *, is_list, width, label=None, weight=None):
@@ -148,18 +167,18 @@ def _declared_width(table, columns):
     return dtype.size if isinstance(dtype, pl.Array) else None
 
 
-def _refuse_spoilt_numbers(table, texts):
-    """A single "n/a" turns a column of a csv file into text: a mistake to report, not a column to leave out."""
-    if not texts:
-        return
-    counts = table.reduce(texts, [_counted(name) for name in texts])
-    for name, count in zip(texts, counts, strict=True):
-        if count["finite"] < count["present"] < 2 * count["numbers"]:
-            require_numbers(table.collect([name])[name], table.place)
+def _kind_of(dtype):
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "text"
+    return "true or false" if dtype == pl.Boolean else str(dtype)
 
 
-def _counted(name):
-    numbers = pl.col(name).cast(pl.Float64, strict=False)
-    return pl.struct(
-        present=pl.col(name).count(), numbers=numbers.count(), finite=numbers.is_finite().sum().cast(pl.Int64)
-    ).alias(name)
+def _listed(left_out):
+    """Names and, in parentheses, why: once for neighbours of the same reason; the first few of many."""
+    shown = list(left_out.items())[:_MOST_SHOWN]
+    groups = [
+        f"{', '.join(repr(name) if not name.strip() else name for name, _ in group)} ({reason})"
+        for reason, group in itertools.groupby(shown, key=lambda item: item[1])
+    ]
+    more = f" and {len(left_out) - _MOST_SHOWN} more" if len(left_out) > _MOST_SHOWN else ""
+    return ", ".join(groups) + more

@@ -26,10 +26,10 @@ def feature_matrix(frame, columns, place, *, finite=True):
     if columns.is_list:
         matrix = _list_matrix(frame[columns.names[0]], place)
     else:
-        for name in columns.names:
-            require_numbers(frame[name], place)
-        dtype = _matrix_type([frame.schema[name] for name in columns.names])
-        matrix = frame.select(pl.col(name).cast(dtype) for name in columns.names).to_numpy(order="c")
+        chosen = frame.select(columns.names)
+        for series in chosen.iter_columns():
+            require_numbers(series, place)
+        matrix = chosen.cast(_matrix_type(chosen.dtypes)).to_numpy(order="c")
     if finite:
         _require_finite(matrix, frame, columns, place)
     return matrix

@@ -1,64 +1,83 @@
-"""Which files are meant, of what kind they are, and how each is scanned."""
+"""Which files are meant, and how each is scanned."""
 
 import glob
-import io
+import json
 import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
-from polars.exceptions import PolarsError
 
-from lastlayer.tables.array_files import read_npy, read_npz
-from lastlayer.tables.input_error import InputError, first_line
+from lastlayer.tables.array_files import read_npy, scan_npz
+from lastlayer.tables.file_kinds import START, compression, kind_of
+from lastlayer.tables.input_error import InputError
+from lastlayer.tables.reading import reading
+from lastlayer.tables.streams import read_pipe, read_stream, require_file_or_pipe
+from lastlayer.tables.text_files import csv_scanner, read_json, scan_jsonl
 
-_KINDS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".ipc": "arrow",
-    ".feather": "arrow",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".npy": "npy",
-    ".npz": "npz",
-}
 _STDIN = "-"
-_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x93NUMPY": "npy", b"PK\x03\x04": "npz"}
+_STREAM = "standard input"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file, scanned: its name in errors, its rows, its columns, and why arrays of it are no columns."""
+    """One file, scanned.
+
+    Attributes:
+      name: in errors.
+      schema: its columns, in the order of the file.
+      rows: rows(columns) is a lazy frame of all its rows that has at least these columns.
+      left_out: by name, why arrays of it are no columns.
+      index: columns that the file itself calls an index.
+      as_text: as_text(columns) is the same source of which these columns are text, as they are written; None unless
+        the file is text that does not know the types of its columns.
+    """
 
     name: str
-    frame: pl.LazyFrame
     schema: pl.Schema
+    rows: Callable[[Iterable[str]], pl.LazyFrame]
     left_out: dict[str, str] = field(default_factory=dict)
+    index: frozenset[str] = frozenset()
+    as_text: "Callable[[list[str]], Source] | None" = None
 
 
-def open_sources(paths, *, wanted=(), stdin=None):
+@dataclass(frozen=True)
+class _Input:
+    """A file before it is scanned: its name in errors, its path or its bytes, and its kind."""
+
+    name: str
+    place: str | bytes
+    kind: str
+    compressed: bool
+
+
+def open_sources(
+    paths: Sequence[str | os.PathLike],
+    *,
+    wanted: Iterable[str] = (),
+    stdin: BinaryIO | None = None,
+    kind: str | None = None,
+) -> tuple[Source, ...]:
     """The Sources named by `paths`, see `open_table`.
 
     Raises: InputError if a file is missing, empty, damaged or of no known kind.
     """
     if not paths:
         raise InputError("data: no file given, expected at least one; name a file, or - for standard input.")
-    if paths.count(_STDIN) > 1:
+    if list(paths).count(_STDIN) > 1:
         raise InputError("-: standard input is named twice, expected once; it can be read only once.")
-    files = [file for path in paths for file in ([path] if path == _STDIN else _expanded(path))]
-    kinds = [_STDIN if file == _STDIN else _kind(file) for file in files]
+    files = [file for path in paths for file in ([_STDIN] if path == _STDIN else _expanded(path))]
+    inputs = [_stream(stdin, kind) if file == _STDIN else _file(file, kind) for file in files]
+    kinds = [entry.kind for entry in inputs]
     if "npy" in kinds:
-        if set(kinds) != {"npy"}:
-            other = files[next(i for i, kind in enumerate(kinds) if kind != "npy")]
+        other = next((entry.name for entry in inputs if entry.kind != "npy"), None)
+        if other is not None:
             raise InputError(f"{other}: stands beside .npy files, expected .npy files alone; pass one kind of file.")
-        return (_npy_source(files),)
-    return tuple(
-        _stdin_source(stdin, wanted) if file == _STDIN else _scanned(file, file, kind, wanted)
-        for file, kind in zip(files, kinds, strict=True)
-    )
+        return (_npy_source(inputs),)
+    return tuple(_scanned(entry, list(wanted)) for entry in inputs)
 
 
 def _expanded(path):
@@ -71,74 +90,86 @@ def _expanded(path):
     return found
 
 
-def _kind(path):
+def _stream(stdin, kind):
+    if stdin is None:
+        raise InputError("-: there is no standard input here, expected a file; name one.")
+    return _of_bytes(_STREAM, read_stream(_STREAM, stdin), kind)
+
+
+def _file(path, kind):
     try:
+        mode = os.stat(path).st_mode
+        require_file_or_pipe(path, mode)
+        if stat.S_ISFIFO(mode):
+            return _of_bytes(path, read_pipe(path), kind)
         with open(path, "rb") as file:
-            start = file.read(8)
+            start = file.read(START)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: a folder, expected a file; name its files, such as {path}/*.parquet.") from None
     except OSError as failure:
         raise InputError(f"{path}: cannot be read ({failure.strerror}); check the file and its permissions.") from None
-    if not start:
-        raise InputError(f"{path}: empty, expected a table; check what wrote it.")
-    kind = _KINDS.get(Path(path).suffix.lower()) or _sniffed(start)
-    if kind is None:
-        raise InputError(
-            f"{path}: of no known kind, expected parquet, arrow, csv, tsv, jsonl, npy or npz; convert or rename it."
-        )
-    return kind
+    except ValueError as failure:  # a name that no file can have
+        raise InputError(f"{path!r}: cannot be read ({failure}); check the path.") from None
+    # Standard input under its own name may be a file of no suffix.
+    text = "csv" if path.startswith("/dev/") else None
+    # A name that begins like an address is a file all the same, and Polars must not fetch it.
+    place = os.path.abspath(path)
+    return _Input(path, place, kind_of(path, start, kind=kind, text=text), compression(start) is not None)
 
 
-def _sniffed(start):
-    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+def _of_bytes(name, content, kind):
+    start = content[:START]
+    return _Input(name, content, kind_of(name, start, kind=kind, text="csv"), compression(start) is not None)
 
 
-def _npy_source(files):
-    try:
-        frame = read_npy(files)
-    except (ValueError, OSError, EOFError) as failure:
-        raise _unreadable(files[0], failure) from failure
-    return Source(files[0] if len(files) == 1 else " ".join(files), frame.lazy(), frame.schema)
+def _npy_source(inputs):
+    name = inputs[0].name if len(inputs) == 1 else " ".join(entry.name for entry in inputs)
+    with reading(inputs[0].name):
+        frame = read_npy([(entry.name, entry.place) for entry in inputs])
+    return Source(name, frame.schema, _always(frame.lazy()))
 
 
-def _stdin_source(stdin, wanted):
-    content = stdin.read()
-    kind = _sniffed(content[:8]) or ("jsonl" if content.lstrip()[:1] == b"{" else "csv")
-    if not content.strip():
-        raise InputError("standard input: empty, expected a table of csv, jsonl or parquet; pipe one in.")
-    if kind == "npy":
-        raise InputError("standard input: a .npy array, expected csv, jsonl, parquet or npz; name the file instead.")
-    return _scanned("standard input", io.BytesIO(content), kind, wanted)
-
-
-def _scanned(name, place, kind, wanted):
-    """`place` is a path or a binary buffer; Polars and NumPy read both.
-
-    The types of text files are inferred from every row: a column of a thousand whole numbers may still hold 2.5.
-    """
-    left_out = {}
-    try:
-        if kind == "parquet":
-            frame = pl.scan_parquet(place, glob=False)
+def _scanned(entry, wanted):
+    name, place, kind = entry.name, entry.place, entry.kind
+    with reading(name):
+        if kind == "npz":
+            schema, left_out, read = scan_npz(place, name, wanted)
+            return Source(name, schema, lambda columns: read(columns).lazy(), left_out)
+        if kind in ("csv", "tsv"):
+            separator = "\t" if kind == "tsv" else ","
+            return _csv_source(name, csv_scanner(place, separator=separator, compressed=entry.compressed))
+        if kind == "jsonl":
+            frame = scan_jsonl(place)
+        elif kind == "json":
+            frame = read_json(place).lazy()
+        elif kind == "arrow stream":
+            frame = pl.read_ipc_stream(place).lazy()
         elif kind == "arrow":
             frame = pl.scan_ipc(place, glob=False)
-        elif kind == "jsonl":
-            frame = pl.scan_ndjson(place, infer_schema_length=None)
-        elif kind == "npz":
-            table, left_out = read_npz(place, wanted)
-            frame = table.lazy()
         else:
-            separator = "\t" if kind == "tsv" else ","
-            frame = pl.scan_csv(place, glob=False, separator=separator, infer_schema_length=None)
-        schema = frame.collect_schema()
-    except (PolarsError, OSError, ValueError) as failure:
-        raise _unreadable(name, failure) from failure
-    return Source(name, frame, schema, left_out)
+            frame = pl.scan_parquet(place, glob=False)
+        index = _index_of_pandas(place) if kind == "parquet" else frozenset()
+        return Source(name, frame.collect_schema(), _always(frame), index=index)
 
 
-def _unreadable(name, failure):
-    if isinstance(failure, InputError):
-        return failure
-    return InputError(f"{name}: cannot be read ({first_line(failure)}); check that the file is whole and of its kind.")
+def _csv_source(name, scan, text=()):
+    frame = scan(text)
+    return Source(
+        name,
+        frame.collect_schema(),
+        _always(frame),
+        as_text=lambda columns: _csv_source(name, scan, [*text, *columns]),
+    )
+
+
+def _always(frame):
+    return lambda columns: frame
+
+
+def _index_of_pandas(place):
+    """The columns that pandas says it wrote its index to."""
+    try:
+        index = json.loads(pl.read_parquet_metadata(place).get("pandas", "{}"))["index_columns"]
+    except (KeyError, TypeError, ValueError):  # written by others, or by nothing that keeps to pandas' form
+        return frozenset()
+    return frozenset(name for name in index if isinstance(name, str)) if isinstance(index, list) else frozenset()

@@ -1,63 +1,87 @@
 """One table made of one or many files: scanned lazily, filtered by SQL, and able to say where a row stands."""
 
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import polars as pl
-from polars.exceptions import PolarsError
 
-from lastlayer.tables.input_error import InputError, first_line, missing_column
+from lastlayer.tables.condition import condition, condition_columns, require_condition
+from lastlayer.tables.input_error import InputError, missing_column
+from lastlayer.tables.reading import reading
 from lastlayer.tables.sources import Source, open_sources
 
 _ROW = "__lastlayer_row__"
+# A number that a column of numbers would not give back as it is written.
+_LEADING_ZERO = r"^\s*[-+]?0\d"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Files of the same columns, one after another, and the rows of them that an SQL condition keeps."""
+    """Files one after another, and the rows of them that an SQL condition keeps.
+
+    The columns that are used must be in all files; others need not be, and may differ in type.
+    """
 
     sources: tuple[Source, ...]
     where: str | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The files, for the subject of an error."""
         first, *others = self.sources
         return first.name if not others else f"{first.name} and {len(others)} more"
 
     @property
-    def schema(self):
+    def schema(self) -> pl.Schema:
         """Column names and types of the first file."""
         return self.sources[0].schema
 
-    def filtered(self, where):
+    def filtered(self, where: str | None) -> "Table":
         """The rows of the same files that satisfy the SQL condition `where`, in place of the present one.
 
         Raises: InputError if it is no condition on the columns of these files.
         """
         if where is not None:
             for source in self.sources:
-                _require_condition(source, where)
+                require_condition(where, source.name, source.schema)
         return replace(self, where=where)
 
-    def collect(self, columns):
+    def as_written(self, columns: Iterable[str]) -> "Table":
+        """The same table, in which those of `columns` that are names and not quantities are text.
+
+        A csv file does not know whether 007 is the number 7. Here it is text if any row of the column begins with a
+        zero and has more digits, if digits are too many for 64 bits, or if the column is text in another file. A
+        condition then sees the text too.
+
+        Raises: InputError if a file cannot be read, or if the condition does not fit the text.
+        """
+        sources = self.sources
+        for column in columns:
+            holders = [source for source in self.sources if column in source.schema]
+            if any(_is_text(source.schema[column]) or _holds_names(source, column) for source in holders):
+                sources = tuple(_with_text(source, column) for source in sources)
+        return replace(self, sources=sources).filtered(self.where)
+
+    def collect(self, columns: Iterable[str]) -> pl.DataFrame:
         """A DataFrame of `columns`, in that order, of every row.
 
         Raises: InputError if a file cannot be read or lacks a column, or if no row is left.
         """
-        with _reading(self):
+        with self._reading():
             frame = self._scan(columns).collect()
         if not frame.height:
             raise self._no_rows()
         return frame
 
-    def batches(self, columns, rows):
+    def batches(self, columns: Iterable[str], rows: int) -> Iterator[pl.DataFrame]:
         """DataFrames of `columns`, at most `rows` long, one after another: for tables larger than memory.
 
         Raises: as `collect`.
         """
         begun = False
-        with _reading(self):
+        with self._reading():
             # An engine's batch can be longer than asked for where a file is made of longer pieces.
             for batch in self._scan(columns).collect_batches(chunk_size=rows, maintain_order=True):
                 for piece in batch.iter_slices(rows):
@@ -67,33 +91,35 @@ class Table:
         if not begun:
             raise self._no_rows()
 
-    def count(self, where=None):
+    def count(self, where: str | None = None) -> int:
         """The number of rows, of those that satisfy the SQL condition `where` besides."""
-        with _reading(self):
-            frames = [self._rows(source) for source in self.sources]
+        with self._reading():
+            frames = [self._rows(source, condition_columns(where)) for source in self.sources]
             if where is not None:
-                frames = [frame.filter(pl.sql_expr(where)) for frame in frames]
+                frames = [frame.filter(condition(where)) for frame in frames]
             return sum(frame.select(pl.len()).collect().item() for frame in frames)
 
-    def reduce(self, columns, expressions):
-        """What the Polars `expressions` yield, each a single value, over every row of `columns`, as a tuple."""
-        with _reading(self):
-            return self._scan(columns).select(expressions).collect().row(0)
+    def summary(self, columns: Iterable[str], summarise: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        """What `summarise` makes of the lazy frame of every row of `columns`: a few numbers, not the rows."""
+        with self._reading():
+            return summarise(self._scan(columns)).collect(engine="streaming")
 
-    def place(self, row):
+    def place(self, row: int) -> str:
         """Where row `row` of this table stands: its file and its number there, from 0, before any condition."""
-        for source in self.sources:
-            frame = source.frame.with_row_index(_ROW)
-            if self.where is not None:
-                frame = frame.filter(pl.sql_expr(self.where))
-            found = frame.select(_ROW).slice(row, 1).collect()
-            if found.height:
-                return f"{source.name}: row {found.item()} (the first is 0)"
-            row -= frame.select(pl.len()).collect().item()
+        with self._reading():
+            for source in self.sources:
+                frame = source.rows(condition_columns(self.where)).with_row_index(_ROW)
+                if self.where is not None:
+                    frame = frame.filter(condition(self.where))
+                found = frame.select(_ROW).slice(row, 1).collect()
+                if found.height:
+                    return f"{source.name}: row {found.item()} (the first is 0)"
+                row -= frame.select(pl.len()).collect().item()
         raise IndexError(row)
 
-    def require_columns(self, columns):
+    def require_columns(self, columns: Iterable[str]) -> None:
         """Raise InputError, with the nearest name, if a file lacks one of `columns`."""
+        columns = list(columns)
         for source in self.sources:
             for column in columns:
                 if column in source.left_out:
@@ -106,60 +132,93 @@ class Table:
         self.require_columns(columns)
         for source in self.sources[1:]:
             for column in columns:
-                ours, theirs = self.schema[column], source.schema[column]
-                if isinstance(ours, pl.Array) and isinstance(theirs, pl.Array) and ours.shape != theirs.shape:
-                    raise InputError(
-                        f"{source.name}: column {column} holds lists of {theirs.size}, but those of "
-                        f"{self.sources[0].name} hold {ours.size}, expected the same width; read the files apart."
-                    )
-        frames = [self._rows(source).select(columns) for source in self.sources]
+                _require_one_kind(column, self.sources[0], source)
+        frames = [self._rows(source, columns).select(columns) for source in self.sources]
         return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
 
-    def _rows(self, source):
-        return source.frame if self.where is None else source.frame.filter(pl.sql_expr(self.where))
+    def _rows(self, source, columns):
+        frame = source.rows(dict.fromkeys([*columns, *condition_columns(self.where)]))
+        return frame if self.where is None else frame.filter(condition(self.where))
 
     def _no_rows(self):
         if self.where is None:
             return InputError(f"{self.name}: no rows, expected at least one; check the file.")
         return InputError(f"{self.name}: no row satisfies {self.where!r}, expected at least one; check the condition.")
 
+    def _reading(self):
+        return reading(self.name, "check the file")
 
-def open_table(paths, *, where=None, wanted=(), stdin=None):
-    """The table in `paths`, of which nothing but the column names is read yet.
+
+def open_table(
+    paths: Sequence[str | os.PathLike],
+    *,
+    where: str | None = None,
+    wanted: Iterable[str] = (),
+    stdin: BinaryIO | None = None,
+    format: str | None = None,
+) -> Table:
+    """The table in `paths`, of which nothing but the names and types of columns is read yet.
 
     Args:
-      paths: files or glob patterns: parquet, arrow (ipc, feather), csv, tsv, jsonl (ndjson), npy or npz; "-" is
-        `stdin`. Several .npy files are the columns of one table, named by their stems; other files follow one another.
+      paths: files, named pipes or glob patterns: parquet, arrow (ipc, feather), csv, tsv, jsonl (ndjson), json (an
+        array of objects), npy or npz, and csv, tsv and jsonl inside gzip or zstd; "-" is `stdin`. Several .npy files
+        are the columns of one table, named by their stems; other files follow one another.
       where: an SQL condition on the columns, such as "split = 'train' and age > 18".
       wanted: columns that will be asked for; in an .npz file of arrays of several lengths they say which rows are
         meant.
-      stdin: a binary stream, read to its end and held in memory.
+      stdin: a binary stream, read to its end and held in memory, as named pipes are.
+      format: of all files, one of `KINDS`; by default their first bytes and their names tell.
     Returns: a Table.
     Raises: InputError if a file is missing or of no known kind, or `where` is no condition on its columns.
     """
-    return Table(open_sources(paths, wanted=wanted, stdin=stdin)).filtered(where)
+    return Table(open_sources(paths, wanted=wanted, stdin=stdin, kind=format)).filtered(where)
 
 
-def _require_condition(source, where):
-    expected = "expected an SQL condition such as \"split = 'train' and age > 18\""
-    try:
-        condition = pl.sql_expr(where)
-        roots = condition.meta.root_names()
-    except PolarsError as failure:
-        raise InputError(f"where {where!r}: {first_line(failure)}, {expected}.") from failure
-    for column in roots:
-        if column not in source.schema:
-            raise missing_column(f"where {where!r}: {source.name}", column, source.schema)
-    try:
-        source.schema.to_frame().filter(condition)  # of no rows: the types tell, and nothing is read
-    except PolarsError as failure:
-        raise InputError(f"where {where!r}: {first_line(failure)}, {expected}.") from failure
+def _require_one_kind(column, first, source):
+    ours, theirs = first.schema[column], source.schema[column]
+    if ours == theirs:
+        return
+    if isinstance(ours, pl.Array) and isinstance(theirs, pl.Array) and ours.shape != theirs.shape:
+        raise InputError(
+            f"{source.name}: column {column} holds lists of {theirs.size}, but those of {first.name} hold {ours.size}, "
+            "expected the same width; read the files apart."
+        )
+    kinds = _kind_of_type(ours), _kind_of_type(theirs)
+    if None not in kinds and kinds[0] != kinds[1]:
+        raise InputError(
+            f"{source.name}: column {column} holds {kinds[1]}, but that of {first.name} holds {kinds[0]}, expected the "
+            "same in all files; correct one, or read the files apart."
+        )
 
 
-@contextmanager
-def _reading(table):
-    """Turns what Polars and the system say about a file into one sentence."""
-    try:
-        yield
-    except (PolarsError, OSError) as failure:
-        raise InputError(f"{table.name}: cannot be read ({first_line(failure)}); check the file.") from failure
+def _kind_of_type(dtype):
+    """What a column holds, where only columns of the same can follow one another; None goes with all."""
+    if dtype == pl.Null:
+        return None
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return "numbers"
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = _kind_of_type(dtype.inner)
+        return None if inner is None else f"lists of {inner}"
+    return "text" if _is_text(dtype) else str(dtype)
+
+
+def _is_text(dtype):
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _holds_names(source, column):
+    """Whether a column of numbers in a text file has one that is written like a name, or that no array holds."""
+    if source.as_text is None or not source.schema[column].is_numeric():
+        return False
+    if source.schema[column] == pl.Int128:
+        return True
+    with reading(source.name, "check the file"):
+        text = source.as_text([column]).rows([column]).select(pl.col(column).str.contains(_LEADING_ZERO).any())
+        return bool(text.collect().item())
+
+
+def _with_text(source, column):
+    if source.as_text is None or column not in source.schema or source.schema[column] == pl.String:
+        return source
+    return source.as_text([column])
