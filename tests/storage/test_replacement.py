@@ -37,6 +37,17 @@ def test_permissions_of_the_old_file_are_kept(tmp_path, mode):
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
+def test_the_new_file_is_as_private_as_the_old_one_while_it_is_written(tmp_path, mode):
+    path = tmp_path / "old"
+    path.write_text("old")
+    path.chmod(mode)
+    with replacement(path) as beside:
+        assert stat.S_IMODE(beside.stat().st_mode) == mode
+        beside.write_text("new")
+
+
 def test_a_symbolic_link_stays(tmp_path):
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")

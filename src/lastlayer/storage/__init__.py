@@ -2,7 +2,7 @@
 
 from lastlayer.storage.class_labels import CLASS_TENSORS, decode_classes, encode_classes
 from lastlayer.storage.head_file import UnreadableHead, read_head, read_header, write_head
-from lastlayer.storage.replacement import UnwritableFile, replacement, require_writable
+from lastlayer.storage.replacement import UnwritableFile, replacement, require_writable, unwritable
 
 __all__ = [
     "CLASS_TENSORS",
@@ -14,5 +14,6 @@ __all__ = [
     "read_header",
     "replacement",
     "require_writable",
+    "unwritable",
     "write_head",
 ]

@@ -17,8 +17,8 @@ def replacement(path):
 
     The new file is flushed to the disk before the old one goes. When the block fails or is interrupted, the new
     file is removed. A process that is killed leaves at most a hidden `.NAME.xxxxxxxx.tmp` beside the old file.
-    The permissions are those of the file that is replaced, else those of any new file; a symbolic link stays, and
-    what it points to is replaced.
+    The permissions are, from the first byte on, those of the file that is replaced, else those of any new file; a
+    symbolic link stays, and what it points to is replaced.
 
     Args:
       path: the file to write, str or path-like.
@@ -28,7 +28,7 @@ def replacement(path):
     target = Path(os.path.realpath(path))
     try:
         old_mode = _replaceable(target)
-        beside = _create_beside(target)
+        beside = _create_beside(target, old_mode)
         mode = stat.S_IMODE(beside.stat().st_mode) if old_mode is None else old_mode
     except OSError as failure:
         raise unwritable(path, _reason(failure)) from failure
@@ -56,8 +56,7 @@ def require_writable(path):
     """Raise UnwritableFile now if `replacement(path)` could not begin, before hours are spent on the content."""
     target = Path(os.path.realpath(path))
     try:
-        _replaceable(target)
-        _create_beside(target).unlink()
+        _create_beside(target, _replaceable(target)).unlink()
     except OSError as failure:
         raise unwritable(path, _reason(failure)) from failure
 
@@ -85,10 +84,13 @@ def _replaceable(target):
     return stat.S_IMODE(mode)
 
 
-def _create_beside(target):
+def _create_beside(target, mode):
+    """A new, empty file in the folder of `target`, with permissions `mode`; None are those of any new file."""
     # The name is shortened: with the suffix it must stay within the 255 bytes of a file name.
     beside = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
-    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else 0o600 & mode))
+    if mode is not None:
+        beside.chmod(mode)  # past the umask, while the file is still empty
     return beside
 
 
