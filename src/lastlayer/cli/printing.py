@@ -1,10 +1,12 @@
 """Results on standard output: a rich table on a terminal, aligned plain text when piped, JSON when asked."""
 
+import json
 import sys
 
 import click
 
 from lastlayer._json import json_text
+from lastlayer._text import shown
 
 
 def print_table(columns, rows, *, foot=()):
@@ -15,10 +17,12 @@ def print_table(columns, rows, *, foot=()):
       rows: lists of str, as long as `columns`.
       foot: rows set apart below the others, such as sums.
     """
+    columns, *others = ([shown(cell) for cell in row] for row in (columns, *rows, *foot))
+    rows, foot = others[: len(rows)], others[len(rows) :]
     if sys.stdout.isatty():
         _print_rich(columns, rows, foot)
         return
-    body = [list(columns), *rows, *foot]
+    body = [columns, *rows, *foot]
     widths = _widths(body)
     rule = "  ".join("-" * width for width in widths)
     lines = [_aligned(row, widths) for row in body]
@@ -32,12 +36,23 @@ def print_pairs(pairs):
     """Print (name, value) pairs of str, one a line, values aligned."""
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}")
+        click.echo(f"{click.style(name.ljust(width), dim=True)}  {shown(value)}")
 
 
 def print_json(value):
     """Print `value` as one strict JSON document; see `json_value`."""
-    click.echo(json_text(value, indent=2))
+    print_document(json_text(value, indent=2))
+
+
+def print_document(text):
+    """Print JSON `text`. Unprintable characters stand in strings alone and are escaped: the values stay the same."""
+    click.echo("\n".join(map(_escaped, text.split("\n"))))
+
+
+def _escaped(line):
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 def _widths(rows):

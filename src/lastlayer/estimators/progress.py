@@ -1,5 +1,6 @@
 """A fit's progress on standard error: one line that renews itself on a terminal, a line now and then elsewhere."""
 
+import os
 import sys
 import time
 
@@ -22,7 +23,8 @@ class ProgressLine:
             f"gradient {optimum.gradient_norm:.1e}  gap <= {optimum.gap:.1e}"
         )
         if self._renew:
-            print(f"\r{self._text}\033[K", end="", file=sys.stderr, flush=True)
+            # A line that wraps cannot be renewed.
+            print(f"\r{self._text[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._written >= _PAUSE:
             print(self._text, file=sys.stderr, flush=True)
             self._written, self._text = time.monotonic(), None
@@ -30,6 +32,13 @@ class ProgressLine:
     def close(self, stopped):
         """Leave the last state and why the fit stopped."""
         if self._renew:
-            print(f"  {stopped}", file=sys.stderr, flush=True)
+            print(f"\r{self._text}  {stopped}", file=sys.stderr, flush=True)
         elif self._text is not None:
             print(f"{self._text}  {stopped}", file=sys.stderr, flush=True)
+
+
+def _columns():
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80

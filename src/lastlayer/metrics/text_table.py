@@ -10,6 +10,8 @@ from lastlayer._arrays import Integer
 if TYPE_CHECKING:
     from lastlayer.metrics.evaluation import Evaluation
 
+from lastlayer._text import shown
+
 # As many classes as are shown one by one; of more than that, only the worst few.
 _MOST_CLASSES, _WORST_CLASSES = 12, 5
 _NAME_WIDTH = 32
@@ -49,15 +51,15 @@ def _verdict(evaluation: "Evaluation") -> str:
 
 def _class_table(evaluation: "Evaluation") -> list[str]:
     per_class, total = evaluation.per_class, evaluation.num_classes
-    shown = np.arange(total)
+    listed = np.arange(total)
     heading = "class"
     if total > _MOST_CLASSES:
         heading = f"the {_WORST_CLASSES} lowest F1"
-        shown = np.argsort(per_class.f1, kind="stable")[:_WORST_CLASSES]  # NaN, undefined, comes last
-    names = [_class_name(evaluation.classes, k) for k in shown]
+        listed = np.argsort(per_class.f1, kind="stable")[:_WORST_CLASSES]  # NaN, undefined, comes last
+    names = [_class_name(evaluation.classes, k) for k in listed]
     width = max(map(len, [heading, *names]))
     lines = [f"{heading:<{width}}  precision    recall        F1       support"]
-    for k, name in zip(shown, names, strict=True):
+    for k, name in zip(listed, names, strict=True):
         ratios = "  ".join(
             f"{_decimals(array[k]):>8}" for array in (per_class.precision, per_class.recall, per_class.f1)
         )
@@ -66,8 +68,7 @@ def _class_table(evaluation: "Evaluation") -> list[str]:
 
 
 def _class_name(classes: NDArray[Any] | None, k: Integer) -> str:
-    name = str(k) if classes is None else str(classes[k])
-    name = name if name.isprintable() else repr(name)
+    name = str(k) if classes is None else shown(classes[k])
     return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
