@@ -108,10 +108,3 @@ def test_bad_weights(refused, table, model, tmp_path):
     assert "column w is 0 in every row" in refused("evaluate", model, tmp_path / "d.parquet", "--weight", "w")
     assert "is the label column too" in refused("evaluate", model, table, "--weight", "kind", "--label", "kind")
     assert "no column 'ww'" in refused("evaluate", model, table, "--weight", "ww")
-
-
-def test_help_shows_examples_line_by_line(run):
-    lines = run("evaluate", "--help").stdout.splitlines()
-    assert "  lastlayer evaluate model.safetensors test.parquet" in lines
-    assert "  lastlayer evaluate --probabilities p.npy --labels y.npy" in lines
-    assert max(map(len, lines)) <= 80

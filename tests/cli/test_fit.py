@@ -29,7 +29,7 @@ def test_validation_rows_of_the_same_file(run, table, tmp_path):
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
     assert (summary["rows"], summary["held_out_rows"]) == (300, 150)
-    assert (summary["classes"], summary["features"]) == (3, 2)
+    assert (summary["classes"], summary["features"]) == (["cat", "cow", "dog"], 2)
     frame = pl.read_parquet(table)
     train, val = frame.filter(split="train"), frame.filter(split="val")
     expected = ll.SoftmaxClassifier().fit(*arrays(train)).calibrate(*arrays(val))
@@ -207,28 +207,75 @@ def test_a_class_that_only_one_row_has_stays_in_the_fit(run, tmp_path):
     path.write_text("\n".join(["x,y,label", *rows]))
     result = run("fit", path, "-o", tmp_path / "m", "--holdout", "0.5", "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["classes"] == 3
+    assert json.loads(result.stdout)["num_classes"] == 3
 
 
-def test_ctrl_c_writes_nothing_and_is_130(tmp_path):
+def interrupted(tmp_path, *options):
+    """The exit code, standard output and standard error of a fit that gets Ctrl-C once it is under way."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "d.npz", X=rng.standard_normal((20_000, 200)), y=rng.integers(0, 50, 20_000))
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "lastlayer", "fit", tmp_path / "d.npz", "-o", tmp_path / "m"),
-            *("--tol", "1e-300", "--C", "1e9", "--max-iter", "100000000"),
+            *("--tol", "1e-300", "--C", "1e9", "--max-iter", "100000000", *options),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stderr is not None
-        os.read(process.stderr.fileno(), 1)  # the first sign of progress
+        begun = os.read(process.stderr.fileno(), 1 << 16)  # the first sign of progress
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate()
-    assert process.returncode == 130
-    assert b"interrupted" in rest
-    assert b"Traceback" not in rest
+        output, rest = process.communicate()
+    return process.returncode, output.decode(), [*begun.decode().splitlines(), *rest.decode().splitlines()]
+
+
+def test_ctrl_c_writes_nothing_and_is_130(tmp_path):
+    code, output, errors = interrupted(tmp_path)
+    assert (code, output) == (130, "")
+    *progress, last = errors
+    assert all(line.startswith("iteration ") for line in progress), errors
+    assert last.startswith("error: interrupted at objective ")
+    assert last.endswith(f"; {tmp_path / 'm'} was not written.")
     assert [entry.name for entry in tmp_path.iterdir()] == ["d.npz"]
+
+
+def test_ctrl_c_keeps_the_best_head_so_far_when_asked(tmp_path):
+    code, output, errors = interrupted(tmp_path, "--keep-interrupted", "--json")
+    assert code == 130
+    *progress, last = errors
+    assert all(line.startswith("iteration ") for line in progress), errors
+    assert last.startswith("error: interrupted at objective ")
+    assert last.endswith(f"; {tmp_path / 'm'} holds the best head so far.")
+    summary, model = json.loads(output), ll.load(tmp_path / "m")
+    assert summary["stopped"] == model.optimum_.stopped == "interrupted"
+    assert summary["objective"] == model.optimum_.objective
+    assert model.predict(np.zeros((1, 200))).shape == (1,)
+
+
+def test_a_loaded_head_is_not_verbose(run, table, tmp_path, capsys):
+    assert run("fit", table, *FIT, "-o", tmp_path / "m").exit_code == 0
+    model = ll.load(tmp_path / "m")
+    assert model.verbose == 0
+    model.fit(*arrays(pl.read_parquet(table)))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_quiet_says_nothing_but_warnings(run, table, tmp_path):
+    loud = run("fit", table, *FIT, "-o", tmp_path / "m")
+    assert loud.stderr.startswith("iteration ")
+    quiet = run("fit", table, *FIT, "-o", tmp_path / "m", "--quiet")
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    assert quiet.stdout.startswith("rows")
+    limited = run("fit", table, *FIT, "-o", tmp_path / "m", "--quiet", "--max-iter", "1")
+    assert limited.stderr.startswith("warning: fit: max_iter=1 was reached")
+
+
+def test_labels_of_their_own_are_warned_of(run, table, tmp_path):
+    result = run("fit", table, "--label", "id", "--features", "width,height", "-o", tmp_path / "m", "-q")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("warning: column id: 600 of 600 rows have a label that no other row has")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_rows_of_the_fit_are_no_validation_rows(run, table, tmp_path):

@@ -20,7 +20,7 @@ def test_fit_predict_evaluate(run, tmp_path, C, accuracy, log_loss):
     )
     assert fitted.exit_code == 0, fitted.output
     summary = json.loads(fitted.stdout)
-    assert (summary["rows"], summary["held_out_rows"], summary["classes"], summary["features"]) == (
+    assert (summary["rows"], summary["held_out_rows"], summary["num_classes"], summary["features"]) == (
         15000,
         3000,
         150,

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 
 import numpy as np
 import polars as pl
@@ -84,6 +85,44 @@ def test_refusals(refused, table, model, arguments, message):
 def test_an_input_is_not_overwritten(refused, table, model):
     assert "is also an input" in refused("predict", model, table, "-o", table)
     assert "is also an input" in refused("predict", model, str(table.parent / "*.parquet"), "-o", table)
+
+
+def test_the_model_is_not_overwritten(refused, table, model, tmp_path, monkeypatch):
+    before = model.read_bytes()
+    copy = tmp_path / "copy.csv"  # of a name that predictions may have
+    copy.write_bytes(before)
+    (tmp_path / "symbolic.csv").symlink_to(copy)
+    (tmp_path / "hard.csv").hardlink_to(copy)
+    monkeypatch.chdir(tmp_path)
+    for name in (copy, "copy.csv", "./copy.csv", "symbolic.csv", "hard.csv"):
+        assert f"-o {name}: is also an input" in refused("predict", copy, table, "-o", name)
+    assert "is also an input" in refused("predict", tmp_path / "symbolic.csv", table, "-o", copy)
+    assert copy.read_bytes() == before
+
+
+def test_data_are_not_overwritten_by_any_of_their_names(refused, table, model, tmp_path):
+    before = table.read_bytes()
+    (tmp_path / "symbolic.parquet").symlink_to(table)
+    (tmp_path / "hard.parquet").hardlink_to(table)
+    for name in ("symbolic.parquet", "hard.parquet"):
+        assert "is also an input" in refused("predict", model, table, "-o", tmp_path / name)
+    assert table.read_bytes() == before
+
+
+def test_named_pipes_are_refused_and_do_not_hang(refused, table, model, tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert f"{pipe}: not a regular file, expected a model" in refused("predict", pipe, table)
+    assert f"{pipe}: cannot be written ({pipe} is not a regular file)" in refused("predict", model, table, "-o", pipe)
+    assert f"{pipe}: not a regular file, expected a model" in refused("info", pipe)
+    assert f"{pipe}: not a regular file, expected a model" in refused("evaluate", pipe, table)
+    assert "is not a regular file" in refused("fit", table, "--label", "kind", "-o", pipe)
+
+
+def test_quiet(run, table, model, tmp_path):
+    assert "600 rows written" in run("predict", model, table, "-o", tmp_path / "out.csv").stderr
+    result = run("predict", model, table, "-o", tmp_path / "out.csv", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
 
 
 def test_missing_columns_are_named(refused, table, model, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import importlib
 import json
 import os
@@ -47,8 +48,24 @@ def test_help_of_every_command(run, name):
     assert "--debug" in result.stdout
 
 
-def test_version(run):
-    assert run("--version").stdout == f"lastlayer, version {lastlayer.__version__}\n"
+@pytest.mark.parametrize("name", program_module._COMMANDS)
+def test_examples_of_every_command_line_by_line_in_80_columns(run, name):
+    examples = importlib.import_module(f"lastlayer.cli.{name}").command.examples
+    lines = run(name, "--help").stdout.splitlines()
+    assert lines[-len(examples) - 1 :] == ["Examples:", *(f"  {example}" for example in examples)]
+    assert len(examples) >= 2
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(run, option):
+    assert run(option).stdout == f"lastlayer, version {lastlayer.__version__}\n"
+
+
+def test_alone_it_prints_its_help(run):
+    alone, asked = run(), run("--help")
+    assert (alone.exit_code, alone.stderr) == (0, "")
+    assert alone.stdout == asked.stdout
 
 
 @pytest.mark.parametrize("arguments", [["nosuch"], ["explain", "--bta"], ["fit"], ["evaluate"], ["predict", "model"]])
@@ -76,13 +93,83 @@ def test_a_traceback_only_with_debug(run, tmp_path):
     assert "Traceback" in run("info", tmp_path / "none", "--debug").stderr
 
 
-def test_an_interruption_is_130(run, monkeypatch):
+class _Panic(BaseException):
+    """As Polars' panics are no Exception."""
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RecursionError("too deep"),
+        _Panic("index out of\nbounds"),
+        SystemExit("no"),
+        SystemExit(1),
+        EOFError(),
+        OSError(2, "no"),
+    ],
+)
+def test_every_bug_is_101_in_one_sentence(run, monkeypatch, failure):
+    @click.command("explain")
+    def broken():
+        raise failure
+
+    monkeypatch.setattr("lastlayer.cli.explain.command", broken)
+    result = run("explain")
+    assert (result.exit_code, result.stdout) == (101, "")
+    assert result.stderr.startswith("error: this is a bug in lastlayer")
+    assert type(failure).__name__ in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EIO])
+def test_a_machine_that_is_full_is_no_bug(run, monkeypatch, number):
+    @click.command("explain")
+    def full():
+        raise OSError(number, os.strerror(number), "somewhere")
+
+    monkeypatch.setattr("lastlayer.cli.explain.command", full)
+    result = run("explain")
+    assert (result.exit_code, result.stderr) == (2, f"error: [Errno {number}] {os.strerror(number)}: 'somewhere'.\n")
+
+
+def _interrupt():
+    raise KeyboardInterrupt
+
+
+def _panic_of_an_interrupt():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise _Panic from None
+
+
+@pytest.mark.parametrize("end", [_interrupt, _panic_of_an_interrupt])
+def test_an_interruption_is_130(run, monkeypatch, end):
     @click.command("explain")
     def interrupted():
-        raise KeyboardInterrupt
+        end()
 
     monkeypatch.setattr("lastlayer.cli.explain.command", interrupted)
-    assert run("explain").exit_code == 130
+    result = run("explain")
+    assert (result.exit_code, result.stderr) == (130, "error: interrupted.\n")
+
+
+def test_an_error_that_comes_of_itself_ends_too(run, monkeypatch):
+    @click.command("explain")
+    def broken():
+        first, second = ValueError("first"), ValueError("second")
+        first.__context__, second.__context__ = second, first
+        raise first
+
+    monkeypatch.setattr("lastlayer.cli.explain.command", broken)
+    assert run("explain").exit_code == 101
+
+
+@pytest.mark.parametrize("arguments", [["explain", "\x1b[31mone"], ["\x1b[31mnone"], ["info", "\x1b[31m/none"]])
+def test_errors_show_control_characters_escaped(refused, arguments):
+    message = refused(*arguments)
+    assert message.isprintable()
+    assert "x1b[31m" in message
 
 
 def test_exit_codes_of_the_process():
@@ -91,18 +178,6 @@ def test_exit_codes_of_the_process():
     assert json.loads(ok.stdout)["score"] == [-1, 2]
     refused = lastlayer_command("explain", "one")
     assert (refused.returncode, refused.stdout) == (2, b"")
-
-
-def test_a_reader_that_leaves_is_no_error():
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as nobody:
-        ran = subprocess.run(
-            [sys.executable, "-m", "lastlayer", "explain", *map(str, range(5000))],
-            stdout=nobody,
-            stderr=subprocess.PIPE,
-        )
-    assert (ran.returncode, ran.stderr) == (141, b"")
 
 
 def test_a_table_on_a_terminal_and_plain_text_in_a_pipe():

@@ -1,5 +1,5 @@
 """The command `lastlayer`: parse, call the library, print."""
 
-from lastlayer.cli.program import main
+from lastlayer.cli.process import main
 
 __all__ = ["main"]

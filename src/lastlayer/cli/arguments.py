@@ -1,14 +1,41 @@
-"""Arguments that several commands share: the files, the condition, and numbers that must be positive."""
+"""Arguments that several commands share: the files, the condition, columns, and numbers that must be positive."""
 
+import errno
 import math
+import signal
 import sys
 
 import click
 
+from lastlayer.cli.completion import complete_column
+from lastlayer.tables import InputError
+
+
+class CommandWithExamples(click.Command):
+    """A command whose help page ends with examples, each on lines of its own."""
+
+    def __init__(self, *arguments, examples=(), **options):
+        """Take `examples` besides what a click.Command takes: lines of at most 78 characters."""
+        super().__init__(*arguments, **options)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx, formatter):
+        """Write the examples as they are: Click would fill them into a paragraph."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
 
 def data_argument(function):
     """DATA...: files, patterns or -."""
-    return click.argument("data", nargs=-1, required=True, metavar="DATA...")(function)
+    return click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path())(function)
+
+
+def model_argument(function):
+    """MODEL: a file."""
+    return click.argument("model", type=click.Path())(function)
 
 
 def where_option(function):
@@ -16,16 +43,28 @@ def where_option(function):
     return click.option("--where", metavar="SQL", help="Keep the rows that satisfy this SQL condition.")(function)
 
 
+def column_option(*names, **options):
+    """An option that takes the name of a column, which the shell completes."""
+    return click.option(*names, **{"metavar": "COLUMN", "shell_complete": complete_column, **options})
+
+
 def weight_option(function):
     """--weight COLUMN."""
-    return click.option(
-        "--weight", metavar="COLUMN", help="How much each row counts: numbers >= 0; a row of weight 0 is left out."
-    )(function)
+    return column_option("--weight", help="How much each row counts: numbers >= 0; a row of weight 0 is left out.")(
+        function
+    )
 
 
 def json_option(function):
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def quiet_option(function):
+    """--quiet."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing of progress; warnings and errors stay.")(
+        function
+    )
 
 
 def positive(context, parameter, value):
@@ -42,6 +81,22 @@ def fraction(context, parameter, value):
     return value
 
 
+class _StandardInput:
+    """Standard input, whose state matters only to who reads it."""
+
+    def read(self, size=-1):
+        if hasattr(signal, "siginterrupt"):
+            # Polars has reads resume after a signal, so that Ctrl-C would be heard only once the input ends.
+            signal.siginterrupt(signal.SIGINT, True)
+        try:
+            return sys.stdin.buffer.read(size)
+        except OSError as failure:
+            reason = "it is closed" if failure.errno == errno.EBADF else failure.strerror
+            raise InputError(
+                f"standard input: cannot be read ({reason}), expected a table; pipe one in, or name a file."
+            ) from failure
+
+
 def standard_input():
     """The bytes of standard input."""
-    return sys.stdin.buffer
+    return _StandardInput()

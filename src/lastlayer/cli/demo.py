@@ -10,6 +10,7 @@ import polars as pl
 from sklearn.datasets import load_digits
 
 import lastlayer as ll
+from lastlayer.cli.arguments import CommandWithExamples, quiet_option
 from lastlayer.cli.prediction_file import write_predictions
 from lastlayer.cli.printing import print_table
 from lastlayer.cli.saved_model import remember_columns
@@ -22,19 +23,30 @@ _PLAIN_SHADES = " .+*#"
 _SEED = 0
 
 
-@click.command("demo")
-@click.option("--output", default="lastlayer-demo", show_default=True, metavar="DIR", help="Where the files go.")
-def command(output):
+@click.command(
+    "demo", cls=CommandWithExamples, examples=["lastlayer demo", "lastlayer demo --output /tmp/digits --quiet"]
+)
+@click.option(
+    "--output",
+    default="lastlayer-demo",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Where the files go.",
+)
+@quiet_option
+def command(output, quiet):
     """Fit, calibrate and evaluate handwritten digits, and leave every file to play with."""
     folder = Path(output)
     _make(folder)
     table = _digits()
     train, held_out, test = (table.filter(split=name) for name in ("train", "held_out", "test"))
-    click.echo(
-        f"{len(table)} digits of 8 x 8 pixels: {len(train)} to fit, {len(held_out)} to calibrate, "
-        f"{len(test)} to test.\n",
-        err=True,
-    )
+    if not quiet:
+        click.echo(
+            f"{len(table)} digits of 8 x 8 pixels: {len(train)} to fit, {len(held_out)} to calibrate, "
+            f"{len(test)} to test.\n",
+            err=True,
+        )
     model = ll.SoftmaxClassifier(C=1.0).fit(*_arrays(train))
     pixels, digits = _arrays(test)
     before = ll.evaluate(model.predict_proba(pixels), digits, classes=model.classes_)

@@ -2,24 +2,50 @@
 
 import click
 
-from lastlayer.cli.arguments import fraction, json_option, standard_input, weight_option, where_option
+from lastlayer.cli.arguments import (
+    CommandWithExamples,
+    column_option,
+    fraction,
+    json_option,
+    standard_input,
+    weight_option,
+    where_option,
+)
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.given_scores import evaluate_scores
 from lastlayer.cli.judged_labels import judged_labels
+from lastlayer.cli.printing import print_document
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
 from lastlayer.tables import label_column, nothing_weighs, open_table, require_weight, weight_array
 
 
-@click.command("evaluate")
-@click.argument("files", nargs=-1, metavar="[MODEL] [DATA...]")
+@click.command(
+    "evaluate",
+    cls=CommandWithExamples,
+    examples=[
+        "lastlayer evaluate kind.safetensors test.parquet",
+        "lastlayer evaluate kind.safetensors test.csv --weight count --max-ece 0.05",
+        "lastlayer evaluate kind.safetensors test.parquet --json | jq .log_loss",
+        "lastlayer evaluate out.csv --probabilities 'p_*' --label kind",
+        "lastlayer evaluate out.parquet --logits scores --label kind \\",
+        "  --classes cat,dog,cow",
+        "lastlayer evaluate --probabilities p.npy --labels y.npy",
+    ],
+)
+@click.argument("files", nargs=-1, metavar="[MODEL] [DATA...]", type=click.Path())
 @where_option
-@click.option("--label", metavar="COLUMN", help="The label column.  [default: the one of the fit]")
+@column_option("--label", help="The label column.  [default: the one of the fit]")
 @weight_option
-@click.option("--probabilities", metavar="COLUMNS", help="Judge these probabilities, in place of a model's.")
-@click.option("--logits", metavar="COLUMNS", help="Judge the softmax of these logits, in place of a model's.")
-@click.option("--labels", metavar="FILE", help="The labels, .npy, beside probabilities or logits from a .npy file.")
+@column_option("--probabilities", metavar="COLUMNS", help="Judge these probabilities, in place of a model's.")
+@column_option("--logits", metavar="COLUMNS", help="Judge the softmax of these logits, in place of a model's.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    type=click.Path(),
+    help="The labels, .npy, where the scores are a .npy file.",
+)
 @click.option(
     "--classes",
     metavar="NAMES",
@@ -32,26 +58,14 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
 def command(files, where, label, weight, probabilities, logits, labels, classes, max_ece, min_accuracy, as_json):
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
 
-    \b
-    lastlayer evaluate model.safetensors test.parquet
-    lastlayer evaluate model.safetensors test.csv --max-ece 0.05
-
     Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or
     --min-accuracy, ends with exit code 1 after the evaluation is printed.
 
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
 
-    \b
-    lastlayer evaluate out.csv --probabilities 'p_*' --label animal
-    lastlayer evaluate out.parquet --logits scores --label animal \\
-      --classes cat,dog,cow
-
-    Without DATA they are files themselves, and so are --labels and --weight:
-
-    \b
-    lastlayer evaluate --probabilities p.npy --labels y.npy
-    """  # noqa: D301 - click wants the character itself, which keeps lines as they are
+    Without DATA they are .npy files themselves, and so are --labels and --weight.
+    """
     if probabilities is not None and logits is not None:
         raise click.UsageError("--logits: stands beside --probabilities, expected one of the two")
     scores = logits if probabilities is None else probabilities
@@ -79,7 +93,10 @@ def command(files, where, label, weight, probabilities, logits, labels, classes,
             weight=weight,
             classes=classes,
         )
-    click.echo(evaluation.to_json() if as_json else str(evaluation))
+    if as_json:
+        print_document(evaluation.to_json())
+    else:
+        click.echo(str(evaluation))
     failures = []
     if max_ece is not None and not evaluation.ece <= max_ece:
         failures.append(f"expected calibration error {evaluation.ece:.4f} is above --max-ece {max_ece:g}")

@@ -6,6 +6,8 @@ import click
 import numpy as np
 
 import lastlayer as ll
+from lastlayer._text import shown
+from lastlayer.cli.arguments import CommandWithExamples
 from lastlayer.cli.printing import print_json, print_table
 
 _LARGEST_PLAIN = 1e7
@@ -16,18 +18,24 @@ _LEGEND = (
 )
 
 
-@click.command("explain", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "explain",
+    cls=CommandWithExamples,
+    context_settings={"ignore_unknown_options": True},
+    examples=[
+        "lastlayer explain 2.0 1.0 0.1",
+        "lastlayer explain 2.0 1.0 0.1 --classes cat,dog,cow --label cat",
+        "lastlayer explain 0.95 0.99 0.98 --beta 500",
+        "lastlayer explain -1.5 -inf 2 --json",
+    ],
+)
 @click.argument("scores", nargs=-1, required=True, metavar="SCORE...")
 @click.option("--beta", default=1.0, help="Inverse temperature, greater than 0.", show_default=True)
 @click.option("--label", help="The right class, by number or name: shows its loss.")
 @click.option("--classes", help="Names of the classes, with commas between.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(scores, beta, label, classes, as_json):
-    r"""Show every step from scores to probabilities.
-
-    \b
-    lastlayer explain 2.0 1.0 0.1
-    lastlayer explain 2.0 1.0 0.1 --beta 500 --label cat --classes cat,dog,cow
+    """Show every step from scores to probabilities.
 
     Scores may be negative; -inf marks a class as impossible.
     """
@@ -48,7 +56,9 @@ def command(scores, beta, label, classes, as_json):
     if kinds:
         click.echo(f"exp({_short(steps['beta_score'].max())}) = {_power(largest)} is inf in {' and '.join(kinds)}")
     if label is not None:
-        click.echo(f"loss of {names[label]} = -log {_short(steps['softmax'][label])} = {_short(steps['loss'][label])}")
+        click.echo(
+            f"loss of {shown(names[label])} = -log {_short(steps['softmax'][label])} = {_short(steps['loss'][label])}"
+        )
     click.echo(_LEGEND)
 
 

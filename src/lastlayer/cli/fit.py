@@ -10,16 +10,20 @@ import click
 import lastlayer as ll
 from lastlayer._stopwatch import compiling_seconds, stopwatch
 from lastlayer.cli.arguments import (
+    CommandWithExamples,
+    column_option,
     data_argument,
     json_option,
     positive,
+    quiet_option,
     standard_input,
     weight_option,
     where_option,
 )
 from lastlayer.cli.distinct_files import require_apart, share_a_file
-from lastlayer.cli.exit_codes import INTERRUPTED
 from lastlayer.cli.hold_out import hold_out
+from lastlayer.cli.interruption import Interrupted, says_what_was_not_written
+from lastlayer.cli.label_warning import warn_of_labels_of_their_own
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import remember_columns
@@ -44,19 +48,28 @@ from lastlayer.tables import (
 _HOLDOUT = 0.1
 
 
-@click.command("fit")
+@click.command(
+    "fit",
+    cls=CommandWithExamples,
+    examples=[
+        "lastlayer fit train.parquet --label kind -o kind.safetensors",
+        "lastlayer fit 'part-*.csv' --label kind --features 'f_*' -o m.safetensors",
+        """lastlayer fit all.parquet --label kind --where "split = 'train'" \\""",
+        """  --validation-where "split = 'val'" -o kind.safetensors""",
+        "lastlayer fit - --weight count --json -o m.safetensors < rows.jsonl",
+    ],
+)
 @data_argument
-@click.option("--label", metavar="COLUMN", help="The label column.  [default: label, labels or y]")
-@click.option(
+@column_option("--label", help="The label column.  [default: label, labels or y]")
+@column_option(
     "--features",
     multiple=True,
-    metavar="COLUMN",
     help="Feature columns, or globs; repeat it, or put commas between.  [default: the only column of lists of numbers, "
     "else every column of numbers but the label]",
 )
 @weight_option
 @where_option
-@click.option("--validation", multiple=True, metavar="DATA", help="Calibrate on the rows of these files.")
+@click.option("--validation", multiple=True, metavar="DATA", type=click.Path(), help="Calibrate on these files.")
 @click.option("--validation-where", metavar="SQL", help="Calibrate on these rows, of --validation or else of DATA.")
 @click.option(
     "--holdout",
@@ -82,8 +95,11 @@ _HOLDOUT = 0.1
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let every class weigh the same.")
 @click.option("--tol", default=1e-4, show_default=True, callback=positive, help="Accuracy of the optimum.")
 @click.option("--max-iter", type=click.IntRange(min=1), default=1000, show_default=True, help="Iterations at most.")
-@click.option("-o", "--output", required=True, metavar="MODEL", help="The model file, .safetensors.")
+@click.option("-o", "--output", required=True, metavar="MODEL", type=click.Path(), help="The model file, .safetensors.")
+@click.option("--keep-interrupted", is_flag=True, help="After Ctrl-C in the fit, write the best head so far.")
+@quiet_option
 @json_option
+@says_what_was_not_written
 def command(
     data,
     label,
@@ -99,6 +115,8 @@ def command(
     max_iter,
     standardize,
     output,
+    keep_interrupted,
+    quiet,
     as_json,
 ):
     """Fit a softmax head on files of features and labels, calibrate it, and save it.
@@ -111,7 +129,8 @@ def command(
     With --weight a row of weight 2 counts as two rows, in the fit and in the calibration; the model does not remember
     the column.
 
-    Ctrl-C stops the fit and writes nothing.
+    Ctrl-C stops the fit and writes nothing; with --keep-interrupted it writes the best head so far. The exit code is
+    130 either way.
     """
     seconds, compiling = stopwatch(), compiling_seconds()
     if holdout is not None and (validation or validation_where):
@@ -130,24 +149,29 @@ def command(
     require_weight(table, weight, label)
     columns = choose_features(table, features, label, weight=weight)
     X, y, weights = _weighing(*_rows(table, columns, label, weight), table.name, weight)
+    warn_of_labels_of_their_own(y, label)
     if validation or validation_where:
         held = _validation_rows(table, validation, validation_where, columns, X.shape[1], label, weight, y)
     else:
         (X, y, weights), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout, weights)
 
     model = ll.SoftmaxClassifier(
-        C=C, class_weight=class_weight, tol=tol, max_iter=max_iter, standardize=standardize, verbose=1
+        C=C,
+        class_weight=class_weight,
+        tol=tol,
+        max_iter=max_iter,
+        standardize=standardize,
+        verbose=int(not quiet),
     )
-    with about_the_input(), _named_in_warnings(columns):
+    with about_the_input(), _warnings_of_a_command(columns):
         model.fit(X, y, weights)
+    model.set_params(verbose=0)  # for whoever loads it
     optimum = model.optimum_
+    interrupted = None
     if optimum.stopped == "interrupted":
-        click.echo(
-            f"error: interrupted at objective {optimum.objective:.6f} after {optimum.iterations} iterations; "
-            f"{output} was not written.",
-            err=True,
-        )
-        click.get_current_context().exit(INTERRUPTED)
+        interrupted = f"interrupted at objective {optimum.objective:.6f} after {optimum.iterations} iterations"
+        if not keep_interrupted:
+            raise Interrupted(f"{interrupted}; {output} was not written")
     if held is not None:
         with about_the_input():
             model.calibrate(*held)
@@ -156,7 +180,8 @@ def command(
     summary = {
         "rows": len(y),
         "held_out_rows": training.held_out_rows,
-        "classes": len(model.classes_),
+        "num_classes": len(model.classes_),
+        "classes": model.classes_.tolist(),
         "features": X.shape[1],
         "feature_columns": None if columns.is_list else list(columns.names),
         "list_column": columns.names[0] if columns.is_list else None,
@@ -176,9 +201,11 @@ def command(
         click.echo(f"compiling kernels: {compiling:.1f} s, not counted in the seconds of the fit", err=True)
     model.save(output)
     if as_json:
-        print_json({"schema": 1, "model": str(output), **summary})
+        print_json({"schema": 2, "model": str(output), **summary})
     else:
         print_pairs(_readable(summary, columns, output))
+    if interrupted:
+        raise Interrupted(f"{interrupted}; {output} holds the best head so far")
 
 
 def _rows(table, columns, label, weight, classes=None):
@@ -233,8 +260,8 @@ def _validation_rows(table, validation, where, columns, width, label, weight, y)
 
 
 @contextmanager
-def _named_in_warnings(columns):
-    """Within: a warning about a feature, which the library knows by its index, is shown afterwards with its name."""
+def _warnings_of_a_command(columns):
+    """Within: warnings wait for the end. One about a feature names it; an interrupt is told by the command itself."""
     with warnings.catch_warnings(record=True) as caught:
         yield
     for warning in caught:
@@ -242,7 +269,8 @@ def _named_in_warnings(columns):
         if isinstance(message, ll.ScalingWarning) and not columns.is_list:
             text = str(message).replace(f"feature {message.column} ", f"feature {columns.names[message.column]!r} ", 1)
             message = ll.ScalingWarning(text, message.column)
-        warnings.warn(message, stacklevel=2)
+        if not isinstance(message, ll.FitInterrupted):
+            warnings.warn(message, stacklevel=2)
 
 
 def _readable(summary, columns, output):
@@ -251,7 +279,7 @@ def _readable(summary, columns, output):
     certificate = f"at most {summary['gap']:.1e} above the optimum" if math.isfinite(summary["gap"]) else "no bound"
     pairs = [
         ("rows", rows),
-        ("classes", f"{summary['classes']:,}"),
+        ("classes", f"{summary['num_classes']:,}"),
         ("features", f"{summary['features']:,} ({columns})"),
         ("C", f"{summary['C']:g}" + (", features standardized" if summary["standardized"] else "")),
         ("objective", f"{summary['objective']:.6f}, {certificate}"),

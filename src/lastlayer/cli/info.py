@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import click
 
-from lastlayer.cli.arguments import json_option
+from lastlayer._text import shown
+from lastlayer.cli.arguments import CommandWithExamples, json_option, model_argument
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
 from lastlayer.storage import read_header
@@ -12,8 +13,12 @@ from lastlayer.storage import read_header
 _WIDTH = 56
 
 
-@click.command("info")
-@click.argument("model")
+@click.command(
+    "info",
+    cls=CommandWithExamples,
+    examples=["lastlayer info kind.safetensors", "lastlayer info kind.safetensors --json | jq .beta"],
+)
+@model_argument
 @json_option
 def command(model, as_json):
     """Show what a model file holds."""
@@ -23,10 +28,11 @@ def command(model, as_json):
     label, list_column = training.pop("label"), training.pop("features")
     names = getattr(head, "feature_names_in_", None)
     document = {
-        "schema": 1,
+        "schema": 2,
         "model": model,
         "file_schema": header["schema"],
         "library_version": header["library_version"],
+        "num_classes": len(head.classes_),
         "classes": head.classes_.tolist(),
         "features": int(head.n_features_in_),
         "dtype": str(head.coef_.dtype),
@@ -69,13 +75,14 @@ def _readable(document):
 
 
 def _first_few(classes):
-    """As many names as fit a line."""
-    shown = str(classes[0])
-    for name in classes[1:]:
-        if len(shown) + len(str(name)) > _WIDTH:
-            return f"{shown} ..."
-        shown += f", {name}"
-    return shown
+    """As many names as fit a line, and at least one, cut where it does not fit."""
+    first, *others = map(shown, classes)
+    text = first if len(first) <= _WIDTH else f"{first[: _WIDTH - 1]}…"
+    for name in others:
+        if len(text) + len(name) > _WIDTH:
+            return f"{text} ..."
+        text += f", {name}"
+    return text
 
 
 def _columns(document):

@@ -4,8 +4,18 @@ import click
 import numpy as np
 import polars as pl
 
-from lastlayer.cli.arguments import data_argument, json_option, standard_input, where_option
+from lastlayer.cli.arguments import (
+    CommandWithExamples,
+    column_option,
+    data_argument,
+    json_option,
+    model_argument,
+    quiet_option,
+    standard_input,
+    where_option,
+)
 from lastlayer.cli.distinct_files import require_apart
+from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.prediction_file import kind_of, write_predictions
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
@@ -13,16 +23,33 @@ from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, open_table
 
 
-@click.command("predict")
-@click.argument("model")
+@click.command(
+    "predict",
+    cls=CommandWithExamples,
+    examples=[
+        "lastlayer predict kind.safetensors new.parquet -o kinds.parquet",
+        "lastlayer predict kind.safetensors 'part-*.csv' --top 3 --keep id -o out.csv",
+        "head -5 rows.jsonl | lastlayer predict kind.safetensors - --json",
+    ],
+)
+@model_argument
 @data_argument
 @where_option
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K likeliest classes of every row.")
 @click.option("--probabilities", "every", is_flag=True, help="The probability of every class, in a column of its own.")
-@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column too; repeat it, or put commas between.")
-@click.option("-o", "--output", default="-", metavar="OUT", help="parquet, csv or jsonl; - is standard output.")
+@column_option("--keep", multiple=True, help="Copy this column too; repeat it, or put commas between.")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="OUT",
+    type=click.Path(),
+    help="parquet, csv or jsonl; - is standard output.  [default: -]",
+)
+@quiet_option
 @json_option
-def command(model, data, where, top, every, keep, output, as_json):
+@says_what_was_not_written
+def command(model, data, where, top, every, keep, output, quiet, as_json):
     """Predict the class and its probability for every row.
 
     OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on
@@ -35,7 +62,7 @@ def command(model, data, where, top, every, keep, output, as_json):
         raise click.UsageError("--probabilities: stands beside --top, expected one of the two; leave one out")
     kind = kind_of(output, as_json)
     if output != "-":
-        require_apart(output, data)
+        require_apart(output, [model, *data])
         require_writable(output)
     head = load_model(model)
     if top is not None and top > len(head.classes_):
@@ -46,7 +73,7 @@ def command(model, data, where, top, every, keep, output, as_json):
     kept = _kept(keep, table, kind, names)
     predicted = _probabilities if every else _predictions
     rows = write_predictions(predicted(head, table, columns, kept, names), output, kind)
-    if output != "-":
+    if output != "-" and not quiet:
         click.echo(f"{rows:,} rows written to {output}", err=True)
 
 

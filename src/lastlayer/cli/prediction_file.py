@@ -7,10 +7,13 @@ from pathlib import Path
 
 import click
 import polars as pl
+from polars.exceptions import PolarsError
 from polars.io.plugins import register_io_source
 
 from lastlayer._json import json_text, json_value
-from lastlayer.storage import replacement
+from lastlayer._text import shown
+from lastlayer.storage import replacement, unwritable
+from lastlayer.tables.input_error import first_line
 
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -35,11 +38,11 @@ def write_predictions(batches, output, kind):
     """
     batches = _Counted(batches)
     if output == "-":
-        _write_text(batches, sys.stdout.buffer, kind)
+        _write_text(batches, sys.stdout.buffer, kind, on_terminal=sys.stdout.isatty())
         return batches.rows
     with replacement(output) as beside:
         if kind == "parquet":
-            _write_parquet(batches, beside)
+            _write_parquet(batches, beside, output)
         else:
             with beside.open("wb") as file:
                 _write_text(batches, file, kind)
@@ -57,10 +60,12 @@ class _Counted:
             yield batch
 
 
-def _write_text(batches, file, kind):
+def _write_text(batches, file, kind, *, on_terminal=False):
     first = True
     for batch in batches:
         text = _json_lines(batch) if kind == "jsonl" else batch.write_csv(include_header=first)
+        if on_terminal:
+            text = "\n".join(map(shown, text.split("\n")))
         file.write(text.encode())
         first = False
 
@@ -102,13 +107,26 @@ def _with_infinities(written, value):
     return written
 
 
-def _write_parquet(batches, path):
+def _write_parquet(batches, path, output):
     """Polars pulls the batches, so that no more than a few of them are in memory."""
     batches = iter(batches)
     first = next(batches)
+    raised = []
 
     def source(with_columns, predicate, n_rows, batch_size):
-        yield first
-        yield from batches
+        try:
+            yield first
+            yield from batches
+        except BaseException as failure:
+            raised.append(failure)  # Polars would pass on its text alone
+            raise
 
-    register_io_source(source, schema=first.schema).sink_parquet(path)
+    try:
+        register_io_source(source, schema=first.schema).sink_parquet(path)
+    except BaseException as failure:
+        if raised and failure is not raised[0]:
+            raise raised[0] from None
+        if isinstance(failure, PolarsError):
+            # All that is left to fail is the disk; Polars wraps what it said.
+            raise unwritable(output, first_line(failure).rpartition("IO error: ")[2]) from failure
+        raise

@@ -1,8 +1,7 @@
 """The command `lastlayer` itself: its subcommands, imported when they are asked for, and its exit codes."""
 
+import errno
 import importlib
-import io
-import os
 import sys
 import traceback
 import warnings
@@ -10,7 +9,10 @@ import warnings
 import click
 
 import lastlayer
+from lastlayer._text import shown
 from lastlayer.cli.exit_codes import BROKEN_PIPE, BUG, INTERRUPTED, USAGE
+from lastlayer.cli.interruption import Interrupted
+from lastlayer.cli.process import OutputFailed
 
 # What each command does, in the words of its own docstring, so that `--help` imports none of them.
 _COMMANDS = {
@@ -21,6 +23,10 @@ _COMMANDS = {
     "explain": "Show every step from scores to probabilities.",
     "info": "Show what a model file holds.",
 }
+
+
+# What a machine that is full or broken says, whoever asked it.
+_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class _Program(click.Group):
@@ -40,45 +46,81 @@ class _Program(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx):
+        """Run the subcommand. What ends it is kept from Click, which has its own mind of some exceptions."""
         try:
-            result = super().invoke(ctx)
+            super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader of our output has left, as `head` does: no error, and nothing more to flush at exit.
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
-            ctx.exit(BROKEN_PIPE)
-        return result
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BaseException as failure:
+            raise _Ended(failure) from failure
 
     def main(self, args=None, prog_name="lastlayer", **extra):
         """Run and exit: 0 ok, 1 a gate failed, 2 usage or input, 130 interrupted, 101 a bug."""
         del extra  # whether to exit is not the caller's choice: this is a program
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            sys.exit(self._exit_code(args, prog_name))
+            try:
+                sys.exit(self._exit_code(args, prog_name))
+            except KeyboardInterrupt:
+                sys.exit(INTERRUPTED)
 
     def _exit_code(self, args, prog_name):
         debug = "--debug" in (sys.argv[1:] if args is None else args)
         try:
             return super().main(args, prog_name, standalone_mode=False) or 0
-        except click.Abort:
-            _say("error: interrupted")
-            return INTERRUPTED
-        except click.ClickException as failure:
-            _say(f"error: {_sentence(failure.format_message())}")
-            return USAGE
-        except Exception as failure:
-            if debug:
-                traceback.print_exc()
-            if _is_refusal(failure):
-                _say(f"error: {_sentence(str(failure))}")
-                return USAGE
-            hint = "" if debug else " (--debug shows it)"
-            _say(
-                f"error: this is a bug in lastlayer, please report it with its traceback{hint}: "
-                f"{type(failure).__name__}: {failure}"
-            )
-            return BUG
+        except SystemExit:
+            raise  # Click answers a shell that asks for completions, and exits
+        except _Ended as ended:
+            return _answer(ended.failure, debug)
+        except BaseException as failure:
+            return _answer(failure, debug)
+
+
+class _Ended(Exception):  # noqa: N818 - no error by itself
+    """Carries what ended a subcommand."""
+
+    def __init__(self, failure):
+        super().__init__(failure)
+        self.failure = failure
+
+
+def _answer(failure, debug):
+    """Say in one sentence why the command ended with `failure`; returns the exit code."""
+    if debug:
+        traceback.print_exception(failure)
+    if isinstance(failure, (Interrupted, click.Abort)) or _comes_of_an_interruption(failure):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the terminal has shown ^C at the end of a line
+        return _refuse(failure if isinstance(failure, Interrupted) else "interrupted", INTERRUPTED)
+    if isinstance(failure, OutputFailed):
+        return failure.exit_code if failure.exit_code == BROKEN_PIPE else _refuse(failure, failure.exit_code)
+    if isinstance(failure, click.ClickException):
+        return _refuse(failure.format_message(), USAGE)
+    if _is_refusal(failure):
+        return _refuse(failure, USAGE)
+    hint = "" if debug else " (--debug shows it)"
+    _say(
+        f"error: this is a bug in lastlayer, please report it with its traceback{hint}: "
+        f"{type(failure).__name__}: {' '.join(str(failure).split())}"
+    )
+    return BUG
+
+
+def _comes_of_an_interruption(failure):
+    """Whether `failure` is a KeyboardInterrupt, or was raised while one was dealt with."""
+    seen = []  # an exception that is raised anew where another is handled may come of itself
+    while failure is not None and failure not in seen:
+        if isinstance(failure, KeyboardInterrupt):
+            return True
+        seen.append(failure)
+        failure = failure.__cause__ or failure.__context__
+    return False
+
+
+def _refuse(message, code):
+    _say(f"error: {_sentence(str(message))}")
+    return code
 
 
 def _debug_option():
@@ -90,6 +132,8 @@ def _is_refusal(failure):
     from lastlayer.storage import UnreadableHead, UnwritableFile
     from lastlayer.tables import InputError
 
+    if isinstance(failure, OSError) and failure.errno in _EXHAUSTED:
+        return True
     return isinstance(failure, (InputError, UnreadableHead, UnwritableFile, MemoryError))
 
 
@@ -99,7 +143,7 @@ def _sentence(message):
 
 
 def _say(line):
-    click.echo(line, err=True)
+    click.echo(shown(line), err=True)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
@@ -109,17 +153,13 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 @click.command(
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
     epilog="A number in an error that names a row counts from 0. Exit codes: 0 ok, 1 a gate failed, 2 usage or input, "
     "130 interrupted, 101 a bug.",
 )
-@click.version_option(lastlayer.__version__, prog_name="lastlayer")
-def program():
+@click.version_option(lastlayer.__version__, "-V", "--version", prog_name="lastlayer")
+@click.pass_context
+def program(ctx):
     """The classification output layer: from features or scores to probabilities one can trust."""
-
-
-def main():
-    """Run the command `lastlayer` on the arguments of this process, and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a class name must not fail on how a terminal encodes
-    program.main()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
