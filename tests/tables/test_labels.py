@@ -67,3 +67,4 @@ def test_labels_take_the_kind_of_the_classes():
     assert cast_labels(pl.Series("y", [7, 8]), np.array(["7", "8"])).to_list() == ["7", "8"]
     assert cast_labels(pl.Series("y", ["7", "8"]), np.array([7, 8])).to_list() == [7, 8]
     assert cast_labels(pl.Series("y", ["7", "x"]), np.array([7, 8])).to_list() == ["7", "x"]
+    assert cast_labels(pl.Series("y", ["007", "8"]), np.array([7, 8])).to_list() == ["007", "8"]

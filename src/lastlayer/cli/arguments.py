@@ -8,7 +8,7 @@ import sys
 import click
 
 from lastlayer.cli.completion import complete_column
-from lastlayer.tables import InputError
+from lastlayer.tables import KINDS, InputError
 
 
 class CommandWithExamples(click.Command):
@@ -41,6 +41,16 @@ def model_argument(function):
 def where_option(function):
     """--where SQL."""
     return click.option("--where", metavar="SQL", help="Keep the rows that satisfy this SQL condition.")(function)
+
+
+def format_option(function):
+    """--format KIND."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(KINDS),
+        help="What DATA is.  [default: what its first bytes or its name tell; standard input is csv if neither does]",
+    )(function)
 
 
 def column_option(*names, **options):

@@ -5,6 +5,7 @@ import click
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
+    format_option,
     fraction,
     json_option,
     standard_input,
@@ -36,6 +37,7 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
 )
 @click.argument("files", nargs=-1, metavar="[MODEL] [DATA...]", type=click.Path())
 @where_option
+@format_option
 @column_option("--label", help="The label column.  [default: the one of the fit]")
 @weight_option
 @column_option("--probabilities", metavar="COLUMNS", help="Judge these probabilities, in place of a model's.")
@@ -55,7 +57,9 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
 @json_option
-def command(files, where, label, weight, probabilities, logits, labels, classes, max_ece, min_accuracy, as_json):
+def command(
+    files, where, format_, label, weight, probabilities, logits, labels, classes, max_ece, min_accuracy, as_json
+):
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
 
     Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or
@@ -77,7 +81,7 @@ def command(files, where, label, weight, probabilities, logits, labels, classes,
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation = _evaluate_model(files[0], files[1:], where, label, weight)
+        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight)
     else:
         if files and labels is not None:
             raise click.UsageError(f"--labels {labels}: stands beside DATA, expected --label COLUMN; leave one out")
@@ -89,6 +93,7 @@ def command(files, where, label, weight, probabilities, logits, labels, classes,
             are_logits=probabilities is None,
             labels=labels,
             where=where,
+            format_=format_,
             label=label,
             weight=weight,
             classes=classes,
@@ -107,12 +112,13 @@ def command(files, where, label, weight, probabilities, logits, labels, classes,
         click.get_current_context().exit(GATE_FAILED)
 
 
-def _evaluate_model(model, data, where, label, weight):
+def _evaluate_model(model, data, where, format_, label, weight):
     head = load_model(model)
     remembered = head.training_.label
-    table = open_table(data, where=where, wanted=[label or remembered or "label"], stdin=standard_input())
+    table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
     label = label_column(table, label or (remembered if remembered in table.schema else None))
     require_weight(table, weight, label)
+    table = table.as_written([label]).filtered(where)
     columns = feature_columns(head, table, label, weight)
     index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_)
     others = [label, *([] if weight is None else [weight])]

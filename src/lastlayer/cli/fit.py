@@ -13,6 +13,7 @@ from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
     data_argument,
+    format_option,
     json_option,
     positive,
     quiet_option,
@@ -65,10 +66,11 @@ _HOLDOUT = 0.1
     "--features",
     multiple=True,
     help="Feature columns, or globs; repeat it, or put commas between.  [default: the only column of lists of numbers, "
-    "else every column of numbers but the label]",
+    "else every column of numbers but the label and an index]",
 )
 @weight_option
 @where_option
+@format_option
 @click.option("--validation", multiple=True, metavar="DATA", type=click.Path(), help="Calibrate on these files.")
 @click.option("--validation-where", metavar="SQL", help="Calibrate on these rows, of --validation or else of DATA.")
 @click.option(
@@ -106,6 +108,7 @@ def command(
     features,
     weight,
     where,
+    format_,
     validation,
     validation_where,
     holdout,
@@ -121,7 +124,8 @@ def command(
 ):
     """Fit a softmax head on files of features and labels, calibrate it, and save it.
 
-    DATA is parquet, arrow, csv, tsv, jsonl, npy or npz: files, patterns, or - for standard input.
+    DATA is parquet, arrow, csv, tsv, jsonl, json, npy or npz, or csv, tsv and jsonl in gzip or zstd: files, patterns,
+    pipes, or - for standard input. X.npy y.npy are the columns X and y.
 
     Calibration needs rows that the fit has not seen. They come from --validation, from --validation-where, or else from
     --holdout: then the head is fitted on the remaining rows only. Standard output gets the summary, MODEL the head.
@@ -144,14 +148,17 @@ def command(
     require_writable(output)
 
     wanted = [*features, *([label] if label else [])]
-    table = open_table(data, where=where, wanted=wanted, stdin=standard_input())
+    table = open_table(data, wanted=wanted, stdin=standard_input(), format=format_)
     label = label_column(table, label)
     require_weight(table, weight, label)
+    table = table.as_written([label]).filtered(where)
     columns = choose_features(table, features, label, weight=weight)
+    if columns.note():
+        click.echo(columns.note(), err=True)
     X, y, weights = _weighing(*_rows(table, columns, label, weight), table.name, weight)
     warn_of_labels_of_their_own(y, label)
     if validation or validation_where:
-        held = _validation_rows(table, validation, validation_where, columns, X.shape[1], label, weight, y)
+        held = _validation_rows(table, validation, validation_where, format_, columns, X.shape[1], label, weight, y)
     else:
         (X, y, weights), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout, weights)
 
@@ -230,10 +237,11 @@ def _weighing(X, y, weights, where, weight):
     return X[weighs], y[weighs], weights[weighs]
 
 
-def _validation_rows(table, validation, where, columns, width, label, weight, y):
+def _validation_rows(table, validation, where, format_, columns, width, label, weight, y):
     """Features, labels and weights (X, y, weights) of the rows to calibrate on, which must not be rows of the fit."""
     if validation:
-        held = open_table(validation, where=where, wanted=[*columns.names, label], stdin=standard_input())
+        held = open_table(validation, wanted=[*columns.names, label], stdin=standard_input(), format=format_)
+        held = held.as_written([label]).filtered(where)
         columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label, weight=weight)
     else:
         held = table.filtered(where)

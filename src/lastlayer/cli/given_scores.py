@@ -27,7 +27,7 @@ from lastlayer.tables import (
 _ENTRIES = 1 << 22
 
 
-def evaluate_scores(data, scores, *, are_logits, labels, where, label, weight, classes):
+def evaluate_scores(data, scores, *, are_logits, labels, where, format_, label, weight, classes):
     """The Evaluation of the probabilities, or else the logits, that `scores` names.
 
     Args:
@@ -36,6 +36,7 @@ def evaluate_scores(data, scores, *, are_logits, labels, where, label, weight, c
       are_logits: whether softmax makes probabilities of them.
       labels: a .npy file, without `data`.
       where: as in `open_table`.
+      format_: what `data` is, as in `open_table`.
       label: with `data`, the column of labels; None for the usual one.
       weight: with `data`, the column of weights; without, a .npy file; None for none.
       classes: names of the classes, see `class_names`; None where columns say them, or for 0 to K - 1.
@@ -43,9 +44,10 @@ def evaluate_scores(data, scores, *, are_logits, labels, where, label, weight, c
     """
     option = "--logits" if are_logits else "--probabilities"
     if data:
-        table = open_table(data, where=where, wanted=[scores], stdin=standard_input())
+        table = open_table(data, wanted=[scores], stdin=standard_input(), format=format_)
         label = label_column(table, label)
         require_weight(table, weight, label)
+        table = table.as_written([label]).filtered(where)
         columns, names = choose_scores(table, scores, option, taken=(label, weight))
     else:
         table, columns, label, weight = _from_arrays(option, scores, labels, weight, where)

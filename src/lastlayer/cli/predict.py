@@ -8,6 +8,7 @@ from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
     data_argument,
+    format_option,
     json_option,
     model_argument,
     quiet_option,
@@ -35,6 +36,7 @@ from lastlayer.tables import InputError, open_table
 @model_argument
 @data_argument
 @where_option
+@format_option
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K likeliest classes of every row.")
 @click.option("--probabilities", "every", is_flag=True, help="The probability of every class, in a column of its own.")
 @column_option("--keep", multiple=True, help="Copy this column too; repeat it, or put commas between.")
@@ -49,7 +51,7 @@ from lastlayer.tables import InputError, open_table
 @quiet_option
 @json_option
 @says_what_was_not_written
-def command(model, data, where, top, every, keep, output, quiet, as_json):
+def command(model, data, where, format_, top, every, keep, output, quiet, as_json):
     """Predict the class and its probability for every row.
 
     OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on
@@ -67,10 +69,11 @@ def command(model, data, where, top, every, keep, output, quiet, as_json):
     head = load_model(model)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
-    table = open_table(data, where=where, stdin=standard_input())
+    table = open_table(data, stdin=standard_input(), format=format_)
     columns = feature_columns(head, table, head.training_.label)
     names = _names(top, head.classes_ if every else ())
     kept = _kept(keep, table, kind, names)
+    table = table.as_written(set(kept).difference(columns.names)).filtered(where)
     predicted = _probabilities if every else _predictions
     rows = write_predictions(predicted(head, table, columns, kept, names), output, kind)
     if output != "-" and not quiet:

@@ -70,5 +70,5 @@ def cast_labels(series, classes):
         return series.cast(pl.String)
     if classes.dtype.kind in "iu" and series.dtype == pl.String:
         numbers = series.cast(pl.Int64, strict=False)
-        return series if numbers.null_count() > series.null_count() else numbers
+        return numbers if numbers.cast(pl.String).equals(series, null_equal=True) else series  # 007 is not 7
     return series
