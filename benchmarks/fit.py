@@ -69,6 +69,7 @@ def measure_problem(name, X, y, C, rounds):
         "above_sklearn": above,
         "iterations": {key: int(model.n_iter_[0]) for key, model in models.items()},
         "gap": models["lastlayer"].optimum_.gap,
+        "expected_gap": models["lastlayer"].optimum_.expected,
         "rounds": len(seconds["sklearn"]),
     }
     shape = "x".join(map(str, result["shape"]))
@@ -76,7 +77,8 @@ def measure_problem(name, X, y, C, rounds):
     print(
         f"{name:16} {C:5g}  {shape:16} {median['sklearn']:8.3f} s  {median['lastlayer']:8.3f} s  "
         f"{result['ratio']:5.1f}  {verdict}{above:+.1e}  "
-        f"({result['iterations']['sklearn']} and {result['iterations']['lastlayer']} iterations)",
+        f"({result['iterations']['sklearn']} and {result['iterations']['lastlayer']} iterations; at most "
+        f"{result['gap']:.0e} above the optimum)",
         flush=True,
     )
     return result

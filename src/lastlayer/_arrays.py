@@ -173,16 +173,17 @@ def as_sample_weight(
     return weight
 
 
-def positive_number(value: object, name: str) -> float:
-    """`value` as a float. Raises ValueError unless it is a finite number > 0, TypeError if it is no number."""
+def positive_number(value: object, name: str, *, infinite: bool = False) -> float:
+    """`value` as a float. Raises ValueError unless it is > 0, and finite unless `infinite`; TypeError if no number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: received {value!r}, expected a number greater than 0.")
     try:
         number = float(value)
     except OverflowError:
         raise ValueError(f"{name}: received a number beyond float64, expected one greater than 0.") from None
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name}: received {value!r}, expected a finite number greater than 0.")
+    if not (number > 0 and (infinite or np.isfinite(number))):
+        expected = "a number greater than 0, or inf" if infinite else "a finite number greater than 0"
+        raise ValueError(f"{name}: received {value!r}, expected {expected}.")
     return number
 
 

@@ -147,9 +147,9 @@ def test_npz(run, tmp_path):
         ([*FIT, "--where", "id < 0"], "no row satisfies 'id < 0'"),
         ([*FIT, "--where", "split = 'train"], "Unterminated string"),
         ([*FIT, "--where", "kind = 'cat'"], "class"),
-        ([*FIT, "--C", "0"], "--C: received 0, expected a finite number greater than 0"),
-        ([*FIT, "--C", "-1"], "--C: received -1, expected a finite number greater than 0"),
-        ([*FIT, "--C", "inf"], "--C: received inf"),
+        ([*FIT, "--C", "0"], "--C: received 0, expected a number greater than 0, or inf"),
+        ([*FIT, "--C", "-1"], "--C: received -1, expected a number greater than 0, or inf"),
+        ([*FIT, "--C", "nan"], "--C: received nan"),
         ([*FIT, "--tol", "0"], "--tol: received 0"),
         ([*FIT, "--max-iter", "0"], "--max-iter"),
         ([*FIT, "--holdout", "1"], "--holdout"),
@@ -348,3 +348,13 @@ def test_bad_weights(refused, tmp_path, weights, message):
     (tmp_path / "d.csv").write_text("\n".join(lines))
     assert message in refused("fit", tmp_path / "d.csv", "--weight", "w", "-o", tmp_path / "m")
     assert "did you mean 'w'?" in refused("fit", tmp_path / "d.csv", "--weight", "ww", "-o", tmp_path / "m")
+
+
+def test_infinite_c_is_no_penalty_and_no_bound(run, table, tmp_path):
+    arguments = ("fit", table, *FIT, "--C", "inf", "-o", tmp_path / "m")
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert (summary["C"], summary["gap"]) == ("Infinity", "Infinity")
+    assert "no bound on its distance from the optimum" in run(*arguments).stdout
+    assert "no bound on its distance from the optimum" in run("info", tmp_path / "m").stdout

@@ -38,7 +38,7 @@ def bytes_of(write):
 
 
 def features_of(path):
-    return ll.load(path).header_["table_of_fit"]["feature_columns"]
+    return ll.load(path).feature_names_in_.tolist()
 
 
 def test_columns_that_are_left_out_are_named(run, frame, tmp_path):

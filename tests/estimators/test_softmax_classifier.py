@@ -179,6 +179,16 @@ def test_verbose_shows_objective_and_gradient(digits, capsys):
     assert shown.err.endswith("converged\n")
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_progress_line_ends_with_the_bound_of_the_summary_and_shows_no_other(digits, capsys, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    model = ll.SoftmaxClassifier(verbose=1).fit(*digits)
+    shown = capsys.readouterr().err
+    assert shown.count("above the optimum") == 1
+    assert f"at most {model.optimum_.gap:.1e} above the optimum  converged" in shown
+    assert "gap" not in shown
+
+
 def test_interrupt_keeps_a_usable_head(digits, monkeypatch):
     X, y = digits
 
@@ -213,7 +223,7 @@ def test_a_real_sigint_stops_a_fit_in_another_process():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"C": 0}, "C: received 0, expected a finite number greater than 0"),
+        ({"C": 0}, "C: received 0, expected a number greater than 0, or inf"),
         ({"C": -1.0}, "C: received -1.0"),
         ({"C": float("nan")}, "C: received nan"),
         ({"tol": 0.0}, "tol: received 0.0"),
@@ -317,3 +327,44 @@ def test_names_of_many_classes_raise_no_warning():
     X = np.repeat(np.eye(30), 2, axis=0)
     names = np.array([f"class {k}" for k in range(30)])
     assert ll.SoftmaxClassifier(C=100.0).fit(X, np.repeat(names, 2)).score(X, np.repeat(names, 2)) == 1
+
+
+def test_infinite_c_is_no_penalty_as_in_scikit_learn():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 4))
+    y = (X @ rng.standard_normal((4, 3)) + rng.gumbel(size=(300, 3))).argmax(axis=1)
+    model = ll.SoftmaxClassifier(C=np.inf, tol=1e-8).fit(X, y)
+    peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), peer.predict_proba(X), atol=1e-4)
+    assert model.optimum_.gap == np.inf
+
+
+def test_infinite_c_on_separable_classes_ends_with_a_warning():
+    X, y = np.repeat(np.eye(3), 5, axis=0), np.repeat(["a", "b", "c"], 5)
+    with pytest.warns(ConvergenceWarning, match=r"C=inf, and a head can separate the classes.*pass a finite C"):
+        model = ll.SoftmaxClassifier(C=np.inf).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X, y) == 1
+
+
+def test_infinite_c_is_kept_in_the_file(tmp_path):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    model = ll.SoftmaxClassifier(C=np.inf).fit(X, np.arange(60) % 2)
+    model.save(tmp_path / "m")
+    loaded = ll.load(tmp_path / "m")
+    assert np.isposinf(loaded.C)
+    assert loaded.optimum_ == model.optimum_
+
+
+@pytest.mark.parametrize("C", [0, -np.inf, np.nan])
+def test_c_is_greater_than_zero(C):
+    with pytest.raises(ValueError, match=r"C: received .*, expected a number greater than 0, or inf"):
+        ll.SoftmaxClassifier(C=C).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_trap_36_a_column_of_1e155_is_refused_by_name_not_called_optimal(digits):
+    X, y = digits
+    X = X.astype(np.float64)
+    X[:, 20] *= 1e155
+    with pytest.raises(ValueError, match=r"X: column 20 has values whose squares are beyond float64.*scale the column"):
+        ll.SoftmaxClassifier().fit(X, y)

@@ -15,13 +15,16 @@ def objective(features, labels, sample_weight, weight, intercept, C):
 
 
 def optimum(features, labels, sample_weight, num_classes, C, fit_intercept=True):
-    """(weight, intercept) of the least objective, by damped Newton steps on the dense Hessian."""
+    """(weight, intercept) of the least objective, by damped Newton steps on the dense Hessian of scaled columns."""
     features = np.asarray(features, np.float64)
     rows, columns = features.shape
+    scales = np.abs(features).max(axis=0)
+    scales[scales == 0] = 1
+    features = features / scales
     design = np.hstack([features, np.ones((rows, 1))]) if fit_intercept else features
     width, share = design.shape[1], np.asarray(sample_weight, np.float64) / np.sum(sample_weight)
     penalty = np.zeros((num_classes, width))
-    penalty[:, :columns] = 1 / (C * np.sum(sample_weight))
+    penalty[:, :columns] = 1 / (C * np.sum(sample_weight)) / scales**2
     indicator = np.eye(num_classes)[labels]
 
     def value(theta):
@@ -48,5 +51,5 @@ def optimum(features, labels, sample_weight, num_classes, C, fit_intercept=True)
             scale /= 2
         theta = theta + scale * step
     if not fit_intercept:
-        return theta, np.zeros(num_classes)
-    return theta[:, :-1], theta[:, -1] - theta[:, -1].mean()
+        return theta / scales, np.zeros(num_classes)
+    return theta[:, :-1] / scales, theta[:, -1] - theta[:, -1].mean()

@@ -65,3 +65,39 @@ def test_at_the_worst_it_is_the_objective_itself():
     weight = 50 * np.random.default_rng(5).standard_normal((NUM_CLASSES, NUM_FEATURES))
     bound = gap(X, targets, weight, np.zeros(NUM_CLASSES), True)
     assert bound <= objective(X, targets, weight, np.zeros(NUM_CLASSES))[1] * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("broken", "free"),
+    [
+        *((part, free) for part in ("loss", "weight", "gradient", "huge gradient", "huge weight") for free in (0, 1)),
+        ("residual_sum", 1),
+    ],
+)
+def test_trap_36_nan_and_overflow_are_no_bound_of_zero(broken, free):
+    X, targets = problem(0)
+    parts = {
+        "loss": np.log(NUM_CLASSES),
+        "weight": np.zeros((NUM_CLASSES, NUM_FEATURES)),
+        "gradient": np.zeros((NUM_CLASSES, NUM_FEATURES)),
+        "residual_sum": np.zeros(NUM_CLASSES),
+    }
+    name = broken.removeprefix("huge ")
+    parts[name] = np.nan if name == "loss" else np.full_like(parts[name], 1e200 if "huge" in broken else np.nan)
+    with np.errstate(all="ignore"):
+        bound = duality_gap(
+            parts["loss"],
+            parts["weight"],
+            np.zeros(NUM_CLASSES) if free else None,
+            parts["gradient"],
+            parts["residual_sum"],
+            targets.T @ X / len(X),
+            targets.mean(axis=0),
+            PENALTY,
+        )
+    assert bound == np.inf
+
+
+def test_without_a_penalty_there_is_no_bound():
+    zeros, shares = np.zeros((NUM_CLASSES, NUM_FEATURES)), np.full(NUM_CLASSES, 1 / NUM_CLASSES)
+    assert duality_gap(1.0, zeros, None, zeros, np.zeros(NUM_CLASSES), zeros, shares, 0.0) == np.inf

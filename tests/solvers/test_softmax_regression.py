@@ -163,3 +163,58 @@ def test_separable_rows_under_next_to_no_penalty_end_without_overflow():
     weight, _, optimum = minimise(problem(features, np.repeat(np.arange(3), 5), C=1e12), tol=1e-4, max_iter=300)
     assert np.isfinite(weight).all()
     assert 0 <= optimum.objective < 1e-6
+
+
+def unpenalised(features, labels, classes, fit_intercept=True):
+    return problem(features, labels, classes=classes, C=np.inf, fit_intercept=fit_intercept)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_without_a_penalty_it_reaches_the_maximum_likelihood(fit_intercept):
+    features, labels = data(14, rows=300)
+    _, _, optimum = minimise(unpenalised(features, labels, 3, fit_intercept), tol=1e-9, max_iter=500)
+    best = oracle.optimum(features, labels, np.ones(300), 3, np.inf, fit_intercept)
+    least = oracle.objective(features, labels, np.ones(300), *best, np.inf)
+    assert optimum.stopped == "converged"
+    assert optimum.objective == pytest.approx(least, rel=1e-8)
+    assert optimum.gap == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_penalty_directions_without_variance_do_no_harm(dtype):
+    features, labels = data(15, rows=300)
+    once = minimise(unpenalised(features.astype(dtype), labels, 3), tol=1e-5, max_iter=500)[2]
+    twice = np.hstack([features, features, np.zeros((300, 1))]).astype(dtype)
+    weight, _, optimum = minimise(unpenalised(twice, labels, 3), tol=1e-5, max_iter=500)
+    assert np.isfinite(weight).all()
+    assert optimum.objective == pytest.approx(once.objective, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [2, 60])
+def test_without_a_penalty_separable_rows_end_with_a_true_bound(columns, dtype):
+    features = np.random.default_rng(16).standard_normal((30, columns)).astype(dtype)
+    labels = (features[:, 0] > 0).astype(np.int64)
+    weight, intercept, optimum = minimise(unpenalised(features, labels, 2), tol=1e-4, max_iter=500)
+    assert optimum.stopped == "separable"
+    assert np.isfinite(weight).all()
+    assert optimum.gap == optimum.objective
+    assert ((features @ weight.T + intercept).argmax(axis=1) == labels).all()
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 1e155), (np.float32, 1e20)])
+def test_trap_36_squares_that_overflow_are_refused_by_name(dtype, scale, form):
+    features, labels = data(17)
+    features[:, 2] *= scale
+    with pytest.raises(ValueError, match=f"column 2 has values whose squares are beyond {np.dtype(dtype)}"):
+        problem(form(features.astype(dtype)), labels)
+
+
+def test_a_column_that_drowns_the_others_is_not_called_converged():
+    features, labels = data(18)
+    features[:, 2] *= 1e150
+    with np.errstate(all="ignore"):
+        _, _, optimum = minimise(problem(features, labels), tol=1e-4, max_iter=500)
+    assert optimum.stopped != "converged"
+    assert optimum.gap >= 0.1

@@ -84,6 +84,13 @@ def positive(context, parameter, value):
     return value
 
 
+def positive_or_infinite(context, parameter, value):
+    """A click callback: refuses a number that is not greater than 0; infinity passes."""
+    if value is not None and not value > 0:
+        raise click.UsageError(f"{parameter.opts[0]}: received {value:g}, expected a number greater than 0, or inf")
+    return value
+
+
 def fraction(context, parameter, value):
     """A click callback: refuses a number outside 0 to 1."""
     if value is not None and not 0 <= value <= 1:

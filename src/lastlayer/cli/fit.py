@@ -1,6 +1,5 @@
 """`lastlayer fit`: from files of features and labels to a calibrated head in one file."""
 
-import math
 import warnings
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from lastlayer.cli.arguments import (
     format_option,
     json_option,
     positive,
+    positive_or_infinite,
     quiet_option,
     standard_input,
     weight_option,
@@ -84,9 +84,9 @@ _HOLDOUT = 0.1
     "C",
     default=1.0,
     show_default=True,
-    callback=positive,
-    help="Weak penalty when large. Unit-length embeddings want 10 to 100: C = 1 shrinks their scores hard, and "
-    "calibration repairs most of it, not all.",
+    callback=positive_or_infinite,
+    help="Weak penalty when large, none when inf. Unit-length embeddings want 10 to 100: C = 1 shrinks their scores "
+    "hard, and calibration repairs most of it, not all.",
 )
 @click.option(
     "--standardize",
@@ -196,6 +196,7 @@ def command(
         "standardized": standardize,
         "objective": optimum.objective,
         "gap": optimum.gap,
+        "expected": optimum.expected,
         "iterations": optimum.iterations,
         "stopped": optimum.stopped,
         "log_loss_before": training.log_loss_before,
@@ -210,7 +211,7 @@ def command(
     if as_json:
         print_json({"schema": 2, "model": str(output), **summary})
     else:
-        print_pairs(_readable(summary, columns, output))
+        print_pairs(_readable(summary, columns, optimum.certificate(), output))
     if interrupted:
         raise Interrupted(f"{interrupted}; {output} holds the best head so far")
 
@@ -281,10 +282,9 @@ def _warnings_of_a_command(columns):
             warnings.warn(message, stacklevel=2)
 
 
-def _readable(summary, columns, output):
+def _readable(summary, columns, certificate, output):
     held = summary["held_out_rows"]
     rows = f"{summary['rows']:,}" + (f" fitted, {held:,} held out for calibration" if held else " fitted")
-    certificate = f"at most {summary['gap']:.1e} above the optimum" if math.isfinite(summary["gap"]) else "no bound"
     pairs = [
         ("rows", rows),
         ("classes", f"{summary['num_classes']:,}"),

@@ -47,10 +47,10 @@ def command(model, as_json):
     if as_json:
         print_json(document)
     else:
-        print_pairs(_readable(document))
+        print_pairs(_readable(document, head.optimum_.certificate()))
 
 
-def _readable(document):
+def _readable(document, certificate):
     pairs = [
         ("model", document["model"]),
         ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
@@ -62,7 +62,7 @@ def _readable(document):
     ]
     if document["label_column"]:
         pairs.insert(4, ("label", document["label_column"]))
-    pairs.append(("objective", f"{document['objective']:.6f}, at most {document['gap']:.1e} above the optimum"))
+    pairs.append(("objective", f"{document['objective']:.6f}, {certificate}"))
     pairs.append(("iterations", f"{document['iterations']:,} ({document['stopped']})"))
     if document["rows"] is not None:
         held = document["held_out_rows"]

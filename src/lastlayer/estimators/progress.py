@@ -14,27 +14,25 @@ class ProgressLine:
     def __init__(self):
         self._renew = sys.stderr.isatty()
         self._written = -_PAUSE
-        self._text = None
 
     def __call__(self, optimum):
         """Show where the fit stands."""
-        self._text = (
-            f"iteration {optimum.iterations:>4}  objective {optimum.objective:.6f}  "
-            f"gradient {optimum.gradient_norm:.1e}  gap <= {optimum.gap:.1e}"
-        )
         if self._renew:
             # A line that wraps cannot be renewed.
-            print(f"\r{self._text[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{_state(optimum)[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._written >= _PAUSE:
-            print(self._text, file=sys.stderr, flush=True)
-            self._written, self._text = time.monotonic(), None
+            print(_state(optimum), file=sys.stderr, flush=True)
+            self._written = time.monotonic()
 
-    def close(self, stopped):
-        """Leave the last state and why the fit stopped."""
-        if self._renew:
-            print(f"\r{self._text}  {stopped}", file=sys.stderr, flush=True)
-        elif self._text is not None:
-            print(f"{self._text}  {stopped}", file=sys.stderr, flush=True)
+    def close(self, optimum):
+        """Leave the last state, the bound that the summary shows too, and why the fit stopped."""
+        start, end = ("\r", "\033[K") if self._renew else ("", "")
+        text = f"{_state(optimum)}  {optimum.certificate()}  {optimum.stopped}"
+        print(f"{start}{text}{end}", file=sys.stderr, flush=True)
+
+
+def _state(optimum):
+    return f"iteration {optimum.iterations:>4}  objective {optimum.objective:.6f}  gradient {optimum.gradient_norm:.1e}"
 
 
 def _columns():

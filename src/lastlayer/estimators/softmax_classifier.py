@@ -51,11 +51,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     class. X is neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these;
     float16 becomes float32, everything else float64. Memory beyond X: logits twice, 8 N K bytes for float32 features
     with K rounded up to a multiple of 8, but at most 4 GiB, after which they are computed anew, one more product, at
-    each look; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature.
+    each look; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature; in the
+    end, for the bound, a part of the rows, at most 256 MiB.
 
     Args:
-      C: inverse strength of the penalty, > 0. Features of unit length want 10 to 100: C = 1 shrinks their scores
-        hard, and `calibrate` repairs most of it, not all.
+      C: inverse strength of the penalty, > 0; inf is none, and then there is no bound on F - F*. Features of unit
+        length want 10 to 100: C = 1 shrinks their scores hard, and `calibrate` repairs most of it, not all.
       fit_intercept: whether to fit b; it is not penalised.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
       tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a relative
@@ -76,8 +77,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       coef_: (K, D), or (1, D) for two classes; in the dtype of the features.
       intercept_: (K,) or (1,).
       beta_: the inverse temperature of probabilities, softmax(beta_ * scores); 1 until `calibrate`.
-      optimum_: an Optimum: objective, gradient norm, a bound on F - F*, why the fit stopped; with standardize, of F
-        for the scaled features and their weights.
+      optimum_: an Optimum: objective, gradient norm, a bound on F - F* and what it is expected to be, why the fit
+        stopped; with standardize, of F for the scaled features and their weights.
       n_iter_: (1,) iterations.
       n_features_in_, feature_names_in_: as in scikit-learn. A DataFrame, of pandas or Polars, must have these columns
         in this order; an array of the right width is taken as it is.
@@ -132,7 +133,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Raises: ValueError or TypeError, in one sentence, for parameters out of range, NaN or infinite features, fewer
           than two classes, or lengths that differ.
         """
-        C, tol = positive_number(self.C, "C"), positive_number(self.tol, "tol")
+        C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
         if not isinstance(self.max_iter, Integral) or isinstance(self.max_iter, bool) or self.max_iter < 1:
             raise ValueError(f"max_iter: received {self.max_iter!r}, expected a whole number of at least 1.")
         previous = self._head_before() if self.warm_start else None
@@ -174,7 +175,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             report=report,
         )
         if report is not None:
-            report.close(optimum.stopped)
+            report.close(optimum)
         weights, head = head, design.unscaled(head)
         if scale is not None and not np.isfinite(head).all():
             column = int(np.isfinite(head).all(axis=0).argmin())
@@ -200,12 +201,19 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def _warn_of_limits(self, tol):
         optimum = self.optimum_
-        state = f"objective {optimum.objective:.6g}, at most {optimum.gap:.1e} above the optimum"
+        state = f"objective {optimum.objective:.6g}, {optimum.certificate()}"
         if optimum.stopped == "interrupted":
             warnings.warn(
                 f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
                 "used as it is, and fit continues from it with warm_start=True.",
                 FitInterrupted,
+                stacklevel=3,
+            )
+        elif optimum.stopped == "separable":
+            warnings.warn(
+                f"fit: C={self.C:g}, and a head can separate the classes, so that its weights would grow for ever; "
+                f"the fit ended where every row is right ({state}); pass a finite C for a head with an optimum.",
+                ConvergenceWarning,
                 stacklevel=3,
             )
         elif optimum.stopped == "max_iter":

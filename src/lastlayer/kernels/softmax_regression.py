@@ -84,6 +84,31 @@ def step_rows(logits, direction, offset, labels, weight, t, residual, masses, re
     return loss
 
 
+@compiled
+def uncertainty_rows(logits, weight, factors, row, uncertainty):
+    """Write weight times the sum over classes of factor p (1 - p) for each row.
+
+    Args:
+      logits: (n, K) block, float32 or float64.
+      weight: (n,) float64 row weights.
+      factors: (K,) float64.
+      row: (K,) of the logits' type, overwritten.
+      uncertainty: (n,) float64, written.
+    """
+    for i in range(logits.shape[0]):
+        top = logits[i, 0]
+        for k in range(row.size):
+            top = larger(top, logits[i, k])
+        for k in range(row.size):
+            row[k] = exponential(logits[i, k] - top)
+        scale = 1.0 / _sum(row)
+        total = 0.0
+        for k in range(row.size):
+            p = row[k] * scale
+            total += factors[k] * (p * (1.0 - p))
+        uncertainty[i] = weight[i] * total
+
+
 @compiled(inline=True)
 def _moved(logits, direction, offset, t, label_speed, row, speed):
     for k in range(row.size):

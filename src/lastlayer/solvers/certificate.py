@@ -25,15 +25,18 @@ def duality_gap(loss, weight, intercept, gradient, residual_sum, class_sums, sha
       residual_sum: (K,), sum_i s_i (p_i - y_i).
       class_sums: (K, D), X'SY.
       shares: (K,), sum_i s_i y_i.
-      penalty: lambda, > 0.
+      penalty: lambda, >= 0.
+    Returns: the bound; inf without a penalty, where there is none, and where NaN or overflow leaves none.
     """
+    if penalty == 0:
+        return np.inf
     weight, gradient = np.asarray(weight, np.float64), np.asarray(gradient, np.float64)
     objective = loss + 0.5 * penalty * np.vdot(weight, weight)
     entropy = loss - np.vdot(gradient, weight)
     if intercept is not None:
         entropy -= np.dot(residual_sum, intercept)
         predicted = shares + residual_sum
-        mixed = min(1.0, max(0.0, float(np.max(residual_sum / np.maximum(predicted, np.finfo(float).tiny)))))
+        mixed = np.clip(np.max(residual_sum / np.maximum(predicted, np.finfo(float).tiny)), 0.0, 1.0)
         if mixed > 0:
             common = np.maximum((shares - (1 - mixed) * predicted) / mixed, 0.0)
             common = common[common > 0] / common.sum()
@@ -41,6 +44,9 @@ def duality_gap(loss, weight, intercept, gradient, residual_sum, class_sums, sha
             entropy = (1 - mixed) * entropy - mixed * float(np.dot(common, np.log(common)))
             gradient = (1 - mixed) * gradient - mixed * class_sums
     quadratic = np.vdot(gradient, gradient) / (2 * penalty)
+    # Of a NaN and a number, Python's max and min return whichever comes first: no bound may pass through them before
+    # this line.
+    if not np.isfinite([objective, entropy, quadratic]).all():
+        return np.inf
     towards = min(1.0, max(0.0, entropy) / (2 * quadratic)) if quadratic > 0 else 1.0
-    dual = towards * entropy - towards * towards * quadratic
-    return max(0.0, float(objective - dual))
+    return max(0.0, float(objective - towards * entropy + towards * towards * quadratic))

@@ -12,9 +12,6 @@ import numpy as np
 _ROWS_PER_FEATURE, _FEWEST_ROWS = 8, 4096
 # Features beyond which only the leading eigenvectors are sought, and the rows that they are sought in.
 _MOST_FEATURES = 1024
-# Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
-# mean to the mean under p (measured: 0.4 to 0.8 cost the same number of passes, 0 and 1 cost a third more).
-_WAY_TO_CLASS_MEAN = 0.5
 
 
 class Curvature:
@@ -24,10 +21,13 @@ class Curvature:
       basis: (D, R) orthonormal columns, or None for the coordinate axes.
       eigenvalues: (R,) variances of the features along them.
       remainder: variance along every direction outside the basis.
+      typical: the median of the variances above 0, or 1.
     """
 
     def __init__(self, basis, eigenvalues, remainder):
         self._basis, self._eigenvalues, self._remainder = basis, eigenvalues, remainder
+        positive = eigenvalues[eigenvalues > 0]
+        self.typical = float(np.median(positive)) if positive.size else 1.0
 
     @classmethod
     def of_dense(cls, design, mean, row_weight, generator):
@@ -43,10 +43,10 @@ class Curvature:
         share = row_weight[positive] / row_weight[positive].sum()
         sample *= np.sqrt(share)[:, None].astype(design.dtype)
         if sample.shape[0] >= num_features:
-            eigenvalues, basis = np.linalg.eigh(sample.T @ sample)
+            eigenvalues, basis = np.linalg.eigh(_products(sample.T, sample))
             return cls(np.ascontiguousarray(basis), np.maximum(eigenvalues, 0.0), 0.0)
         # Fewer rows than features: the same eigenvectors by way of the (rows, rows) products.
-        eigenvalues, left = np.linalg.eigh(sample @ sample.T)
+        eigenvalues, left = np.linalg.eigh(_products(sample, sample.T))
         kept = eigenvalues > 1e-6 * max(float(eigenvalues[-1]), np.finfo(design.dtype).tiny)
         eigenvalues, left = eigenvalues[kept], left[:, kept]
         # The sample explains too much by its leading directions; what more rows would show lies outside them.
@@ -59,6 +59,9 @@ class Curvature:
     def of_sparse(cls, design, mean, row_weight):
         """The variance of each column of a SparseDesign about `mean` (D,)."""
         second = design.weighted_squares(row_weight)
+        within = second <= np.finfo(design.dtype).max
+        if not within.all():
+            raise _too_large(int(within.argmin()), design.dtype)
         return cls(None, np.maximum(second - mean**2, 0.0).astype(design.dtype), 0.0)
 
     def solve(self, weight, intercept, masses, centres, penalty):
@@ -68,13 +71,13 @@ class Curvature:
           weight: (K, D) gradient of the weights.
           intercept: (K,) gradient of the intercepts, or None where there are none.
           masses: (K,) mean over rows of p (1 - p), > 0.
-          centres: (K, D) means of the features under p, about the common mean.
+          centres: (K, D) means of the features under p (1 - p), about the common mean, or a guess at them.
           penalty: lambda.
         Returns: (K, D) and (K,) or None.
         """
         if intercept is None:
             return self._divide(weight, masses, penalty), None
-        centres = np.multiply(centres, _WAY_TO_CLASS_MEAN, dtype=weight.dtype)
+        centres = centres.astype(weight.dtype, copy=False)
         # About its own centre, a class's intercept no longer depends on its weights.
         moved = self._divide(weight - intercept[:, None].astype(weight.dtype) * centres, masses, penalty)
         return moved, intercept / masses - np.einsum("kd,kd->k", centres, moved)
@@ -90,3 +93,20 @@ class Curvature:
         return (
             weight * outside.astype(weight.dtype) + (along * (inverse - outside).astype(weight.dtype)) @ self._basis.T
         )
+
+
+def _products(left, right):
+    """Of a sample and its transpose, the product. Raises ValueError where a column's squares overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = left @ right
+    if not np.isfinite(products).all():
+        sample = left if left.flags.c_contiguous else right
+        raise _too_large(int(np.abs(sample).max(axis=0).argmax()), sample.dtype)
+    return products
+
+
+def _too_large(column, dtype):
+    return ValueError(
+        f"X: column {column} has values whose squares are beyond {dtype}, expected less than "
+        f"{np.sqrt(np.finfo(dtype).max):.0e}; scale the column, or pass standardize=True (--standardize in a shell)."
+    )

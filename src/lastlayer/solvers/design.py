@@ -16,6 +16,7 @@ class _Scaled:
 
     def __init__(self, features, scale):
         self._features, self.shape, self.dtype = features, features.shape, features.dtype
+        self._scale = scale
         self._inverse = None if scale is None else (1.0 / scale).astype(features.dtype)
 
     def unscaled(self, weight):
@@ -50,6 +51,10 @@ class DenseDesign(_Scaled):
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._divided(self._features[rows]))
 
+    def rows(self, index):
+        """The design of the rows of an index array, a copy."""
+        return DenseDesign(self.take(index))
+
 
 class SparseDesign(_Scaled):
     """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
@@ -73,6 +78,10 @@ class SparseDesign(_Scaled):
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided((self._block(rows).T @ residual).T)
 
+    def rows(self, index):
+        """The design of the rows of an index array, a copy."""
+        return SparseDesign(self._features[index], self._scale)
+
     def weighted_squares(self, weight):
         """The sum over rows of `weight` (N,) times the squares of X, in float64, (D,)."""
         total = np.zeros(self.shape[1])
@@ -82,6 +91,7 @@ class SparseDesign(_Scaled):
             data = block.data.astype(np.float64)
             if self._inverse is not None:
                 data *= self._inverse[block.indices]
-            data *= data
+            with np.errstate(over="ignore"):  # which the caller looks for
+                data *= data
             total += sp.csr_array((data, block.indices, block.indptr), block.shape).T @ weight[start : start + size]
         return total

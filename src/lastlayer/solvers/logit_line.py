@@ -5,7 +5,7 @@ from functools import reduce
 import numpy as np
 
 from lastlayer._threads import run_blocks
-from lastlayer.kernels.softmax_regression import line_rows, step_rows
+from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
 
 # Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew for each look at them.
 _MOST_BYTES_KEPT = 4 << 30
@@ -107,6 +107,20 @@ class LogitLine:
         (weight, intercept), (direction, change) = self._head, self._direction
         self._head = weight + t * direction, intercept + t * change
         return sum(losses), reduce(np.add, gradients), residual_sum, masses
+
+    def uncertainty(self, factors):
+        """Each row's weight times the sum over classes of p (1 - p) times the class's factor, (N,) for (K,)."""
+        result = np.empty(self._num_rows)
+        filled = np.zeros(self._width)
+        filled[: self._num_classes] = factors
+
+        def share(start, stop):
+            row = np.empty(self._width, self._design.dtype)
+            for rows, logits, _ in self._blocks(start, stop):
+                uncertainty_rows(logits, self._row_weight[rows], filled, row, result[rows])
+
+        self._spread(share)
+        return result
 
     def _blocks(self, start, stop):
         """Yield (rows, logits, motion) of blocks that cover the rows from start to stop."""

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -15,7 +14,7 @@ from lastlayer.tables.array_files import read_npy, scan_npz
 from lastlayer.tables.file_kinds import START, compression, kind_of
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.reading import reading
-from lastlayer.tables.streams import read_pipe, read_stream, require_file_or_pipe
+from lastlayer.tables.streams import Readable, read_pipe, read_stream, require_file_or_pipe
 from lastlayer.tables.text_files import csv_scanner, read_json, scan_jsonl
 
 _STDIN = "-"
@@ -58,7 +57,7 @@ def open_sources(
     paths: Sequence[str | os.PathLike],
     *,
     wanted: Iterable[str] = (),
-    stdin: BinaryIO | None = None,
+    stdin: Readable | None = None,
     kind: str | None = None,
 ) -> tuple[Source, ...]:
     """The Sources named by `paths`, see `open_table`.

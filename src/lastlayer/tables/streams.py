@@ -5,6 +5,7 @@ import os
 import select
 import stat
 import time
+from typing import Protocol
 
 from lastlayer.tables.available_memory import available_memory, readable
 from lastlayer.tables.input_error import InputError
@@ -14,7 +15,15 @@ _PIECE = 1 << 20
 _SECONDS_TO_OPEN = 5.0
 
 
-def read_stream(name: str, stream) -> bytes:
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, all there are for -1, none at the end."""
+        ...
+
+
+def read_stream(name: str, stream: Readable) -> bytes:
     """All bytes of the binary `stream`.
 
     Raises: InputError, before memory runs out, if they are more than half of what is left: the table needs the rest.

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 import polars as pl
 
@@ -11,6 +10,7 @@ from lastlayer.tables.condition import condition, condition_columns, require_con
 from lastlayer.tables.input_error import InputError, missing_column
 from lastlayer.tables.reading import reading
 from lastlayer.tables.sources import Source, open_sources
+from lastlayer.tables.streams import Readable
 
 _ROW = "__lastlayer_row__"
 # A number that a column of numbers would not give back as it is written.
@@ -154,7 +154,7 @@ def open_table(
     *,
     where: str | None = None,
     wanted: Iterable[str] = (),
-    stdin: BinaryIO | None = None,
+    stdin: Readable | None = None,
     format: str | None = None,
 ) -> Table:
     """The table in `paths`, of which nothing but the names and types of columns is read yet.

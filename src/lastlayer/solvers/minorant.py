@@ -1,0 +1,352 @@
+"""A sharper bound on F - F* than a head's own duality gap, for less than a few passes over the data.
+
+The duality gap of a head's own probabilities is |slope|² / (2 lambda). The truth is half of slope' H^-1 slope, which
+is less by the ratio of the Hessian's curvature to lambda: a factor of 10,000 for many rows, a weak penalty or a
+feature of large scale. A tight bound needs a better dual point, and that is the optimum of another head, which would
+cost as many iterations again. So we minimise a function that lies below F instead: the loss of most rows is replaced
+by its tangent at the head, a linear function that costs nothing, and only the rows that carry most of the curvature
+keep theirs. A convex function lies above its tangents, so the least value of this minorant is at most F*, and its
+duality gap at any point bounds F - F*. It is minimised by Newton's method; the steps come from conjugate gradients in
+the features' dtype, the bound itself from float64. decisions/0003-solver.md has the figures.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lastlayer._threads import run_blocks
+from lastlayer.kernels.softmax_regression import step_rows
+from lastlayer.solvers.certificate import duality_gap
+
+# Share of the curvature that the kept rows have together, if that takes at least so many rows for each feature, and
+# rows at least.
+_SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
+# Scores by which the kept rows are told from the others.
+_SAMPLE = 1 << 14
+# Numbers that are held for the kept rows, at most: their logits, the motion of these, probabilities and features.
+_MOST_NUMBERS = 1 << 25
+# Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
+_MOST_STEPS, _MOST_PRODUCTS = 6, 40
+# Products may cost this share of the fit's iterations, but so many are allowed anyway, and on few numbers as many as
+# the steps take.
+_SHARE_OF_FIT, _PRODUCTS_ANYWAY, _FEW_NUMBERS = 0.15, 24, 1 << 19
+# The bound may exceed the truth by this factor, as far as the minorant tells, and by that share of it the decrease that
+# was found.
+_ENOUGH, _LEAST_EXCESS = 7.0, 0.3
+# Relative error of a value in float64, at most.
+_ROUNDING = 1e-14
+# Features and logits of rows that are worked on at once, in float64, and rows at least; logits worth a dispatch to
+# another thread.
+_BLOCK, _FEWEST_IN_BLOCK, _DISPATCH = 1 << 18, 64, 1 << 16
+
+
+class Sharpened(NamedTuple):
+    """A bound on F - F*, and what F - F* is expected to be."""
+
+    gap: float
+    expected: float
+
+
+def sharpened_gap(problem, point, line, iterations):
+    """The least bound on F - F* that a few Newton steps on a minorant of F find, or the head's own duality gap.
+
+    Args:
+      problem: SoftmaxRegression, with a penalty above 0.
+      point: the head.
+      line: its logits.
+      iterations: those of the fit, by which the effort is measured.
+    Returns: Sharpened.
+    """
+    rows, share = _chosen_rows(problem, point, line)
+    numbers = rows.size * (problem.design.shape[1] + point.intercept.size)
+    products = _MOST_STEPS * _MOST_PRODUCTS
+    if numbers > _FEW_NUMBERS:
+        affordable = int(_SHARE_OF_FIT * iterations * problem.design.shape[0] / rows.size)
+        products = min(products, max(_PRODUCTS_ANYWAY, affordable))
+    with np.errstate(all="ignore"):
+        minorant = _Minorant(problem, point, rows)
+        gap = minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1))
+        # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
+        found = float(minorant.found())
+        return Sharpened(gap, share * max(found, 0.0) if np.isfinite(found) else np.inf)
+
+
+def _chosen_rows(problem, point, line):
+    """Indices of the rows that keep their curvature, in order, and the share of it that they have."""
+    num_rows, num_features = problem.design.shape
+    most = max(1, _MOST_NUMBERS // (num_features + 4 * point.intercept.size))
+    fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
+    if fewest == num_rows:
+        return np.flatnonzero(problem.row_weight), 1.0
+    # Each class's curvature counts alike.
+    score = line.uncertainty(1 / np.maximum(point.masses, np.finfo(float).tiny))
+    sample = np.sort(score[:: -(-num_rows // _SAMPLE)])[::-1]
+    carried = np.cumsum(sample)
+    share = (int(np.searchsorted(carried, _SHARE * carried[-1])) + 1) / sample.size
+    count = min(most, max(fewest, int(share * num_rows)))
+    rows = np.sort(np.argpartition(-score, count - 1)[:count])
+    rows = rows[problem.row_weight[rows] > 0]
+    return rows, float(score[rows].sum() / score.sum())
+
+
+class _Minorant:
+    """The minorant of F at a head whose kept rows are `rows`, at a point (W + B, b + beta) that moves."""
+
+    def __init__(self, problem, point, rows):
+        self._problem, self._point = problem, point
+        self._design = problem.design.rows(rows)
+        self._labels, self._weight = problem.labels[rows], problem.row_weight[rows]
+        self._shape = rows.size, point.intercept.size
+        self._weights, self._intercepts = point.weight.astype(np.float64), point.intercept.astype(np.float64)
+        self._logits, self._motion = np.zeros((2, *self._shape))
+        # Probabilities times the row's weight, which is above 0.
+        self._weighted = np.empty(self._shape, problem.design.dtype)
+        self._move(self._weights, self._intercepts)
+        loss, gradient, residual_sum = self._look(1.0)
+        # The tangent of all other rows: its value at the head and its slope. Over the classes a slope sums to 0, but
+        # for rounding, which would reward adding one number to every intercept.
+        gradient_left, sums_left = point.gradient - gradient, point.residual_sum - residual_sum
+        self._tangent = point.loss - loss, gradient_left - gradient_left.mean(axis=0), sums_left - sums_left.mean()
+        self._take(loss, gradient, residual_sum)
+
+    def bound(self, products, excess):
+        """The least bound that Newton steps find with so many products with the Hessian.
+
+        They end where the bound exceeds the decrease that was found by no more than a share `excess` of it.
+        """
+        self._products_left, self._excess = products, excess
+        self._best = self._gap()
+        for _ in range(_MOST_STEPS):
+            if self._products_left <= 0 or not self._step():
+                break
+            self._best = min(self._best, self._gap())  # neither is NaN
+            if self._best <= (1 + excess) * self.found():
+                break
+        return self._best
+
+    def found(self):
+        """How far the minorant has fallen below F at the head."""
+        return self._point.objective - self._value
+
+    def _gap(self):
+        problem = self._problem
+        gap = duality_gap(
+            self._loss,
+            self._weights,
+            self._intercepts if problem.fit_intercept else None,
+            self._gradient,
+            self._residual_sum,
+            problem.class_sums,
+            problem.shares,
+            problem.penalty,
+        )
+        gap += self.found()
+        return float(gap) if np.isfinite(gap) else np.inf
+
+    def _take(self, loss, gradient, residual_sum):
+        """Complete what `_look` found with the tangent of the other rows, and keep it."""
+        value, slope, sums = self._tangent
+        moved, shifted = self._weights - self._point.weight, self._intercepts - self._point.intercept
+        self._loss = loss + value + float(np.vdot(slope, moved)) + float(np.dot(sums, shifted))
+        self._value = self._loss + 0.5 * self._problem.penalty * float(np.vdot(self._weights, self._weights))
+        self._gradient, self._residual_sum = gradient + slope, residual_sum + sums
+
+    def _step(self):
+        """One Newton step; False if it finds no lower value."""
+        problem = self._problem
+        slope = self._gradient + problem.penalty * self._weights, self._residual_sum
+        weight, intercept = self._newton(slope)
+        promised = -float(np.vdot(slope[0], weight)) - float(np.dot(slope[1], intercept))
+        if not promised > 0:
+            return False
+        self._move(weight, intercept)
+        start, before = (self._weights, self._intercepts), self._value
+        t = moved = 1.0
+        while t > 1e-3:
+            self._weights, self._intercepts = start[0] + t * weight, start[1] + t * intercept
+            self._take(*self._look(moved))
+            # The gap falls long after rounding hides what the value still loses.
+            if self._value <= before - 1e-4 * t * promised + _ROUNDING * abs(before):
+                self._settle()
+                return True
+            t, moved = 0.5 * t, -0.5 * t
+        return False
+
+    def _newton(self, slope):
+        """(K, D) and (K,): minus the Hessian's inverse times `slope`, until it serves the bound."""
+        penalty = self._problem.penalty
+        masses, centres = self._curvature()
+        result = np.zeros_like(slope[0]), np.zeros_like(slope[1])
+        left = -slope[0], -slope[1]
+        direction, product = None, 0.0
+        for _ in range(min(_MOST_PRODUCTS, self._products_left)):
+            better = self._precondition(*left, masses, centres)
+            before, product = product, _dot(left, better)
+            if not product > 0:
+                break
+            if direction is None:
+                direction = better
+            else:
+                direction = tuple(b + product / before * d for b, d in zip(better, direction, strict=True))
+            image = self._times_hessian(*direction)
+            self._products_left -= 1
+            curvature = _dot(direction, image)
+            if not curvature > 0:
+                break
+            t = product / curvature
+            result = tuple(r + t * d for r, d in zip(result, direction, strict=True))
+            left = tuple(r - t * h for r, h in zip(left, image, strict=True))
+            # What the bound would gain from further products, once the intercepts are settled.
+            decrease = -0.5 * _dot(slope, result)
+            rest = left[0] - left[1][:, None] * centres
+            if self._best <= (1 + self._excess) * decrease:
+                break
+            lacking = np.vdot(rest, rest) / (2 * penalty) + 0.5 * np.dot(left[1], left[1] / masses)
+            if lacking <= 0.6 * self._excess * decrease:
+                break
+        return result
+
+    def _curvature(self):
+        """Of each class, the mean of p (1 - p) over the kept rows and the features' mean under it, less the mean."""
+        problem, point = self._problem, self._point
+
+        def share(start, stop):
+            products = 0.0
+            for rows in self._blocks(start, stop):
+                weighted = self._weighted[rows]
+                spread = weighted - weighted * (weighted / self._weight[rows, None].astype(weighted.dtype))
+                products = products + self._design.adjoint(spread, rows)
+            return products
+
+        products = sum(self._spread(share))
+        masses = np.maximum(self._masses, np.maximum(1e-3 * point.masses, np.finfo(float).tiny))
+        return masses, (products - np.outer(self._masses, problem.mean)) / masses[:, None]
+
+    def _precondition(self, weight, intercept, masses, centres):
+        problem = self._problem
+        weight, shift = problem.curvature.solve(
+            weight.astype(self._design.dtype),
+            intercept if problem.fit_intercept else None,
+            masses,
+            centres,
+            problem.penalty,
+        )
+        weight = weight.astype(np.float64)
+        shift = np.zeros_like(intercept) if shift is None else shift - shift.mean()
+        return weight - weight.mean(axis=0), shift
+
+    def _times_hessian(self, weight, intercept):
+        dtype = self._design.dtype
+        narrow, offset = weight.astype(dtype), (intercept - weight @ self._problem.mean).astype(dtype)
+
+        def share(start, stop):
+            sums, products = 0.0, 0.0
+            for rows in self._blocks(start, stop):
+                motion = np.empty((rows.stop - rows.start, self._shape[1]), dtype)
+                self._design.times(narrow, rows, motion)
+                motion += offset
+                self._through_softmax(motion, rows)
+                sums = sums + motion.sum(axis=0, dtype=np.float64)
+                products = products + self._design.adjoint(motion, rows)
+            return sums, products
+
+        sums, products = (sum(parts) for parts in zip(*self._spread(share), strict=True))
+        image = products - np.outer(sums, self._problem.mean) + self._problem.penalty * weight
+        return image, sums if self._problem.fit_intercept else np.zeros_like(sums)
+
+    def _through_softmax(self, motion, rows):
+        """Overwrite the motion of logits by that of the weighted probabilities."""
+        weighted = self._weighted[rows]
+        mean = np.einsum("nk,nk->n", weighted, motion) / self._weight[rows]
+        motion -= mean[:, None].astype(motion.dtype)
+        motion *= weighted
+
+    def _settle(self):
+        """Newton's method on the intercepts alone, whose slope costs the bound its first order."""
+        if not self._problem.fit_intercept:
+            return
+        self._motion.fill(0.0)
+        for _ in range(_MOST_STEPS):
+            predicted = np.maximum(self._problem.shares + self._residual_sum, np.finfo(float).tiny)
+            cost = float(np.max(self._residual_sum / predicted)) * (1 + np.log(self._shape[1]))
+            if not cost > 0.2 * self._excess * self.found():
+                break
+            step = self._intercept_step()
+            self._intercepts = self._intercepts + step
+            self._take(*self._look(1.0, step))
+
+    def _intercept_step(self):
+        masses = np.maximum(self._masses, np.finfo(float).tiny)
+        result, left = np.zeros(self._shape[1]), -self._residual_sum
+        direction, product = 0.0, 1.0
+        for _ in range(_MOST_PRODUCTS):
+            better = left / masses
+            before, product = product, float(np.dot(left, better))
+            if not product > 1e-30:
+                break
+            direction = better + product / before * direction
+            image = self._image_of_intercepts(direction)
+            curvature = float(np.dot(direction, image))
+            if not curvature > 0:
+                break
+            result = result + product / curvature * direction
+            left = left - product / curvature * image
+            if np.max(np.abs(left)) <= 1e-3 * np.max(np.abs(self._residual_sum)):
+                break
+        return result - result.mean()
+
+    def _image_of_intercepts(self, direction):
+        narrow = direction.astype(self._design.dtype)
+
+        def share(start, stop):
+            rows = slice(start, stop)
+            motion = np.tile(narrow, (stop - start, 1))
+            self._through_softmax(motion, rows)
+            return motion.sum(axis=0, dtype=np.float64)
+
+        return np.sum(self._spread(share), axis=0)
+
+    def _look(self, t, offset=None):
+        """Move the logits by t (motion + offset), and keep their probabilities.
+
+        Returns: (loss, gradient, residuals' sum) of the kept rows there.
+        """
+        offset = np.zeros(self._shape[1]) if offset is None else offset
+
+        def share(start, stop):
+            loss, gradient, (masses, residual_sum) = 0.0, 0.0, np.zeros((2, self._shape[1]))
+            for rows in self._blocks(start, stop):
+                labels, weight = self._labels[rows], self._weight[rows]
+                residual = np.empty((labels.size, self._shape[1]))
+                block = self._logits[rows], self._motion[rows], offset, labels, weight
+                loss += step_rows(*block, t, residual, masses, residual_sum)
+                gradient = gradient + self._design.adjoint(residual, rows)
+                residual[np.arange(labels.size), labels] += weight
+                self._weighted[rows] = residual
+            return loss, gradient, masses, residual_sum
+
+        losses, gradients, masses, residual_sums = zip(*self._spread(share), strict=True)
+        self._masses, residual_sum = sum(masses), sum(residual_sums)
+        return sum(losses), sum(gradients) - np.outer(residual_sum, self._problem.mean), residual_sum
+
+    def _move(self, weight, intercept):
+        """Take the motion of logits that a change of the weights and intercepts brings, in float64."""
+        offset = intercept - weight @ self._problem.mean
+
+        def share(start, stop):
+            for rows in self._blocks(start, stop):
+                self._design.times(weight, rows, self._motion[rows])
+                self._motion[rows] += offset
+
+        self._spread(share)
+
+    def _blocks(self, start, stop):
+        size = max(_FEWEST_IN_BLOCK, _BLOCK // (self._shape[1] + self._design.shape[1]))
+        return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
+
+    def _spread(self, share):
+        return run_blocks(share, self._shape[0], items_per_block=max(1, _DISPATCH // self._shape[1]))
+
+
+def _dot(one, other):
+    return float(np.vdot(one[0], other[0])) + float(np.dot(one[1], other[1]))

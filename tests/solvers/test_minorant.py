@@ -1,0 +1,121 @@
+"""The bound on F - F* is never below the truth, and at most ten times the truth where a fit has converged."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise, minorant
+from tests.oracles import softmax_regression as oracle
+
+
+def data(seed, rows, columns, classes, signal=1.0):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((rows, columns))
+    scores = signal * features @ rng.standard_normal((columns, classes)) + rng.gumbel(size=(rows, classes))
+    return features, scores.argmax(axis=1)
+
+
+def problem(features, labels, sample_weight, classes, C, fit_intercept=True):
+    design = SparseDesign(features) if sp.issparse(features) else DenseDesign(features)
+    penalty = 1 / (C * sample_weight.sum())
+    generator = np.random.RandomState(0)
+    return SoftmaxRegression(
+        design, labels, sample_weight, classes, penalty, fit_intercept=fit_intercept, generator=generator
+    )
+
+
+def above_optimum(features, labels, sample_weight, classes, C, fit_intercept, head):
+    """F - F* by the oracle, in float64."""
+    features = np.asarray(features.toarray() if sp.issparse(features) else features, np.float64)
+    best = oracle.optimum(features, labels, sample_weight, classes, C, fit_intercept)
+    return oracle.objective(features, labels, sample_weight, *head, C) - oracle.objective(
+        features, labels, sample_weight, *best, C
+    )
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    C=st.floats(-4, 5).map(lambda exponent: 10.0**exponent),
+    fit_intercept=st.booleans(),
+    weighted=st.booleans(),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    signal=st.sampled_from([0.3, 1.0, 10.0]),
+    iterations=st.sampled_from([1, 3, 10, 500]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    kept=st.sampled_from([1, 12, 40]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_bound_is_never_below_the_truth(seed, C, fit_intercept, weighted, scale, signal, iterations, dtype, kept):
+    features, labels = data(seed, 40, 3, 3, signal)
+    features[:, 0] *= scale
+    features = features.astype(dtype)
+    sample_weight = np.random.default_rng(seed).integers(0, 3, 40).astype(float) if weighted else np.ones(40)
+    sample_weight[0] += not sample_weight.any()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(minorant, "_FEWEST_ROWS", kept)
+        patch.setattr(minorant, "_ROWS_PER_FEATURE", 0)
+        weight, intercept, optimum = minimise(
+            problem(features, labels, sample_weight, 3, C, fit_intercept), tol=1e-6, max_iter=iterations
+        )
+    truth = above_optimum(features, labels, sample_weight, 3, C, fit_intercept, (weight, intercept))
+    rounding = np.finfo(dtype).eps * max(1.0, optimum.objective)
+    assert optimum.gap >= truth - 4 * rounding
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("C", [0.01, 1.0, 1000.0])
+@pytest.mark.parametrize("scales", [[1.0], [1e3], [1e5], [1e-3], [1e3, 1e4, 1e5], [1e5, 1e-3]])
+def test_the_bound_is_within_ten_times_the_truth_whatever_the_columns_scales(scales, C, dtype):
+    features, labels = data(1, 1000, 6, 3)
+    features[:, : len(scales)] *= scales
+    features, ones = features.astype(dtype), np.ones(1000)
+    weight, intercept, optimum = minimise(problem(features, labels, ones, 3, C), tol=1e-4, max_iter=500)
+    truth = above_optimum(features, labels, ones, 3, C, True, (weight, intercept))
+    rounding = np.finfo(dtype).eps * optimum.objective
+    assert truth - rounding <= optimum.gap <= 10 * truth + 10 * rounding
+    assert "loose" not in optimum.certificate()
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_some_of_many_rows_are_enough(monkeypatch, kind, fit_intercept):
+    monkeypatch.setattr(minorant, "_FEWEST_ROWS", 1000)
+    features, labels = data(2, 3000, 8, 4)
+    features[np.abs(features) < 0.5] = 0
+    ones = np.ones(3000)
+    form = sp.csr_array(features) if kind == "csr" else features
+    weight, intercept, optimum = minimise(problem(form, labels, ones, 4, 10.0, fit_intercept), tol=1e-4, max_iter=500)
+    truth = above_optimum(features, labels, ones, 4, 10.0, fit_intercept, (weight, intercept))
+    assert truth <= optimum.gap <= 10 * truth
+    assert truth / 4 <= optimum.expected <= 4 * truth
+
+
+def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(monkeypatch):
+    features, labels = data(3, 4000, 4, 3)
+    chosen = []
+    real = minorant._Minorant
+
+    def minorant_of(problem, point, rows):
+        chosen.append(rows)
+        return real(problem, point, rows)
+
+    monkeypatch.setattr(minorant, "_Minorant", minorant_of)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 500)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    assert [rows.size for rows in chosen] == [1024, 500]
+    assert all((np.diff(rows) > 0).all() for rows in chosen)
+
+
+def test_a_loose_bound_says_so():
+    features, labels = data(4, 1000, 6, 3)
+    _, _, optimum = minimise(problem(features, labels, np.ones(1000), 3, 1.0), tol=1e-4, max_iter=500)
+    assert optimum.certificate() == f"at most {optimum.gap:.1e} above the optimum"
+    loose = type(optimum)(**{**vars(optimum), "gap": 100 * optimum.expected})
+    assert loose.certificate() == (
+        f"at most {loose.gap:.1e} above the optimum (a loose bound, {optimum.expected:.1e} is expected)"
+    )
+    without = type(optimum)(**{**vars(optimum), "gap": np.inf})
+    assert without.certificate() == "no bound on its distance from the optimum"
