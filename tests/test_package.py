@@ -108,3 +108,29 @@ def test_imports_go_only_up_the_layers():
         pytest.skip("import-linter is not installed")
     result = subprocess.run([command, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+def test_every_source_file_has_its_test_or_a_line_that_says_where():
+    table = re.findall(r"^\| (`.*`) \| (`.*`) \|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    listed = {name for sources, _ in table for name in re.findall(r"`(.*?)`", sources)}
+    for _, places in table:
+        assert all((REPOSITORY / place).exists() for place in re.findall(r"`(.*?)`", places)), places
+    source = REPOSITORY / "src" / "lastlayer"
+    files = {path.relative_to(source) for path in source.rglob("*.py") if path.name != "__init__.py"}
+    untested = {
+        str(path)
+        for path in files
+        if not any(
+            (REPOSITORY / "tests" / path.parent / f"test_{name}.py").exists()
+            for name in (path.stem, path.stem.removeprefix("_"))
+        )
+    }
+    assert untested == listed
+
+
+def test_prose_fits_its_lines():
+    pages = [path for folder in (".", "docs", "decisions") for path in (REPOSITORY / folder).glob("*.md")]
+    assert len(pages) > 10
+    for page in pages:
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            assert len(line) <= 120 or line.startswith("|"), f"{page.name}:{number}"
