@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -12,6 +12,16 @@ Float = TypeVar("Float", bound=np.float16 | np.float32 | np.float64)
 Float_co = TypeVar("Float_co", bound=np.float16 | np.float32 | np.float64, covariant=True)
 Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
 Integer: TypeAlias = int | np.integer[Any]
+
+
+class SparseMatrix(Protocol):
+    """Any of SciPy's sparse arrays and matrices, which are not typed."""
+
+    def tocsr(self) -> Any:
+        """The same in CSR form."""
+
+
+Features: TypeAlias = ArrayLike | SparseMatrix
 # One number an example: an array, or a NumPy scalar where there is one example. With Any in the union, which typeshed
 # does too where a check of every result would be a nuisance, an array needs no such check before it is indexed.
 ArrayOrScalar: TypeAlias = NDArray[Float] | Any

@@ -16,7 +16,7 @@ _users = set()
 _former = None
 
 
-def on_one_blas_thread(function: Callable, *arguments) -> Any:
+def on_one_blas_thread(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call function(*arguments), with matrix products on the thread that asks for them; several such share the cores.
 
     The BLAS's own threads wait for each other by spinning: beside another pool, or any busy process, a product can

@@ -5,7 +5,7 @@
 _HARMLESS = "\u200c\u200d"
 
 
-def shown(text):
+def shown(text: object) -> str:
     r"""`text` with control and other unprintable characters as escapes, so that it cannot steer a terminal.
 
     Escapes are those of a Python string, such as \x1b for the start of a colour. Line ends are control characters too:

@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import RLock, Thread, local
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lastlayer._signals import held_locks, release, wait_for_all
 
+Result = TypeVar("Result")
 # A signal's handler may call us while we start a thread.
 _lock = RLock()
 _crew: list[Thread] = []
-_tasks: SimpleQueue = SimpleQueue()
+_tasks: SimpleQueue[Any] = SimpleQueue()
 _forked = False
 _here = local()
 
@@ -31,7 +32,7 @@ class Team(NamedTuple):
     run: Callable[[Callable[[], None], int], None]
 
 
-def borrow(team):
+def borrow(team: Team | None) -> None:
     """From now on use the threads of another library in place of our own; None changes nothing.
 
     A forked child keeps its own, for as many as the team has: a team started anew waits for threads of the parent.
@@ -41,13 +42,15 @@ def borrow(team):
         _team = Team(team.size, _run_on_pool) if _forked else team
 
 
-def num_threads():
+def num_threads() -> int:
     """The number of threads in use: LASTLAYER_NUM_THREADS, else the team's; our own is one for each core we may use."""
     asked = os.environ.get("LASTLAYER_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else _team.size()
 
 
-def run_blocks(work, num_items, *, items_per_block, blocks_per_thread=1):
+def run_blocks(
+    work: Callable[[int, int], Result], num_items: int, *, items_per_block: int, blocks_per_thread: int = 1
+) -> list[Result]:
     """Call `work(start, stop)` on consecutive ranges that cover 0..num_items, on every core, and wait.
 
     The caller takes part, so a call from many threads at once cannot deadlock; a call from inside a worker, or one

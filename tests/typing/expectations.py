@@ -3,6 +3,7 @@
 ArrayOrScalar is an array, or a NumPy scalar where there is one example; Any stands for the latter.
 """
 
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, assert_type
@@ -14,9 +15,8 @@ from numpy.typing import NDArray
 import lastlayer as ll
 import lastlayer.torch as lt
 from lastlayer.decision import TopK, top_k
-from lastlayer.estimators import TopKClasses
+from lastlayer.estimators import TopKClasses, Training
 from lastlayer.losses import LossesAndGradient
-from lastlayer.metrics import EvaluationAccumulator
 from lastlayer.solvers import Optimum
 
 single: NDArray[np.float32] = np.array([[2.0, 1.0, 0.1], [0.0, 3.0, 1.0]], np.float32)
@@ -82,14 +82,17 @@ def evaluations() -> None:
     assert_type(evaluation, ll.Evaluation)
     assert_type(evaluation.accuracy, float)
     assert_type(evaluation.per_class.recall, NDArray[np.float64])
-    assert_type(evaluation.per_class.support, NDArray[np.int64])
-    assert_type(evaluation.reliability.rows, NDArray[np.int64])
+    assert_type(evaluation.per_class.support, NDArray[Any])
+    assert_type(evaluation.reliability.rows, NDArray[Any])
     assert_type(evaluation.classes, NDArray[Any] | None)
     assert_type(evaluation.to_dict(), dict[str, Any])
     assert_type(evaluation.to_json(indent=2), str)
     assert_type(ll.Evaluation.from_json(evaluation.to_json()), ll.Evaluation)
-    accumulator = EvaluationAccumulator(classes=[7, 8, 9])
+    assert_type(ll.evaluate(ll.softmax(single), labels, sample_weight=[2, 1.5]), ll.Evaluation)
+    accumulator = ll.EvaluationAccumulator(classes=[7, 8, 9])
     accumulator.add(ll.softmax(single), [7, 8])
+    accumulator.add(ll.softmax(double), [7, 9], sample_weight=np.array([1, 0]))
+    assert_type(accumulator.rows, int)
     assert_type(accumulator.result(), ll.Evaluation)
 
 
@@ -106,10 +109,19 @@ def heads() -> None:
     assert_type(head.predict_top_k(X, 2).probabilities, NDArray[np.floating[Any]])
     assert_type(head.score(X, y), float)
     assert_type(head.calibrate(X, ["a", "b", "c", "c"]), ll.SoftmaxClassifier)
+    assert_type(head.calibrate(X, ["a", "b", "c", "c"], sample_weight=[1, 2, 1, 1]), ll.SoftmaxClassifier)
+    assert_type(ll.SoftmaxClassifier(C=np.inf, standardize=True).get_params(), dict[str, Any])
     assert_type(head.coef_, NDArray[np.floating[Any]])
     assert_type(head.classes_, NDArray[Any])
     assert_type(head.beta_, float)
     assert_type(head.optimum_, Optimum)
+    assert_type(head.optimum_.expected, float)
+    assert_type(head.optimum_.certificate(), str)
+    assert_type(head.training_, Training)
+    assert_type(head.training_.rows, int | None)
+    pipeline = import_module("sklearn.pipeline").make_pipeline("passthrough", head)  # scikit-learn is not typed
+    assert_type(ll.fold(pipeline), ll.SoftmaxClassifier)
+    assert_type(ll.ScalingWarning("X: feature 3 ...", 3).column, int)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "head.safetensors"
         head.save(path)

@@ -4,22 +4,27 @@ import errno
 import math
 import signal
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import click
 
 from lastlayer.cli.completion import complete_column
 from lastlayer.tables import KINDS, InputError
+from lastlayer.tables.streams import Readable
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class CommandWithExamples(click.Command):
     """A command whose help page ends with examples, each on lines of its own."""
 
-    def __init__(self, *arguments, examples=(), **options):
+    def __init__(self, *arguments: Any, examples: Iterable[str] = (), **options: Any):
         """Take `examples` besides what a click.Command takes: lines of at most 78 characters."""
         super().__init__(*arguments, **options)
-        self.examples = tuple(examples)
+        self.examples: tuple[str, ...] = tuple(examples)
 
-    def format_epilog(self, ctx, formatter):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are: Click would fill them into a paragraph."""
         super().format_epilog(ctx, formatter)
         if self.examples:
@@ -28,22 +33,22 @@ class CommandWithExamples(click.Command):
                     formatter.write(f"{' ' * formatter.current_indent}{line}\n")
 
 
-def data_argument(function):
+def data_argument(function: Function) -> Function:
     """DATA...: files, patterns or -."""
     return click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path())(function)
 
 
-def model_argument(function):
+def model_argument(function: Function) -> Function:
     """MODEL: a file."""
     return click.argument("model", type=click.Path())(function)
 
 
-def where_option(function):
+def where_option(function: Function) -> Function:
     """--where SQL."""
     return click.option("--where", metavar="SQL", help="Keep the rows that satisfy this SQL condition.")(function)
 
 
-def format_option(function):
+def format_option(function: Function) -> Function:
     """--format KIND."""
     return click.option(
         "--format",
@@ -53,45 +58,45 @@ def format_option(function):
     )(function)
 
 
-def column_option(*names, **options):
+def column_option(*names: str, **options: Any) -> Callable[[Function], Function]:
     """An option that takes the name of a column, which the shell completes."""
     return click.option(*names, **{"metavar": "COLUMN", "shell_complete": complete_column, **options})
 
 
-def weight_option(function):
+def weight_option(function: Function) -> Function:
     """--weight COLUMN."""
     return column_option("--weight", help="How much each row counts: numbers >= 0; a row of weight 0 is left out.")(
         function
     )
 
 
-def json_option(function):
+def json_option(function: Function) -> Function:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
-def quiet_option(function):
+def quiet_option(function: Function) -> Function:
     """--quiet."""
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing of progress; warnings and errors stay.")(
         function
     )
 
 
-def positive(context, parameter, value):
+def positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """A click callback: refuses a number that is not finite and greater than 0."""
     if value is not None and not (math.isfinite(value) and value > 0):
         raise click.UsageError(f"{parameter.opts[0]}: received {value:g}, expected a finite number greater than 0")
     return value
 
 
-def positive_or_infinite(context, parameter, value):
+def positive_or_infinite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """A click callback: refuses a number that is not greater than 0; infinity passes."""
     if value is not None and not value > 0:
         raise click.UsageError(f"{parameter.opts[0]}: received {value:g}, expected a number greater than 0, or inf")
     return value
 
 
-def fraction(context, parameter, value):
+def fraction(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """A click callback: refuses a number outside 0 to 1."""
     if value is not None and not 0 <= value <= 1:
         raise click.UsageError(f"{parameter.opts[0]}: received {value:g}, expected a number from 0 to 1")
@@ -101,7 +106,7 @@ def fraction(context, parameter, value):
 class _StandardInput:
     """Standard input, whose state matters only to who reads it."""
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         if hasattr(signal, "siginterrupt"):
             # Polars has reads resume after a signal, so that Ctrl-C would be heard only once the input ends.
             signal.siginterrupt(signal.SIGINT, True)
@@ -114,6 +119,6 @@ class _StandardInput:
             ) from failure
 
 
-def standard_input():
+def standard_input() -> Readable:
     """The bytes of standard input."""
     return _StandardInput()

@@ -6,12 +6,13 @@ import gzip
 import json
 from pathlib import Path
 
+import click
 from click.shell_completion import CompletionItem
 
 _LONGEST_LINE = 1 << 20
 
 
-def complete_column(context, parameter, incomplete):
+def complete_column(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """A click callback: the columns whose names go on from `incomplete`, or from what follows its last comma.
 
     Reads names only, and says nothing of files that it cannot read.
@@ -36,7 +37,7 @@ def _names(files):
     return []
 
 
-def column_names(path):
+def column_names(path: Path) -> list[str]:
     """The names of the columns of a file, as a list, from as little of it as tells them.
 
     Raises: whatever its reader raises if it is no table.

@@ -35,7 +35,7 @@ _SEED = 0
     help="Where the files go.",
 )
 @quiet_option
-def command(output, quiet):
+def command(output: str, quiet: bool) -> None:
     """Fit, calibrate and evaluate handwritten digits, and leave every file to play with."""
     folder = Path(output)
     _make(folder)

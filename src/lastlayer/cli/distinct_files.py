@@ -1,18 +1,19 @@
 """Whether a file that is written, or read for another purpose, is a file that is read."""
 
+from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
 import click
 
 
-def require_apart(output, inputs):
+def require_apart(output: str, inputs: Iterable[str]) -> None:
     """Raise UsageError if `output` is one of `inputs`, which are files or patterns."""
     if share_a_file([output], inputs):
         raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
 
 
-def share_a_file(some, others):
+def share_a_file(some: Iterable[str], others: Iterable[str]) -> bool:
     """Whether any of `some` is also among `others`: files, or patterns of them."""
     files = [Path(path) for path in some if Path(path).exists()]
     return any(Path(path).samefile(file) for pattern in others for path in _matches(pattern) for file in files)

@@ -58,8 +58,19 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
 @json_option
 def command(
-    files, where, format_, label, weight, probabilities, logits, labels, classes, max_ece, min_accuracy, as_json
-):
+    files: tuple[str, ...],
+    where: str | None,
+    format_: str | None,
+    label: str | None,
+    weight: str | None,
+    probabilities: str | None,
+    logits: str | None,
+    labels: str | None,
+    classes: str | None,
+    max_ece: float | None,
+    min_accuracy: float | None,
+    as_json: bool,
+) -> None:
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
 
     Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or

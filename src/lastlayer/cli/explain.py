@@ -34,30 +34,30 @@ _LEGEND = (
 @click.option("--label", help="The right class, by number or name: shows its loss.")
 @click.option("--classes", help="Names of the classes, with commas between.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(scores, beta, label, classes, as_json):
+def command(scores: tuple[str, ...], beta: float, label: str | None, classes: str | None, as_json: bool) -> None:
     """Show every step from scores to probabilities.
 
     Scores may be negative; -inf marks a class as impossible.
     """
-    scores = np.array([_score(text) for text in scores])
-    if scores.max() == -math.inf:
+    values = np.array([_score(text) for text in scores])
+    if values.max() == -math.inf:
         raise click.UsageError("SCORE: every class is impossible (-inf), expected at least one finite score")
     if not (math.isfinite(beta) and beta > 0):
         raise click.UsageError(f"--beta: received {beta:g}, expected a finite number greater than 0")
-    names = _names(classes, len(scores))
-    label = None if label is None else _index(label, names)
-    steps = _steps(scores, beta)
+    names = _names(classes, len(values))
+    index = None if label is None else _index(label, names)
+    steps = _steps(values, beta)
     if as_json:
-        print_json(_document(steps, names, beta, label))
+        print_json(_document(steps, names, beta, index))
         return
     _print_steps(steps, names)
     largest = steps["exponential_log10"].max()
     kinds = [dtype.__name__ for dtype in (np.float32, np.float64) if largest > math.log10(np.finfo(dtype).max)]
     if kinds:
         click.echo(f"exp({_short(steps['beta_score'].max())}) = {_power(largest)} is inf in {' and '.join(kinds)}")
-    if label is not None:
+    if index is not None:
         click.echo(
-            f"loss of {shown(names[label])} = -log {_short(steps['softmax'][label])} = {_short(steps['loss'][label])}"
+            f"loss of {shown(names[index])} = -log {_short(steps['softmax'][index])} = {_short(steps['loss'][index])}"
         )
     click.echo(_LEGEND)
 

@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -103,25 +103,25 @@ _HOLDOUT = 0.1
 @json_option
 @says_what_was_not_written
 def command(
-    data,
-    label,
-    features,
-    weight,
-    where,
-    format_,
-    validation,
-    validation_where,
-    holdout,
-    C,
-    class_weight,
-    tol,
-    max_iter,
-    standardize,
-    output,
-    keep_interrupted,
-    quiet,
-    as_json,
-):
+    data: tuple[str, ...],
+    label: str | None,
+    features: tuple[str, ...],
+    weight: str | None,
+    where: str | None,
+    format_: str | None,
+    validation: tuple[str, ...],
+    validation_where: str | None,
+    holdout: float | None,
+    C: float,
+    class_weight: Literal["balanced"] | None,
+    tol: float,
+    max_iter: int,
+    standardize: bool,
+    output: str,
+    keep_interrupted: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Fit a softmax head on files of features and labels, calibrate it, and save it.
 
     DATA is parquet, arrow, csv, tsv, jsonl, json, npy or npz, or csv, tsv and jsonl in gzip or zstd: files, patterns,

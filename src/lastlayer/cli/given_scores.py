@@ -1,5 +1,6 @@
 """Probabilities or logits that any model has written to files, judged as a head's own are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,18 @@ from lastlayer.tables import (
 _ENTRIES = 1 << 22
 
 
-def evaluate_scores(data, scores, *, are_logits, labels, where, format_, label, weight, classes):
+def evaluate_scores(
+    data: Sequence[str],
+    scores: str,
+    *,
+    are_logits: bool,
+    labels: str | None,
+    where: str | None,
+    format_: str | None,
+    label: str | None,
+    weight: str | None,
+    classes: str | None,
+) -> ll.Evaluation:
     """The Evaluation of the probabilities, or else the logits, that `scores` names.
 
     Args:
@@ -89,7 +101,7 @@ def _add(accumulator, probabilities, labels, weights, columns, place):
         raise InputError(f"{place(failure.row)}: {_subject(columns)} {failure.found}; logits go to --logits.") from None
 
 
-def class_names(classes):
+def class_names(classes: str) -> list[str]:
     """The names in `classes`: a text file of one name a line where there is such a file, else commas between."""
     path = Path(classes)
     try:

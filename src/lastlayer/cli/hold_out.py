@@ -1,13 +1,19 @@
 """Rows kept from the fit, the same share of every class."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer.estimators import sorted_classes
 
+Rows: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 _SEED = 0
 
 
-def hold_out(X, y, share, weight=None):
+def hold_out(
+    X: NDArray[Any], y: NDArray[Any], share: float, weight: NDArray[Any] | None = None
+) -> tuple[Rows, Rows | None]:
     """Split rows into those to fit and those to hold out, the same ones on every call.
 
     Every class keeps at least one row in the fit; classes too small for their share take turns.

@@ -20,7 +20,7 @@ _WIDTH = 56
 )
 @model_argument
 @json_option
-def command(model, as_json):
+def command(model: str, as_json: bool) -> None:
     """Show what a model file holds."""
     head = load_model(model)
     header = read_header(model)

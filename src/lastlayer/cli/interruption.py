@@ -2,17 +2,19 @@
 
 import functools
 import os
+from collections.abc import Callable
+from typing import Any
 
 
 class Interrupted(Exception):  # noqa: N818 - read as what it says: the command was interrupted
     """Ctrl-C ended a command; the message is the sentence to say."""
 
 
-def says_what_was_not_written(command):
+def says_what_was_not_written(command: Callable[..., None]) -> Callable[..., None]:
     """A command with a parameter `output`, of which an interruption says that it was not written."""
 
     @functools.wraps(command)
-    def wrapped(**options):
+    def wrapped(**options: Any) -> None:
         before = _identity(options["output"])
         try:
             return command(**options)

@@ -1,14 +1,28 @@
 """The labels of a batch, every one of them a class."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from lastlayer.tables import InputError, cast_labels, label_array
+from lastlayer.metrics import ClassIndex
+from lastlayer.tables import InputError, Table, cast_labels, label_array
 
 _SHOWN = 6
 
 
-def judged_labels(table, series, index, place, weights, *, unknown, remedy="leave"):
+def judged_labels(
+    table: Table,
+    series: pl.Series,
+    index: ClassIndex,
+    place: Callable[[int], str],
+    weights: NDArray[Any] | None,
+    *,
+    unknown: str,
+    remedy: str = "leave",
+) -> NDArray[Any]:
     """The labels (n,) of a batch, in the kind of the classes of `index`, a ClassIndex.
 
     Args:

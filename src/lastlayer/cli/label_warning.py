@@ -1,7 +1,10 @@
 """A column of labels that looks like an id or a measurement."""
 
+from typing import Any
+
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer._text import shown
 from lastlayer.estimators import sorted_classes
@@ -10,7 +13,7 @@ from lastlayer.estimators import sorted_classes
 _FEWEST_CLASSES = 3
 
 
-def warn_of_labels_of_their_own(y, label):
+def warn_of_labels_of_their_own(y: NDArray[Any], label: str) -> None:
     """Warn, on standard error, if more than half of the rows have a label that no other row has.
 
     Such a column has nearly as many classes as rows: no row says anything of another, and the fit takes a weight for

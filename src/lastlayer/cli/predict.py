@@ -51,7 +51,18 @@ from lastlayer.tables import InputError, open_table
 @quiet_option
 @json_option
 @says_what_was_not_written
-def command(model, data, where, format_, top, every, keep, output, quiet, as_json):
+def command(
+    model: str,
+    data: tuple[str, ...],
+    where: str | None,
+    format_: str | None,
+    top: int | None,
+    every: bool,
+    keep: tuple[str, ...],
+    output: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Predict the class and its probability for every row.
 
     OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on

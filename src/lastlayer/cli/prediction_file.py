@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from lastlayer.tables.input_error import first_line
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
-def kind_of(output, as_json):
+def kind_of(output: str, as_json: bool) -> str:
     """The kind of file `output` is, by its name; standard output, "-", takes csv or jsonl.
 
     Raises: click.UsageError for another name.
@@ -31,7 +32,7 @@ def kind_of(output, as_json):
     return kind
 
 
-def write_predictions(batches, output, kind):
+def write_predictions(batches: Iterable[pl.DataFrame], output: str | Path, kind: str) -> int:
     """Write every DataFrame of `batches` to `output`, as a whole or not at all; returns the number of rows.
 
     Standard output takes each batch as it comes.

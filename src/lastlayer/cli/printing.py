@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -9,7 +11,7 @@ from lastlayer._json import json_text
 from lastlayer._text import shown
 
 
-def print_table(columns, rows, *, foot=()):
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, foot: Sequence[Sequence[str]] = ()) -> None:
     """Print `rows` under `columns`; the first column is text, the others are right-aligned.
 
     Args:
@@ -32,19 +34,19 @@ def print_table(columns, rows, *, foot=()):
     click.echo("\n".join(lines))
 
 
-def print_pairs(pairs):
+def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     """Print (name, value) pairs of str, one a line, values aligned."""
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         click.echo(f"{click.style(name.ljust(width), dim=True)}  {shown(value)}")
 
 
-def print_json(value):
+def print_json(value: Any) -> None:
     """Print `value` as one strict JSON document; see `json_value`."""
     print_document(json_text(value, indent=2))
 
 
-def print_document(text):
+def print_document(text: str) -> None:
     """Print JSON `text`. Unprintable characters stand in strings alone and are escaped: the values stay the same."""
     click.echo("\n".join(map(_escaped, text.split("\n"))))
 

@@ -24,17 +24,17 @@ class OutputFailed(Exception):  # noqa: N818 - read as what it says: the output 
       exit_code: 2, or 141 if the reader has left, as `head` does, which is no error.
     """
 
-    def __init__(self, failure):
+    def __init__(self, failure: OSError):
         """Take the OSError."""
         reason = "it is closed" if failure.errno == errno.EBADF else failure.strerror
         super().__init__(
             f"standard output: cannot be written ({reason}), expected a file or a pipe that takes it; choose another "
             "place or make room."
         )
-        self.exit_code = BROKEN_PIPE if failure.errno == errno.EPIPE else USAGE
+        self.exit_code: int = BROKEN_PIPE if failure.errno == errno.EPIPE else USAGE
 
 
-def main():
+def main() -> None:
     """Run the command `lastlayer` on the arguments of this process, and exit."""
     output = None
     try:

@@ -5,6 +5,8 @@ import importlib
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -30,10 +32,10 @@ _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, e
 
 
 class _Program(click.Group):
-    def list_commands(self, ctx):
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx, cmd_name):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         command = importlib.import_module(f"lastlayer.cli.{cmd_name}").command
@@ -41,11 +43,11 @@ class _Program(click.Group):
             command.params.append(_debug_option())
         return command
 
-    def format_commands(self, ctx, formatter):
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> None:
         """Run the subcommand. What ends it is kept from Click, which has its own mind of some exceptions."""
         try:
             super().invoke(ctx)
@@ -55,7 +57,7 @@ class _Program(click.Group):
         except BaseException as failure:
             raise _Ended(failure) from failure
 
-    def main(self, args=None, prog_name="lastlayer", **extra):
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = "lastlayer", **extra: Any) -> NoReturn:
         """Run and exit: 0 ok, 1 a gate failed, 2 usage or input, 130 interrupted, 101 a bug."""
         del extra  # whether to exit is not the caller's choice: this is a program
         with warnings.catch_warnings():
@@ -159,7 +161,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 )
 @click.version_option(lastlayer.__version__, "-V", "--version", prog_name="lastlayer")
 @click.pass_context
-def program(ctx):
+def program(ctx: click.Context) -> None:
     """The classification output layer: from features or scores to probabilities one can trust."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -1,12 +1,16 @@
 """A model file applied to a table: which columns are its features, and how many rows to take at a time."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 import lastlayer as ll
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.tables import feature_matrix, match_features, wrong_width
+from lastlayer.tables import FeatureColumns, Table, feature_matrix, match_features, wrong_width
 
 # Features or probabilities in a batch: 16 MB of float32.
 _ENTRIES = 1 << 22
@@ -15,20 +19,22 @@ _ENTRIES = 1 << 22
 _FEWEST_ROWS = 64
 
 
-def load_model(path):
+def load_model(path: str) -> ll.SoftmaxClassifier:
     """The model saved at `path`. Raises InputError or UnreadableHead if there is none."""
     with about_the_input():
         return ll.load(path)
 
 
-def remember_columns(model, columns, label):
+def remember_columns(model: ll.SoftmaxClassifier, columns: FeatureColumns, label: str) -> None:
     """Let `model` know the FeatureColumns and the label column of the table that its arrays came from."""
     if not columns.is_list:
         model.feature_names_in_ = np.array(columns.names, dtype=object)
     model.training_ = replace(model.training_, label=label, features=columns.names[0] if columns.is_list else None)
 
 
-def feature_columns(model, table, label=None, weight=None):
+def feature_columns(
+    model: ll.SoftmaxClassifier, table: Table, label: str | None = None, weight: str | None = None
+) -> FeatureColumns:
     """The FeatureColumns of `table` that `model` was fitted on."""
     list_column = model.training_.features
     names = getattr(model, "feature_names_in_", None) if list_column is None else [list_column]
@@ -42,7 +48,14 @@ def feature_columns(model, table, label=None, weight=None):
     )
 
 
-def batches(model, table, columns, others=(), *, columns_of_output=1):
+def batches(
+    model: ll.SoftmaxClassifier,
+    table: Table,
+    columns: FeatureColumns,
+    others: Iterable[str] = (),
+    *,
+    columns_of_output: int = 1,
+) -> Iterator[tuple[pl.DataFrame, NDArray[Any], Callable[[int], str]]]:
     """Yield (frame, X, place): a batch of rows, its features, and a function from a row of it to where it stands.
 
     Args:
@@ -60,7 +73,9 @@ def batches(model, table, columns, others=(), *, columns_of_output=1):
         yield frame, X, place
 
 
-def placed_batches(table, names, rows):
+def placed_batches(
+    table: Table, names: Iterable[str], rows: int
+) -> Iterator[tuple[pl.DataFrame, Callable[[int], str]]]:
     """Yield (frame, place): at most `rows` rows of the columns `names`, and where a row of them stands."""
     begin = 0
     for frame in table.batches(dict.fromkeys(names), rows):

@@ -1,9 +1,16 @@
 """What class_weight means: one factor a class, multiplied into the weight of its rows."""
 
+from typing import Any, Literal, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
+
+ClassWeight: TypeAlias = Literal["balanced"] | dict[Any, float] | dict[Any, int] | None
 
 
-def class_factors(class_weight, classes, labels, sample_weight):
+def class_factors(
+    class_weight: ClassWeight, classes: NDArray[Any], labels: NDArray[np.int64], sample_weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The factor of each class, (K,) float64.
 
     Args:
@@ -38,6 +45,6 @@ def class_factors(class_weight, classes, labels, sample_weight):
     return factors
 
 
-def _few(classes):
+def _few(classes: list[Any]) -> str:
     names = [repr(name) for name in classes[:5]]
     return ", ".join(names) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

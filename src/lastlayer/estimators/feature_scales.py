@@ -8,11 +8,13 @@ decisions/0008-scaling.md has the figures.
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from lastlayer.solvers import standard_deviations
+from lastlayer.solvers import Optimum, SoftmaxRegression, standard_deviations
 
 # Ranges so many times apart are suspicious (pixels of 8 bits are not), and so many in any case: there the square of one
 # feature leaves no digit of another's in float32.
@@ -32,15 +34,22 @@ class ScalingWarning(UserWarning):
       column: the feature that is furthest out of scale, by its index.
     """
 
-    def __init__(self, message, column):
+    def __init__(self, message: str, column: int):
         super().__init__(message, column)
-        self.column = column
+        self.column: int = column
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.args[0]
 
 
-def warn_of_scales(X, problem, weight, optimum, names, stacklevel):
+def warn_of_scales(
+    X: Any,
+    problem: SoftmaxRegression,
+    weight: NDArray[Any],
+    optimum: Optimum,
+    names: NDArray[Any] | None,
+    stacklevel: int,
+) -> None:
     """Warn of the feature that is furthest out of scale, where that costs accuracy. It looks at a sample of rows.
 
     Args:

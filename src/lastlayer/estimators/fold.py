@@ -6,6 +6,7 @@ last step to the first, in float64, and no step's matrix is formed unless it has
 
 import copy
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -15,11 +16,14 @@ from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
 # A component whose standard deviation is so many units in the last place of the largest is rounding.
 _ROUNDING = 1000
 
 
-def fold(pipeline) -> SoftmaxClassifier:
+def fold(pipeline: "Pipeline") -> SoftmaxClassifier:
     """One SoftmaxClassifier on raw features with the probabilities of a fitted Pipeline, to rounding.
 
     Steps may be StandardScaler, MinMaxScaler and MaxAbsScaler without clip, RobustScaler, PCA, IncrementalPCA,

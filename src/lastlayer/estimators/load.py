@@ -17,7 +17,7 @@ _TABLE_OF_FIT = "table_of_fit"
 _OF_TABLE = {"feature_columns", "list_column", "label_column", "rows", "held_out_rows", "log_loss_before"}
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> SoftmaxClassifier:
     """The estimator that `save` wrote to `path`, ready to predict, calibrate and save.
 
     Nothing is unpickled or executed. What the file declares is checked against itself, and all of it against the digest

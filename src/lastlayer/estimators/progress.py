@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+from lastlayer.solvers import Optimum
+
 # Seconds between lines where they stay.
 _PAUSE = 2.0
 
@@ -15,7 +17,7 @@ class ProgressLine:
         self._renew = sys.stderr.isatty()
         self._written = -_PAUSE
 
-    def __call__(self, optimum):
+    def __call__(self, optimum: Optimum) -> None:
         """Show where the fit stands."""
         if self._renew:
             # A line that wraps cannot be renewed.
@@ -24,18 +26,18 @@ class ProgressLine:
             print(_state(optimum), file=sys.stderr, flush=True)
             self._written = time.monotonic()
 
-    def close(self, optimum):
+    def close(self, optimum: Optimum) -> None:
         """Leave the last state, the bound that the summary shows too, and why the fit stopped."""
         start, end = ("\r", "\033[K") if self._renew else ("", "")
         text = f"{_state(optimum)}  {optimum.certificate()}  {optimum.stopped}"
         print(f"{start}{text}{end}", file=sys.stderr, flush=True)
 
 
-def _state(optimum):
+def _state(optimum: Optimum) -> str:
     return f"iteration {optimum.iterations:>4}  objective {optimum.objective:.6f}  gradient {optimum.gradient_norm:.1e}"
 
 
-def _columns():
+def _columns() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):

@@ -1,22 +1,24 @@
 """SoftmaxClassifier: a softmax head on features, with scikit-learn's conventions."""
 
+import os
 import warnings
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from lastlayer._arrays import as_sample_weight, checked_beta, positive_number
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number
 from lastlayer.calibration import fit_temperature
 from lastlayer.decision import top_k
-from lastlayer.estimators.class_weight import class_factors
+from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.sorted_classes import sorted_classes
@@ -24,7 +26,7 @@ from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
-from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise, standard_deviations
+from lastlayer.solvers import DenseDesign, Optimum, SoftmaxRegression, SparseDesign, minimise, standard_deviations
 from lastlayer.storage import encode_classes, write_head
 
 # Scores that predict and predict_top_k hold at a time.
@@ -38,8 +40,8 @@ class FitInterrupted(UserWarning):
 class TopKClasses(NamedTuple):
     """What `predict_top_k` returns: `labels` (N, k) and `probabilities` (N, k), most probable class first."""
 
-    labels: np.ndarray
-    probabilities: np.ndarray
+    labels: NDArray[Any]
+    probabilities: NDArray[np.floating[Any]]
 
 
 class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
@@ -92,38 +94,68 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     ([0, 0], True)
     """
 
+    classes_: NDArray[Any]
+    coef_: NDArray[np.floating[Any]]
+    intercept_: NDArray[np.floating[Any]]
+    beta_: float
+    optimum_: Optimum
+    n_iter_: NDArray[np.int64]
     n_features_in_: int
-    feature_names_in_: np.ndarray
+    feature_names_in_: NDArray[Any]
+    training_: Training
+    header_: dict[str, Any]
+
+    if TYPE_CHECKING:
+        # What the base classes bring, for they are not typed.
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_params(self, **params: Any) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def score(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
 
     def __init__(
         self,
         *,
-        C=1.0,
-        fit_intercept=True,
-        class_weight=None,
-        tol=1e-4,
-        max_iter=1000,
-        standardize=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
+        C: Number = 1.0,
+        fit_intercept: bool = True,
+        class_weight: ClassWeight = None,
+        tol: Number = 1e-4,
+        max_iter: Integer = 1000,
+        standardize: bool = False,
+        warm_start: bool = False,
+        random_state: Integer | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
-        self.C = C
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.tol = tol
-        self.max_iter = max_iter
-        self.standardize = standardize
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+        self.C: Number = C
+        self.fit_intercept: bool = fit_intercept
+        self.class_weight: ClassWeight = class_weight
+        self.tol: Number = tol
+        self.max_iter: Integer = max_iter
+        self.standardize: bool = standardize
+        self.warm_start: bool = warm_start
+        self.random_state: Integer | np.random.RandomState | None = random_state
+        self.verbose: int = verbose
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the head. Ctrl-C stops at the best head so far, with a FitInterrupted warning.
 
         Args:
@@ -138,24 +170,25 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"max_iter: received {self.max_iter!r}, expected a whole number of at least 1.")
         previous = self._head_before() if self.warm_start else None
         name = getattr(y, "name", None)
-        checked: Any = validate_data(self, X, y, **_accepted(X))
-        X, y = checked
-        classes, labels = sorted_classes(y)
-        if y.dtype.kind not in "biuU" and not isinstance(classes[0], str):
-            check_classification_targets(y)
+        given: Any = X, y
+        checked: Any = validate_data(self, *given, **_accepted(X))
+        features, targets = checked
+        classes, labels = sorted_classes(targets)
+        if targets.dtype.kind not in "biuU" and not isinstance(classes[0], str):
+            check_classification_targets(targets)
         if len(classes) < 2:
             raise ValueError(
-                f"y: only one class, {_plain(classes[0])!r}, in {len(y)} rows, expected at least two classes."
+                f"y: only one class, {_plain(classes[0])!r}, in {len(targets)} rows, expected at least two classes."
             )
-        weight = as_sample_weight(sample_weight, len(y))
-        weight = np.ones(len(y)) if weight is None else weight
-        scale = _scale(X, weight) if self.standardize else None
+        weight = as_sample_weight(sample_weight, len(targets))
+        weight = np.ones(len(targets)) if weight is None else weight
+        scale = _scale(features, weight) if self.standardize else None
         weight = weight * class_factors(self.class_weight, classes, labels, weight)[labels]
         if not weight.any():
             raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
 
         binary = len(classes) == 2
-        design = SparseDesign(X, scale) if sp.issparse(X) else DenseDesign(X, scale)
+        design = SparseDesign(features, scale) if sp.issparse(features) else DenseDesign(features, scale)
         # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
         problem = SoftmaxRegression(
             design,
@@ -189,11 +222,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             intercept = intercept - intercept.mean()
         self.classes_, self.coef_, self.intercept_ = classes, head, intercept.astype(head.dtype)
         self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
-        self.training_ = Training(rows=len(y), label=name if isinstance(name, str) else None)
+        self.training_ = Training(rows=len(targets), label=name if isinstance(name, str) else None)
         self.n_iter_ = np.array([optimum.iterations])
         self._warn_of_limits(tol)
         if not self.standardize:
-            warn_of_scales(X, problem, weights, optimum, getattr(self, "feature_names_in_", None), stacklevel=2)
+            names = getattr(self, "feature_names_in_", None)
+            warn_of_scales(features, problem, weights, optimum, names, stacklevel=2)
         return self
 
     def _head_before(self):
@@ -231,39 +265,39 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def decision_function(self, X):
+    def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
         """Scores, (N, K), or (N,) for two classes: those of the second. They are not multiplied by beta_."""
         return self._scores(self._validated(X))
 
-    def predict(self, X):
+    def predict(self, X: Features) -> NDArray[Any]:
         """The most probable class of each row, (N,); of equal scores the first class."""
-        X = self._validated(X)
-        best = np.empty(X.shape[0], np.int64)
-        for rows in self._blocks(X):
-            scores = self._scores(X[rows])
+        features = self._validated(X)
+        best = np.empty(features.shape[0], np.int64)
+        for rows in self._blocks(features):
+            scores = self._scores(features[rows])
             best[rows] = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """Probabilities softmax(beta_ * scores), (N, K), each row summing to 1."""
         logits = self._logits(self._validated(X))
         return softmax(logits, beta=self.beta_, out=logits)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """log_softmax(beta_ * scores), (N, K), finite where probabilities underflow."""
         logits = self._logits(self._validated(X))
         return log_softmax(logits, beta=self.beta_, out=logits)
 
-    def predict_top_k(self, X, k):
+    def predict_top_k(self, X: Features, k: Integer) -> TopKClasses:
         """The `k` most probable classes of each row, as (labels (N, k), probabilities (N, k)); no (N, K) array."""
-        X = self._validated(X)
-        parts = [top_k(self._logits(X[rows]), k, beta=self.beta_) for rows in self._blocks(X)]
+        features = self._validated(X)
+        parts = [top_k(self._logits(features[rows]), k, beta=self.beta_) for rows in self._blocks(features)]
         return TopKClasses(
             self.classes_[np.concatenate([part.indices for part in parts])],
             np.concatenate([part.probabilities for part in parts]),
         )
 
-    def calibrate(self, X, y, sample_weight=None):
+    def calibrate(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Set beta_ to the inverse temperature with the least log-loss on rows that the fit has not seen.
 
         Args:
@@ -272,10 +306,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
           sample_weight: (M,) weights >= 0.
         Returns: self.
         """
-        X = self._validated(X)
-        y = np.asarray(y)
-        if y.shape != (X.shape[0],):
-            raise ValueError(f"y: shape is {y.shape}, expected ({X.shape[0]},), one label for each row of X.")
+        features, y = self._validated(X), np.asarray(y)
+        if y.shape != (features.shape[0],):
+            raise ValueError(f"y: shape is {y.shape}, expected ({features.shape[0]},), one label for each row of X.")
         index = ClassIndex(self.classes_)
         known = index.knows(y)
         if not known.all():
@@ -284,17 +317,18 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 f"y: row {row} is {_plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
                 f"leave such rows out ({int((~known).sum())} of {len(y)})."
             )
-        logits, labels = self._logits(X), index.find(y)
+        logits, labels = self._logits(features), index.find(y)
         beta = checked_beta(fit_temperature(logits, labels, sample_weight=sample_weight))
-        before = np.average(cross_entropy(logits, labels), weights=sample_weight)
-        after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=sample_weight)
+        weights: Any = sample_weight
+        before = np.average(cross_entropy(logits, labels), weights=weights)
+        after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=weights)
         self.beta_ = beta
         self.training_ = replace(
             self.training_, held_out_rows=len(y), log_loss_before=float(before), log_loss_after=float(after)
         )
         return self
 
-    def save(self, path, header=None):
+    def save(self, path: str | os.PathLike[str], header: dict[str, Any] | None = None) -> None:
         """Write the head to one .safetensors file, as a whole or not at all; `lastlayer.load` reads it back.
 
         Args:
@@ -328,7 +362,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             },
         )
 
-    def _validated(self, X) -> Any:
+    def _validated(self, X: Any) -> Any:
         check_is_fitted(self)
         if hasattr(X, "columns"):
             return validate_data(self, X, reset=False, **_accepted(X))
@@ -341,31 +375,31 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             )
         return X
 
-    def _blocks(self, X):
+    def _blocks(self, X: Any) -> list[slice]:
         size = max(1, _SCORES // len(self.classes_))
         return [slice(start, start + size) for start in range(0, X.shape[0], size)]
 
-    def _scores(self, X):
+    def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
         scores = X @ self.coef_.T
         scores += self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def _logits(self, X):
+    def _logits(self, X: Any) -> NDArray[np.floating[Any]]:
         """Scores as (N, K); those of two classes are the columns (0, score)."""
         scores = self._scores(X)
         return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
 
 
-def _accepted(X):
+def _accepted(X: object) -> dict[str, Any]:
     half = getattr(X, "dtype", None) == np.float16
     return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _scale(X, sample_weight):
+def _scale(X: Any, sample_weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """What divides each feature: its standard deviation, or 1 where that is 0."""
     deviations = standard_deviations(X, sample_weight)
     return np.where(deviations > 0, deviations, 1.0)

@@ -1,9 +1,12 @@
 """Labels of any kind as sorted classes and the index of each row's class among them."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def sorted_classes(labels):
+def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """(classes, indices) of labels, as numpy.unique gives them, without sorting rows of names.
 
     Args:

@@ -24,7 +24,7 @@ class Training:
     label: str | None = None
     features: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what a damaged or hostile file may hold."""
         for name, kinds in _KINDS.items():
             value = getattr(self, name)

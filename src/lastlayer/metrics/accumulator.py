@@ -1,8 +1,9 @@
 """An evaluation gathered block by block, in memory that grows with the classes and not with the rows."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from lastlayer._arrays import as_float_array, as_labels, as_sample_weight, refuse_foreign
+from lastlayer._arrays import Integer, as_float_array, as_labels, as_sample_weight, refuse_foreign
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.evaluation import evaluate_rows
@@ -19,7 +20,15 @@ _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-150, 1e150
 _DISPATCH = 1 << 17
 
 
-def evaluate(probabilities, labels, *, classes=None, sample_weight=None, top_k=5, bins=15):
+def evaluate(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    top_k: Integer = 5,
+    bins: Integer = 15,
+) -> Evaluation:
     """How good probabilities are, judged by one label a row: accuracy, log-loss in nats, Brier score, calibration.
 
     Probabilities are taken as they are, neither clipped nor divided by their sum. Memory beyond the arguments is
@@ -51,10 +60,11 @@ def evaluate(probabilities, labels, *, classes=None, sample_weight=None, top_k=5
 class NoDistributionError(ValueError):
     """A row of probabilities is none: `row` is its number in the block, `found` what it holds instead."""
 
-    def __init__(self, row, found):
+    def __init__(self, row: int, found: str):
         remedy = "pass softmax(logits) if these are logits."
         super().__init__(f"probabilities: row {row} {found}; {remedy}")
-        self.row, self.found = row, found
+        self.row: int = row
+        self.found: str = found
 
 
 class EvaluationAccumulator:
@@ -70,7 +80,7 @@ class EvaluationAccumulator:
     3
     """
 
-    def __init__(self, *, classes=None, top_k=5, bins=15):
+    def __init__(self, *, classes: ArrayLike | None = None, top_k: Integer = 5, bins: Integer = 15):
         """Take what `evaluate` takes; the number of classes is that of `classes`, else of the first block."""
         self._top_k = _positive_integer(top_k, "top_k")
         self._index = None if classes is None else ClassIndex(classes)
@@ -83,11 +93,11 @@ class EvaluationAccumulator:
             self._expect(len(self._index.classes))
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """How many rows of a weight above 0 have been added."""
         return self._rows
 
-    def add(self, probabilities, labels, sample_weight=None):
+    def add(self, probabilities: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add (n, K) probabilities, their (n,) labels and weights; errors count rows from the start of this block."""
         # An array is converted block by block; anything else must become an array first.
         if not isinstance(probabilities, np.ndarray):
@@ -110,7 +120,7 @@ class EvaluationAccumulator:
         weight = np.ones(num_rows) if weight is None else weight
         self._tally(weight[present], labels[present], *(array[present] for array in judged))
 
-    def result(self):
+    def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
         if not self._rows and self._is_weighted:
             raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
@@ -237,7 +247,7 @@ def _what_is_wrong(row):
     return f"sums to {values.sum():.6g}, expected 1 within {_TOLERANCE}"
 
 
-def _positive_integer(value, name):
+def _positive_integer(value: object, name: str) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: received {value!r}, expected a whole number of at least 1.")
     if value < 1:

@@ -2,13 +2,18 @@
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from lastlayer._json import json_float, json_text, json_value
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
+
+if TYPE_CHECKING:
+    from lastlayer.metrics.evaluation import Evaluation
+
+    Kind = TypeVar("Kind", bound=Evaluation)
 
 SCHEMA = 1
 _OLD_NAN = "NaN"  # how version 0.1 wrote what is undefined
@@ -30,7 +35,7 @@ _TABLES = {
 }
 
 
-def evaluation_to_dict(evaluation):
+def evaluation_to_dict(evaluation: "Evaluation") -> dict[str, Any]:
     """`evaluation` as nested dicts and lists of int, str, bool and finite float; see `Evaluation.to_dict`."""
     document: dict[str, Any] = {"schema": SCHEMA}
     document |= {key: getattr(evaluation, key) for key in _COUNTS}
@@ -42,12 +47,12 @@ def evaluation_to_dict(evaluation):
     return json_value(document)
 
 
-def evaluation_to_json(evaluation, *, indent):
+def evaluation_to_json(evaluation: "Evaluation", *, indent: int | None) -> str:
     """`evaluation` as JSON text; see `Evaluation.to_json`."""
     return json_text(evaluation_to_dict(evaluation), indent=indent)
 
 
-def evaluation_from_json(kind, text):
+def evaluation_from_json(kind: "type[Kind]", text: str | bytes | bytearray) -> "Kind":
     """The evaluation in JSON `text`, as a `kind`; see `Evaluation.from_json`."""
     try:
         document = json.loads(text)
@@ -59,7 +64,7 @@ def evaluation_from_json(kind, text):
         raise ValueError(
             f"evaluation: schema is {document['schema']}, expected {SCHEMA}; upgrade lastlayer to read it."
         )
-    fields = {key: _read(document, key, int) for key in _COUNTS} | {
+    fields: dict[str, Any] = {key: _read(document, key, int) for key in _COUNTS} | {
         key: _read(document, key, float) for key in _FIGURES
     }
     for key, (part, columns) in _TABLES.items():

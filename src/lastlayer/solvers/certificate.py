@@ -11,10 +11,22 @@ possible of one common distribution q that repairs the condition. Last, P is mov
 bounds F - F* by F itself at the worst.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def duality_gap(loss, weight, intercept, gradient, residual_sum, class_sums, shares, penalty):
+def duality_gap(
+    loss: float,
+    weight: NDArray[Any],
+    intercept: NDArray[Any] | None,
+    gradient: NDArray[Any],
+    residual_sum: NDArray[Any],
+    class_sums: NDArray[Any],
+    shares: NDArray[Any],
+    penalty: float,
+) -> float:
     """A bound on F - F*, >= 0, exact up to the rounding of `gradient`; no pass over the data.
 
     Args:

@@ -6,7 +6,12 @@ p_k (1 - p_k), serves every class and every penalty; the mean under those weight
 to the class's own as the fit proceeds, couples the class's weights to its intercept.
 """
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
+
+from lastlayer.solvers.design import DenseDesign, SparseDesign
 
 # Rows that estimate the covariance, for each feature and at least; a preconditioner needs no more.
 _ROWS_PER_FEATURE, _FEWEST_ROWS = 8, 4096
@@ -24,13 +29,15 @@ class Curvature:
       typical: the median of the variances above 0, or 1.
     """
 
-    def __init__(self, basis, eigenvalues, remainder):
+    def __init__(self, basis: NDArray[Any] | None, eigenvalues: NDArray[Any], remainder: float):
         self._basis, self._eigenvalues, self._remainder = basis, eigenvalues, remainder
         positive = eigenvalues[eigenvalues > 0]
-        self.typical = float(np.median(positive)) if positive.size else 1.0
+        self.typical: float = float(np.median(positive)) if positive.size else 1.0
 
     @classmethod
-    def of_dense(cls, design, mean, row_weight, generator):
+    def of_dense(
+        cls, design: DenseDesign, mean: NDArray[Any], row_weight: NDArray[np.float64], generator: np.random.RandomState
+    ) -> Self:
         """From the rows of a DenseDesign about `mean` (D,), or a sample of them drawn by a RandomState."""
         num_rows, num_features = design.shape
         wide = num_features > _MOST_FEATURES
@@ -56,7 +63,7 @@ class Curvature:
         return cls(np.ascontiguousarray(basis), eigenvalues[half:], remainder)
 
     @classmethod
-    def of_sparse(cls, design, mean, row_weight):
+    def of_sparse(cls, design: SparseDesign, mean: NDArray[Any], row_weight: NDArray[np.float64]) -> Self:
         """The variance of each column of a SparseDesign about `mean` (D,)."""
         second = design.weighted_squares(row_weight)
         within = second <= np.finfo(design.dtype).max
@@ -64,7 +71,14 @@ class Curvature:
             raise _too_large(int(within.argmin()), design.dtype)
         return cls(None, np.maximum(second - mean**2, 0.0).astype(design.dtype), 0.0)
 
-    def solve(self, weight, intercept, masses, centres, penalty):
+    def solve(
+        self,
+        weight: NDArray[Any],
+        intercept: NDArray[Any] | None,
+        masses: NDArray[Any],
+        centres: NDArray[Any],
+        penalty: float,
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """The approximate Hessian's inverse times a gradient.
 
         Args:

@@ -4,8 +4,11 @@ Where a design has a scale, everything is said of X with each column divided by 
 place of the features, which costs nothing a row.
 """
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 # Entries of a sparse matrix that are squared at a time, at least.
 _ENTRIES = 1 << 18
@@ -14,21 +17,24 @@ _ENTRIES = 1 << 18
 class _Scaled:
     """What both designs do with a scale, (D,) > 0 in the features' units, or None."""
 
-    def __init__(self, features, scale):
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def __init__(self, features: Any, scale: NDArray[Any] | None):
         self._features, self.shape, self.dtype = features, features.shape, features.dtype
         self._scale = scale
         self._inverse = None if scale is None else (1.0 / scale).astype(features.dtype)
 
-    def unscaled(self, weight):
+    def unscaled(self, weight: NDArray[Any]) -> NDArray[Any]:
         """The weights (K, D) that give with X as it is what `weight` gives with the scaled X; inf beyond the dtype."""
         with np.errstate(over="ignore"):
             return self._divided(weight)
 
-    def scaled(self, weight):
+    def scaled(self, weight: NDArray[Any]) -> NDArray[Any]:
         """The weights (K, D) that give with the scaled X what `weight` gives with X as it is."""
         return weight if self._inverse is None else weight / self._inverse
 
-    def _divided(self, columns):
+    def _divided(self, columns: NDArray[Any]) -> NDArray[Any]:
         """An array whose last axis has length D, divided by the scale."""
         return columns if self._inverse is None else columns * self._inverse
 
@@ -36,22 +42,22 @@ class _Scaled:
 class DenseDesign(_Scaled):
     """An (N, D) array of float32 or float64 in any order, its columns divided by `scale` (D,) if there is one."""
 
-    def __init__(self, features, scale=None):
+    def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None):
         super().__init__(features, scale)
 
-    def times(self, weight, rows, out):
+    def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
         np.matmul(self._features[rows], self._divided(weight).T, out=out)
 
-    def adjoint(self, residual, rows):
+    def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided(residual.T @ self._features[rows])
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any] | slice) -> NDArray[Any]:
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._divided(self._features[rows]))
 
-    def rows(self, index):
+    def rows(self, index: NDArray[Any]) -> "DenseDesign":
         """The design of the rows of an index array, a copy."""
         return DenseDesign(self.take(index))
 
@@ -59,7 +65,7 @@ class DenseDesign(_Scaled):
 class SparseDesign(_Scaled):
     """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
 
-    def __init__(self, features, scale=None):
+    def __init__(self, features: Any, scale: NDArray[Any] | None = None):
         super().__init__(sp.csr_array(features, copy=False), scale)
 
     def _block(self, rows):
@@ -70,19 +76,19 @@ class SparseDesign(_Scaled):
         parts = (whole.data[first:last], whole.indices[first:last], whole.indptr[start : stop + 1] - first)
         return sp.csr_array(parts, shape=(stop - start, self.shape[1]), copy=False)
 
-    def times(self, weight, rows, out):
+    def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
         out[...] = self._block(rows) @ np.ascontiguousarray(self._divided(weight).T)
 
-    def adjoint(self, residual, rows):
+    def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided((self._block(rows).T @ residual).T)
 
-    def rows(self, index):
+    def rows(self, index: NDArray[Any]) -> "SparseDesign":
         """The design of the rows of an index array, a copy."""
         return SparseDesign(self._features[index], self._scale)
 
-    def weighted_squares(self, weight):
+    def weighted_squares(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum over rows of `weight` (N,) times the squares of X, in float64, (D,)."""
         total = np.zeros(self.shape[1])
         size = max(1, max(_ENTRIES, total.size) * self.shape[0] // max(1, self._features.nnz))
@@ -95,3 +101,6 @@ class SparseDesign(_Scaled):
                 data *= data
             total += sp.csr_array((data, block.indices, block.indptr), block.shape).T @ weight[start : start + size]
         return total
+
+
+Design: TypeAlias = DenseDesign | SparseDesign

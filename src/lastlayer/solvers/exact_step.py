@@ -1,12 +1,13 @@
 """The step along a direction at which a convex function of one variable is least, by safeguarded Newton."""
 
 import math
+from collections.abc import Callable
 
 # What a further Newton step may still promise, as a share of the decrease so far, and the most looks at the function.
 _PROMISE_LEFT, _MOST_LOOKS = 0.01, 12
 
 
-def exact_step(function, value):
+def exact_step(function: Callable[[float], tuple[float, float, float]], value: float) -> tuple[float, float]:
     """A step t > 0 that takes all but about 1 % of the possible decrease, and its value; (0, value) if none is lower.
 
     Args:

@@ -1,8 +1,11 @@
 """Limited-memory BFGS: a direction from the last few steps and the changes of gradient that they brought."""
 
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class StepHistory:
@@ -11,16 +14,16 @@ class StepHistory:
     Source: Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4.
     """
 
-    def __init__(self, memory=10):
-        self._pairs = deque(maxlen=memory)
+    def __init__(self, memory: int = 10):
+        self._pairs: deque[tuple[NDArray[Any], NDArray[Any], float]] = deque(maxlen=memory)
 
-    def add(self, step, change):
+    def add(self, step: NDArray[Any], change: NDArray[Any]) -> None:
         """Remember a pair, unless rounding has made its curvature meaningless."""
         product = float(np.vdot(step, change))
         if product > 1e-7 * np.linalg.norm(step) * np.linalg.norm(change):
             self._pairs.append((step, change, 1.0 / product))
 
-    def direction(self, gradient, precondition):
+    def direction(self, gradient: NDArray[Any], precondition: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
         """Minus the implied inverse Hessian times `gradient`.
 
         Args:

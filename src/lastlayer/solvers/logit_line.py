@@ -1,11 +1,14 @@
 """The logits of all rows along a line of heads, and the loss, its derivatives and its gradient there."""
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
+from lastlayer.solvers.design import Design
 
 # Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew for each look at them.
 _MOST_BYTES_KEPT = 4 << 30
@@ -30,7 +33,7 @@ class LogitLine:
       num_classes: K.
     """
 
-    def __init__(self, design, labels, row_weight, num_classes):
+    def __init__(self, design: Design, labels: NDArray[np.int64], row_weight: NDArray[np.float64], num_classes: int):
         self._design, self._labels, self._row_weight = design, labels, row_weight
         self._num_rows, self._num_classes = design.shape[0], num_classes
         self._width = -num_classes % _VECTOR + num_classes
@@ -48,19 +51,19 @@ class LogitLine:
         logits[:, self._num_classes :] = -np.inf
         return logits, motion
 
-    def start(self, weight, offset):
+    def start(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Take the logits of X weight' + offset; (K, D) and (K,)."""
         self._head = weight.copy(), offset.copy()
         if self._kept is not None:
             self._fill(self._kept[0], self._head)
 
-    def aim(self, weight, offset):
+    def aim(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Take the direction X weight' + offset."""
         self._direction = weight, offset.astype(self._design.dtype)
         if self._kept is not None:
             self._fill(self._kept[1], (weight, self._no_offset))
 
-    def measure(self, t):
+    def measure(self, t: float) -> tuple[float, float, float]:
         """(loss, slope, curvature) of the weighted mean cross-entropy at t, as floats."""
         t, offset = self._design.dtype.type(t), self._filled_offset()
 
@@ -70,9 +73,10 @@ class LogitLine:
                 total += line_rows(logits, motion, offset, self._labels[rows], self._row_weight[rows], t, scratch)
             return total
 
-        return tuple(map(float, np.sum(self._spread(share), axis=0)))
+        loss, slope, curvature = map(float, np.sum(self._spread(share), axis=0))
+        return loss, slope, curvature
 
-    def move(self, t):
+    def move(self, t: float) -> tuple[float, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
         """Move to Z(t), which becomes Z.
 
         Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
@@ -80,7 +84,7 @@ class LogitLine:
         """
         return self._advance(t, self._design.adjoint)
 
-    def shift(self, offset):
+    def shift(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Add `offset` (K,) to the logits of every row.
 
         Returns: loss, residuals' sum and masses as `move` does, without a product with the features.
@@ -108,7 +112,7 @@ class LogitLine:
         self._head = weight + t * direction, intercept + t * change
         return sum(losses), reduce(np.add, gradients), residual_sum, masses
 
-    def uncertainty(self, factors):
+    def uncertainty(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each row's weight times the sum over classes of p (1 - p) times the class's factor, (N,) for (K,)."""
         result = np.empty(self._num_rows)
         filled = np.zeros(self._width)

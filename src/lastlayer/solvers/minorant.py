@@ -10,13 +10,17 @@ duality gap at any point bounds F - F*. It is minimised by Newton's method; the 
 the features' dtype, the bound itself from float64. decisions/0003-solver.md has the figures.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
 from lastlayer.solvers.certificate import duality_gap
+from lastlayer.solvers.logit_line import LogitLine
+
+if TYPE_CHECKING:
+    from lastlayer.solvers.softmax_regression import SoftmaxRegression, _Point
 
 # Share of the curvature that the kept rows have together, if that takes at least so many rows for each feature, and
 # rows at least.
@@ -47,7 +51,7 @@ class Sharpened(NamedTuple):
     expected: float
 
 
-def sharpened_gap(problem, point, line, iterations):
+def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine, iterations: int) -> Sharpened:
     """The least bound on F - F* that a few Newton steps on a minorant of F find, or the head's own duality gap.
 
     Args:

@@ -10,16 +10,19 @@ decisions/0003-solver.md has the figures.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from lastlayer._blas import on_one_blas_thread
 from lastlayer._stopwatch import stopwatch
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
-from lastlayer.solvers.design import SparseDesign
+from lastlayer.solvers.design import Design, SparseDesign
 from lastlayer.solvers.exact_step import exact_step
 from lastlayer.solvers.lbfgs import StepHistory
 from lastlayer.solvers.logit_line import LogitLine
@@ -66,7 +69,7 @@ class Optimum:
     stopped: str
     expected: float = math.inf
 
-    def certificate(self):
+    def certificate(self) -> str:
         """What is known of F - F*, in a few words."""
         if not math.isfinite(self.gap):
             return "no bound on its distance from the optimum"
@@ -74,7 +77,14 @@ class Optimum:
         return f"at most {self.gap:.1e} above the optimum{loose}"
 
 
-def minimise(problem, *, tol, max_iter, start=None, report=None):
+def minimise(
+    problem: "SoftmaxRegression",
+    *,
+    tol: float,
+    max_iter: int,
+    start: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    report: Callable[[Optimum], object] | None = None,
+) -> tuple[NDArray[Any], NDArray[np.float64], Optimum]:
     """Minimise F until `tol` is met, or for `max_iter` iterations.
 
     It is met where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a decrease below
@@ -164,7 +174,29 @@ class SoftmaxRegression:
       generator: numpy.random.RandomState that samples the rows of which the features' covariance is taken.
     """
 
-    def __init__(self, design, labels, row_weight, num_classes, penalty, *, fit_intercept, generator):
+    design: Design
+    labels: NDArray[np.int64]
+    penalty: float
+    fit_intercept: bool
+    epsilon: float
+    row_weight: NDArray[np.float64]
+    loss_of_separable: float
+    shares: NDArray[Any]
+    mean: NDArray[np.float64]
+    class_sums: NDArray[np.float64]
+    curvature: Curvature
+
+    def __init__(
+        self,
+        design: Design,
+        labels: NDArray[np.int64],
+        row_weight: NDArray[np.float64],
+        num_classes: int,
+        penalty: float,
+        *,
+        fit_intercept: bool,
+        generator: np.random.RandomState,
+    ):
         self.design, self.labels, self.penalty, self.fit_intercept = design, labels, penalty, fit_intercept
         self.epsilon = float(np.finfo(design.dtype).eps)
         self.row_weight = row_weight / row_weight.sum()
@@ -196,7 +228,25 @@ class SoftmaxRegression:
 class _Point:
     """A head, and the objective and its gradient there; weights for features about their mean."""
 
-    def __init__(self, problem, weight, intercept, loss, gradient, residual_sum, masses):
+    weight: NDArray[Any]
+    intercept: NDArray[np.float64]
+    loss: float
+    gradient: NDArray[Any]
+    residual_sum: NDArray[np.float64]
+    masses: NDArray[np.float64]
+    objective: float
+    slope: NDArray[Any]
+
+    def __init__(
+        self,
+        problem: SoftmaxRegression,
+        weight: NDArray[Any],
+        intercept: NDArray[np.float64],
+        loss: float,
+        gradient: NDArray[Any],
+        residual_sum: NDArray[np.float64],
+        masses: NDArray[np.float64],
+    ):
         self.weight, self.intercept, self.loss = weight, intercept, loss
         self.gradient, self.residual_sum, self.masses = gradient, residual_sum, masses
         wide = weight.astype(np.float64, copy=False)
@@ -206,11 +256,11 @@ class _Point:
         if problem.fit_intercept:
             self.slope = np.concatenate([self.slope, residual_sum.astype(weight.dtype)])
 
-    def head(self, problem):
+    def head(self, problem: SoftmaxRegression) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The weights and intercepts for the features as they are."""
         return self.weight, self.intercept - self.weight @ problem.mean
 
-    def gap(self, problem):
+    def gap(self, problem: SoftmaxRegression) -> float:
         """The duality gap of the head's own probabilities."""
         return duality_gap(
             self.loss,

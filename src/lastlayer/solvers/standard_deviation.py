@@ -5,8 +5,11 @@ Two passes, the second about the mean that the first found and corrected for wha
 equation 1.7). Each column is measured in a unit of its own, so that no square overflows or vanishes.
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 # Entries of a block: their float64 copies stay in cache. Those of a sparse block are at least as many as the columns.
 _BLOCK, _SPARSE_BLOCK = 1 << 16, 1 << 18
@@ -15,7 +18,7 @@ _BLOCK, _SPARSE_BLOCK = 1 << 16, 1 << 18
 _ROUNDING = 10
 
 
-def standard_deviations(features, row_weight):
+def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """The standard deviation of each column under the weights, (D,) float64, in the column's own unit.
 
     It is 0 for a column that is constant but for rounding: within 10 units in the last place of its mean in the dtype

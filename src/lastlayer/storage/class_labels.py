@@ -1,8 +1,11 @@
 """Class labels as tensors: numbers as they are, names as one run of UTF-8 bytes with offsets."""
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import as_names
 
@@ -13,7 +16,7 @@ _OFFSETS = "classes.offsets"
 CLASS_TENSORS = (_NUMBERS, _TEXT, _OFFSETS)
 
 
-def encode_classes(classes):
+def encode_classes(classes: ArrayLike) -> dict[str, NDArray[Any]]:
     """Class labels (K,) as tensors that `decode_classes` turns back into the same labels.
 
     Ten million names take their UTF-8 bytes and 8 bytes each; no JSON, no pickle.
@@ -33,7 +36,7 @@ def encode_classes(classes):
     return _encode_text(_as_text(classes))
 
 
-def decode_classes(tensors):
+def decode_classes(tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """The class labels (K,) that `encode_classes` wrote into `tensors`; other tensors are not looked at.
 
     Returns: (K,) array in the dtype that was written; names come back as `as_names` puts them.

@@ -3,9 +3,12 @@
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -31,7 +34,7 @@ class UnreadableHead(ValueError):  # noqa: N818 - read as what it says: the head
     """A file that is no head, or not a whole one."""
 
 
-def write_head(path, tensors, header):
+def write_head(path: str | os.PathLike[str], tensors: Mapping[str, ArrayLike], header: Mapping[str, Any]) -> None:
     """Write `tensors` and `header` to the one file `path`, as a whole or not at all.
 
     A process killed while it writes leaves the old file, see `replacement`. The header gains "schema", the version
@@ -64,7 +67,7 @@ def write_head(path, tensors, header):
             raise unwritable(path, str(failure).rpartition("I/O error: ")[2]) from failure
 
 
-def read_head(path, known):
+def read_head(path: str | os.PathLike[str], known: Iterable[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The tensors and the header that `write_head` put into `path`. Nothing is unpickled or executed.
 
     Sizes are checked against the file before memory is taken for them, and no tensor is read but the known ones. What
@@ -95,7 +98,7 @@ def read_head(path, known):
     return tensors, header
 
 
-def read_header(path):
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The header that `write_head` put into `path`, not checked against the digest. Raises: as `read_head`."""
     path = _existing(path)
     try:

@@ -2,12 +2,13 @@
 
 import json
 import math
+from typing import Any
 
 _TAG = "$float"
 _FLOATS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 
 
-def to_json(value):
+def to_json(value: Any) -> str:
     """`value` as strict JSON text; a NaN or an infinity becomes {"$float": "NaN" | "Infinity" | "-Infinity"}.
 
     Raises: TypeError for what JSON cannot hold, such as an array or a key that is no str.
@@ -15,7 +16,7 @@ def to_json(value):
     return json.dumps(_tagged(value), allow_nan=False)
 
 
-def from_json(text):
+def from_json(text: str) -> Any:
     """The value that `to_json` wrote. Raises ValueError if `text` is not strict JSON."""
     return json.loads(text, object_hook=_untagged, parse_constant=_refuse)
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,7 +13,7 @@ class UnwritableFile(OSError, ValueError):  # noqa: N818 - read as what it says:
 
 
 @contextmanager
-def replacement(path):
+def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The path of a new, empty file beside `path`, which takes the place of `path` once the block has succeeded.
 
     The new file is flushed to the disk before the old one goes. When the block fails or is interrupted, the new
@@ -52,7 +53,7 @@ def replacement(path):
         _flush(target.parent, os.O_RDONLY)
 
 
-def require_writable(path):
+def require_writable(path: str | os.PathLike[str]) -> None:
     """Raise UnwritableFile now if `replacement(path)` could not begin, before hours are spent on the content."""
     target = Path(os.path.realpath(path))
     try:
@@ -61,7 +62,7 @@ def require_writable(path):
         raise unwritable(path, _reason(failure)) from failure
 
 
-def unwritable(path, reason):
+def unwritable(path: str | os.PathLike[str], reason: str) -> UnwritableFile:
     """The error that says why `path` was not written."""
     return UnwritableFile(
         f"{os.fspath(path)}: cannot be written ({reason}), expected a file in a folder that takes it; "

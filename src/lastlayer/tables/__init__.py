@@ -10,9 +10,9 @@ from lastlayer.tables.table import Table, open_table
 from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
 
 __all__ = [
+    "KINDS",
     "FeatureColumns",
     "InputError",
-    "KINDS",
     "Table",
     "cast_labels",
     "choose_features",

@@ -2,7 +2,7 @@
 
 import fnmatch
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -11,6 +11,7 @@ from lastlayer.tables.feature_matrix import is_list_of_numbers
 from lastlayer.tables.index_columns import index_columns
 from lastlayer.tables.input_error import InputError, missing_column
 from lastlayer.tables.spoilt_numbers import refuse_spoilt_numbers
+from lastlayer.tables.table import Table
 
 _MOST_SHOWN = 8
 
@@ -26,7 +27,7 @@ class FeatureColumns:
     is_list: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def __str__(self):
+    def __str__(self) -> str:
         first = ", ".join(self.names[:3])
         if self.is_list or len(self.names) <= 3:
             return first
@@ -39,7 +40,9 @@ class FeatureColumns:
         return f"features: left out {_listed(self.left_out)}; choose with --features"
 
 
-def choose_features(table, patterns=(), label=None, *, weight=None) -> FeatureColumns:
+def choose_features(
+    table: Table, patterns: Sequence[str] = (), label: str | None = None, *, weight: str | None = None
+) -> FeatureColumns:
     """The feature columns of `table`.
 
     Args:
@@ -77,7 +80,15 @@ def choose_features(table, patterns=(), label=None, *, weight=None) -> FeatureCo
     return FeatureColumns(numbers, left_out=left_out)
 
 
-def match_features(table, names, *, is_list, width, label=None, weight=None):
+def match_features(
+    table: Table,
+    names: Sequence[str] | None,
+    *,
+    is_list: bool,
+    width: int,
+    label: str | None = None,
+    weight: str | None = None,
+) -> FeatureColumns:
     """The columns of `table` that hold the features a model was fitted on, in the model's order.
 
     Columns are found by name; others are ignored. A model fitted on a column of lists takes the column of that name,
@@ -116,7 +127,7 @@ def match_features(table, names, *, is_list, width, label=None, weight=None):
     return columns
 
 
-def wrong_width(where, columns, found, width):
+def wrong_width(where: str, columns: FeatureColumns, found: int, width: int) -> InputError:
     """The InputError for rows of `found` features where the model has `width`."""
     subject = f"column {columns.names[0]} holds lists of {found}" if columns.is_list else f"{found} columns of numbers"
     return InputError(f"{where}: {subject}, but the model was fitted on {width} features; pass the same features.")

@@ -1,14 +1,23 @@
 """The values of the feature columns as one matrix of finite numbers."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lastlayer.tables.input_error import InputError
+
+if TYPE_CHECKING:
+    from lastlayer.tables.feature_columns import FeatureColumns
 
 _CHECKED_ENTRIES = 1 << 20
 
 
-def feature_matrix(frame, columns, place, *, finite=True):
+def feature_matrix(
+    frame: pl.DataFrame, columns: "FeatureColumns", place: Callable[[int], str], *, finite: bool = True
+) -> NDArray[Any]:
     """The features (n, D) of `frame`, C-contiguous.
 
     float32 if every column is float32 or narrower floats, else float64. Lists of a fixed width in one piece are not
@@ -35,7 +44,7 @@ def feature_matrix(frame, columns, place, *, finite=True):
     return matrix
 
 
-def require_numbers(series, place):
+def require_numbers(series: pl.Series, place: Callable[[int], str]) -> None:
     """Raise InputError, at the first value that is none, unless the column holds numbers, booleans or nothing else."""
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         if series.null_count():
@@ -58,7 +67,7 @@ def require_numbers(series, place):
     )
 
 
-def is_list_of_numbers(dtype):
+def is_list_of_numbers(dtype: pl.DataType) -> bool:
     """Whether a Polars type is a list, or an array of fixed width, of numbers."""
     return isinstance(dtype, (pl.List, pl.Array)) and dtype.inner.is_numeric()
 

@@ -1,8 +1,11 @@
 """Columns that number the rows or name them, as saved frames have them: they are no features."""
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
+
+from lastlayer.tables.table import Table
 
 # What pandas calls an index without a name: in parquet, in csv, and in csv that it has read and written again.
 _SAVED_INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)*|")
@@ -10,7 +13,7 @@ _SAVED_INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)*|")
 _FEWEST_ROWS = 10
 
 
-def index_columns(table, columns) -> dict[str, str]:
+def index_columns(table: Table, columns: Sequence[str]) -> dict[str, str]:
     """Which of `columns` are an index, and why.
 
     A column counts the rows if it is of whole numbers that go up by one from row to row, from 0 or 1, in at least ten

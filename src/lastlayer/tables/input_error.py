@@ -1,13 +1,14 @@
 """What is wrong with a file, a column or a value that a user handed over."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
     """One sentence about the input: where, what was found, what was expected, what to do."""
 
 
-def missing_column(where, name, columns, remedy="check the name"):
+def missing_column(where: str, name: str, columns: Iterable[str], remedy: str = "check the name") -> InputError:
     """The InputError for a column that is not there, with the nearest name that is."""
     columns = list(columns)
     nearest = difflib.get_close_matches(name, columns, n=1, cutoff=0.5) or difflib.get_close_matches(
@@ -18,6 +19,6 @@ def missing_column(where, name, columns, remedy="check the name"):
     return InputError(f"{where}: no column {name!r}, expected one of {shown}; {hint}")
 
 
-def first_line(failure):
+def first_line(failure: BaseException) -> str:
     """What another library says, cut to its first line and without a full stop."""
     return (str(failure).strip().splitlines() or [type(failure).__name__])[0].strip().rstrip(".")

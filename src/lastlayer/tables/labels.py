@@ -1,14 +1,19 @@
 """The column of labels: which one it is, and its values as an array."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lastlayer.tables.input_error import InputError
+from lastlayer.tables.table import Table
 
 _USUAL = ("label", "labels", "y")
 
 
-def label_column(table, name=None):
+def label_column(table: Table, name: str | None = None) -> str:
     """The name of the label column: `name`, else the column called label, labels or y.
 
     Raises: InputError if there is none.
@@ -26,7 +31,7 @@ def label_column(table, name=None):
     return usual[0]
 
 
-def label_array(series, place):
+def label_array(series: pl.Series, place: Callable[[int], str]) -> NDArray[Any]:
     """Labels (n,) as integers, booleans or floats, or as str in an array of objects.
 
     Args:
@@ -61,7 +66,7 @@ def label_array(series, place):
     return series.to_numpy()
 
 
-def cast_labels(series, classes):
+def cast_labels(series: pl.Series, classes: NDArray[Any]) -> pl.Series:
     """`series` in the kind of `classes` where the same label may be written in two ways: 7 and "7".
 
     A csv file does not know whether 7 is a name; a model fitted on names takes it as one, and the other way round.

@@ -1,15 +1,19 @@
 """Which columns hold one number for each class, and what these classes are called."""
 
 import fnmatch
+from collections.abc import Collection
 
 from lastlayer.tables.feature_columns import FeatureColumns
 from lastlayer.tables.feature_matrix import is_list_of_numbers
 from lastlayer.tables.input_error import InputError, missing_column
+from lastlayer.tables.table import Table
 
 _MAGIC = "*?["
 
 
-def choose_scores(table, pattern, option, taken=()):
+def choose_scores(
+    table: Table, pattern: str, option: str, taken: Collection[str | None] = ()
+) -> tuple[FeatureColumns, list[str] | None]:
     """The columns of probabilities or logits that `pattern` means, and the classes that their names say.
 
     A class is called what `*` stands for in a pattern with one `*` and no other special character, else as its column.

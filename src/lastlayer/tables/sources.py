@@ -54,7 +54,7 @@ class _Input:
 
 
 def open_sources(
-    paths: Sequence[str | os.PathLike],
+    paths: Sequence[str | os.PathLike[str]],
     *,
     wanted: Iterable[str] = (),
     stdin: Readable | None = None,

@@ -1,17 +1,19 @@
 """Columns of numbers that a few texts have turned into columns of text: a mistake to report, no column to leave out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from lastlayer.tables.feature_matrix import require_numbers
+from lastlayer.tables.table import Table
 
 # Numbers as people write them and computers do not: 1,234.5 and 3,14 and 12% and spaces around.
 _WRITTEN_BY_PEOPLE = r"^\s*[-+]?(\d+([.,]\d+)?|\d{1,3}(,\d{3})+(\.\d+)?)\s*%?\s*$"
 _NOTHING = r"(?i)^\s*(|na|n/a|nan|null|none|-+|\?|\.|missing|unknown)\s*$"
 
 
-def refuse_spoilt_numbers(table, columns):
+def refuse_spoilt_numbers(table: Table, columns: Sequence[str]) -> None:
     """Raise InputError, at the first value that is no number, if most of a column of text are numbers.
 
     Words for nothing, such as n/a, are no numbers and do not count among the others either.

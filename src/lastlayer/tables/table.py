@@ -150,7 +150,7 @@ class Table:
 
 
 def open_table(
-    paths: Sequence[str | os.PathLike],
+    paths: Sequence[str | os.PathLike[str]],
     *,
     where: str | None = None,
     wanted: Iterable[str] = (),

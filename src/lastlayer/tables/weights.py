@@ -1,13 +1,17 @@
 """The column of weights: how much each row counts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lastlayer.tables.feature_matrix import require_numbers
 from lastlayer.tables.input_error import InputError
+from lastlayer.tables.table import Table
 
 
-def require_weight(table, name, label):
+def require_weight(table: Table, name: str | None, label: str) -> None:
     """Raise InputError if the column of weights `name`, where there is one, is missing or is that of the labels."""
     if name is None:
         return
@@ -16,7 +20,7 @@ def require_weight(table, name, label):
         raise InputError(f"--weight {name}: is the label column too, expected another column.")
 
 
-def weight_array(series, place):
+def weight_array(series: pl.Series, place: Callable[[int], str]) -> NDArray[np.float64]:
     """Weights (n,) float64, finite and not negative; whether any is above 0 is the caller's to ask.
 
     Args:
@@ -45,7 +49,7 @@ def weight_array(series, place):
     return weights
 
 
-def nothing_weighs(where, name):
+def nothing_weighs(where: str, name: str | None) -> InputError:
     """The InputError for rows at `where` whose weights in the column `name` are all 0."""
     return InputError(f"{where}: column {name} is 0 in every row, expected at least one weight above it.")
 
