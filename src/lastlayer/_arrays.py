@@ -180,6 +180,9 @@ def as_sample_weight(
         raise ValueError(f"sample_weight: row {row} is {weight[row]}, expected a finite number that is not negative.")
     if num_rows and not some_rows and not weight.any():
         raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError("sample_weight: the weights sum to more than float64 holds, expected smaller ones.")
     return weight
 
 

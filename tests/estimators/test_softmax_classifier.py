@@ -368,3 +368,21 @@ def test_trap_36_a_column_of_1e155_is_refused_by_name_not_called_optimal(digits)
     X[:, 20] *= 1e155
     with pytest.raises(ValueError, match=r"X: column 20 has values whose squares are beyond float64.*scale the column"):
         ll.SoftmaxClassifier().fit(X, y)
+
+
+def test_a_row_of_weight_0_is_absent_from_a_calibration(digits):
+    X, y = digits
+    head = ll.SoftmaxClassifier().fit(X[:1000], y[:1000])
+    odd = np.append(y[1000:], 77)
+    beta = head.calibrate(X[1000:], y[1000:]).beta_
+    weight = np.append(np.ones(len(y) - 1000), 0.0)
+    assert head.calibrate(np.vstack([X[1000:], X[:1]]), odd, weight).beta_ == pytest.approx(beta, rel=1e-12)
+    assert head.training_.held_out_rows == len(y) - 1000
+
+
+def test_weights_and_a_penalty_beyond_the_numbers():
+    X, y = np.eye(20), np.arange(20) % 2
+    with pytest.raises(ValueError, match="sample_weight: the weights sum to more than float64 holds"):
+        ll.SoftmaxClassifier().fit(X, y, np.full(20, 1e307))
+    with pytest.raises(ValueError, match="C: received 1e-310, expected a larger number"):
+        ll.SoftmaxClassifier(C=1e-310).fit(X, y)

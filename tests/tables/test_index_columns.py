@@ -24,7 +24,7 @@ def test_trap_35_the_index_that_pandas_writes_to_csv(tmp_path):
     pd.DataFrame({"x": np.linspace(0, 1, ROWS), "label": "a"}, index=index).to_csv(tmp_path / "data.csv")
     columns = features_of(tmp_path / "data.csv")
     assert columns.names == ("x",)
-    assert columns.note() == "features: left out '' (an index); choose with --features"
+    assert columns.note() == "features: left out '' (an index)"
     pd.read_csv(tmp_path / "data.csv").to_csv(tmp_path / "again.csv", index=False)
     assert dict(features_of(tmp_path / "again.csv").left_out) == {"Unnamed: 0": "an index"}
 
@@ -57,9 +57,7 @@ def test_trap_35_a_column_that_counts_the_rows(tmp_path, start, suffix):
     for where in (None, "x > 0.5"):
         columns = features_of(path, where=where)
         assert columns.names == ("x",)
-        assert columns.note() == (
-            "features: left out id (counts the rows), name (text), ok (true or false); choose with --features"
-        )
+        assert columns.note() == ("features: left out id (counts the rows), name (text), ok (true or false)")
     assert choose_features(open_table([str(path)]), ["*d", "x"], "label").names == ("id", "x")
 
 
@@ -94,6 +92,15 @@ def test_counters_of_several_files(tmp_path, second, counts):
     assert ("id" in choose_features(open_table(paths), label="label").left_out) == counts
 
 
+def test_a_file_without_rows_does_not_end_a_count(tmp_path):
+    paths = [str(tmp_path / f"{number}.parquet") for number in range(3)]
+    whole = frame(id=np.arange(ROWS))
+    whole.write_parquet(paths[0])
+    whole.clear().write_parquet(paths[1])
+    frame(id=np.arange(ROWS, 2 * ROWS)).write_parquet(paths[2])
+    assert "id" in choose_features(open_table(paths), label="label").left_out
+
+
 def test_nothing_but_an_index(tmp_path):
     frame(id=np.arange(ROWS)).drop("x").write_csv(tmp_path / "data.csv")
     with pytest.raises(InputError, match=r"no column of numbers .* are id \(counts the rows\); choose with"):
@@ -103,4 +110,4 @@ def test_nothing_but_an_index(tmp_path):
 def test_many_columns_are_not_all_named(tmp_path):
     frame(**{f"t{number}": ["a"] * ROWS for number in range(20)}).write_csv(tmp_path / "data.csv")
     note = features_of(tmp_path / "data.csv").note()
-    assert note == "features: left out t0, t1, t2, t3, t4, t5, t6, t7 (text) and 12 more; choose with --features"
+    assert note == "features: left out t0, t1, t2, t3, t4, t5, t6, t7 (text) and 12 more"

@@ -59,12 +59,15 @@ def test_a_stray_text_in_a_later_file(tmp_path):
         choose_features(open_table([str(tmp_path / "0.csv"), str(tmp_path / "1.csv")]), label="label")
 
 
-@pytest.mark.parametrize("values", [["red", "green", "3"], ["12A", "13", "14B", "15"], ["2020-01-01", "2020-01-02"]])
+@pytest.mark.parametrize(
+    "values",
+    [["red", "green", "3"], ["12A", "13", "14B", "15"], ["2020-01-01", "2020-01-02"], [*["nan"] * 7, "a", "b"]],
+)
 def test_text_is_left_out_and_named(tmp_path, values):
     write_csv(tmp_path / "data.csv", values)
     columns = choose(tmp_path / "data.csv")
     assert columns.names == ("z",)
-    assert columns.note() == "features: left out x (text); choose with --features"
+    assert columns.note() == "features: left out x (text)"
 
 
 def test_text_of_digits_in_a_file_that_knows_types_is_text(tmp_path):

@@ -23,9 +23,7 @@ _PLAIN_SHADES = " .+*#"
 _SEED = 0
 
 
-@click.command(
-    "demo", cls=CommandWithExamples, examples=["lastlayer demo", "lastlayer demo --output /tmp/digits --quiet"]
-)
+@click.command("demo", cls=CommandWithExamples, examples=["lastlayer demo", "lastlayer demo --output digits --quiet"])
 @click.option(
     "--output",
     default="lastlayer-demo",

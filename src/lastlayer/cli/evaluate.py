@@ -96,6 +96,8 @@ def command(
     else:
         if files and labels is not None:
             raise click.UsageError(f"--labels {labels}: stands beside DATA, expected --label COLUMN; leave one out")
+        if not files and format_ is not None:
+            raise click.UsageError(f"--format {format_}: expected DATA beside it; .npy files say what they are")
         if not files and label is not None:
             raise click.UsageError(f"--label {label}: names a column, expected DATA that has it, or --labels FILE")
         evaluation = evaluate_scores(

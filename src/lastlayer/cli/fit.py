@@ -154,7 +154,7 @@ def command(
     table = table.as_written([label]).filtered(where)
     columns = choose_features(table, features, label, weight=weight)
     if columns.note():
-        click.echo(columns.note(), err=True)
+        click.echo(f"{columns.note()}; choose with --features", err=True)
     X, y, weights = _weighing(*_rows(table, columns, label, weight), table.name, weight)
     warn_of_labels_of_their_own(y, label)
     if validation or validation_where:
@@ -205,7 +205,7 @@ def command(
         "seconds": seconds(),
     }
     compiling = compiling_seconds() - compiling
-    if compiling >= 0.1:
+    if compiling >= 0.1 and not quiet:
         click.echo(f"compiling kernels: {compiling:.1f} s, not counted in the seconds of the fit", err=True)
     model.save(output)
     if as_json:

@@ -130,6 +130,8 @@ def _from_arrays(option, scores, labels, weight, where):
             raise InputError(
                 f"{name} {file}: is no .npy file, expected one, or the name of a column and the table as DATA."
             )
+        if not Path(file).exists():
+            raise InputError(f"{name} {file}: no such file, expected a .npy file; check the path.")
     table = open_table(list(files.values()), where=where)
     stems = [Path(file).stem for file in files.values()]
     for name, stem, is_matrix in zip(files, stems, (True, False, False), strict=False):

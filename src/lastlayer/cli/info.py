@@ -1,5 +1,6 @@
 """`lastlayer info`: what a model file holds."""
 
+import math
 from dataclasses import asdict
 
 import click
@@ -62,7 +63,7 @@ def _readable(document, certificate):
     ]
     if document["label_column"]:
         pairs.insert(4, ("label", document["label_column"]))
-    pairs.append(("objective", f"{document['objective']:.6f}, {certificate}"))
+    pairs.append(("objective", f"{_number(document['objective'], '.6f')}, {certificate}"))
     pairs.append(("iterations", f"{document['iterations']:,} ({document['stopped']})"))
     if document["rows"] is not None:
         held = document["held_out_rows"]
@@ -71,7 +72,11 @@ def _readable(document, certificate):
     if document["log_loss_after"] is not None:
         before, after = document["log_loss_before"], document["log_loss_after"]
         pairs.append(("log-loss", f"{before:.4f} on held-out rows, {after:.4f} calibrated"))
-    return [*pairs, ("seconds", f"{document['seconds']:.2f}")]
+    return [*pairs, ("seconds", _number(document["seconds"], ".2f"))]
+
+
+def _number(value, places):
+    return "unknown" if math.isnan(value) else format(value, places)
 
 
 def _first_few(classes):

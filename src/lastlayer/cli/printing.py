@@ -52,9 +52,17 @@ def print_document(text: str) -> None:
 
 
 def _escaped(line):
-    if line.isprintable():
+    if line.isprintable() and _encodes(line):
         return line
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
+    return "".join(letter if letter.isprintable() and _encodes(letter) else json.dumps(letter)[1:-1] for letter in line)
+
+
+def _encodes(text):
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _widths(rows):

@@ -44,6 +44,7 @@ def main() -> None:
         output = _open_streams()
         code = _run()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("error: interrupted.", file=sys.stderr)
         code = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
@@ -135,7 +136,7 @@ def _guarded(stream, *, drops):
 def _on_interrupt(signum, frame):
     """Ctrl-C: KeyboardInterrupt, but not within the compiler, which calls Python back and does not survive it there."""
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith("llvmlite."):
+        if str(frame.f_globals.get("__name__")).startswith("llvmlite."):
             _interrupt_soon()
             return
         frame = frame.f_back

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import click
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def feature_columns(
     """The FeatureColumns of `table` that `model` was fitted on."""
     list_column = model.training_.features
     names = getattr(model, "feature_names_in_", None) if list_column is None else [list_column]
-    return match_features(
+    columns = match_features(
         table,
         None if names is None else [str(name) for name in names],
         is_list=list_column is not None,
@@ -46,6 +47,9 @@ def feature_columns(
         label=label,
         weight=weight,
     )
+    if columns.left_out:
+        click.echo(f"{columns.note()}; the model knows no names of its features", err=True)
+    return columns
 
 
 def batches(

@@ -8,10 +8,9 @@ from lastlayer._arrays import checked_beta
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
-from lastlayer.storage import CLASS_TENSORS, UnreadableHead, decode_classes, read_head
+from lastlayer.storage import CLASS_TENSORS, FEATURE_NAMES, UnreadableHead, decode_classes, read_head
 
-_NAMES = "features."
-_TENSORS = ("coef", "intercept", *CLASS_TENSORS, *(_NAMES + name for name in CLASS_TENSORS))
+_TENSORS = ("coef", "intercept", *CLASS_TENSORS, *(FEATURE_NAMES + name for name in CLASS_TENSORS))
 # Where schema 1 kept what the command line remembered of a fit, among the entries of the caller's own.
 _TABLE_OF_FIT = "table_of_fit"
 _OF_TABLE = {"feature_columns", "list_column", "label_column", "rows", "held_out_rows", "log_loss_before"}
@@ -74,16 +73,19 @@ def _softmax_classifier(tensors, header):
 
 
 def _feature_names(tensors, header):
-    stored = {key.removeprefix(_NAMES): tensor for key, tensor in tensors.items() if key.startswith(_NAMES)}
+    stored = {
+        key.removeprefix(FEATURE_NAMES): tensor for key, tensor in tensors.items() if key.startswith(FEATURE_NAMES)
+    }
     if stored:
         return decode_classes(stored).astype(object)
     return None if header["feature_names"] is None else np.array(header["feature_names"], dtype=object)
 
 
 def _as_of_schema_2(header):
-    """The header of a file of any schema, as the newest has it; schema 1 knew the table of a fit only by the command.
+    """The header of a file of any schema, as the newest has it, and "feature_names": those that it holds itself.
 
-    There, names of feature columns stood beside the tensors; "feature_names" takes them along.
+    In schema 1 only the command remembered the table of a fit, the names of feature columns among it, in an entry of
+    the header; since then they are tensors.
     """
     if header["schema"] > 1:
         return {**header, "feature_names": None}

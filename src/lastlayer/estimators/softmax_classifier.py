@@ -27,8 +27,10 @@ from lastlayer.functions import log_softmax, softmax
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
 from lastlayer.solvers import DenseDesign, Optimum, SoftmaxRegression, SparseDesign, minimise, standard_deviations
-from lastlayer.storage import encode_classes, write_head
+from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
 
+# The square of a larger one leaves float64.
+_LARGEST_PENALTY = 1e150
 # Scores that predict and predict_top_k hold at a time.
 _SCORES = 1 << 22
 
@@ -190,12 +192,17 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         binary = len(classes) == 2
         design = SparseDesign(features, scale) if sp.issparse(features) else DenseDesign(features, scale)
         # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
+        penalty = (2 if binary else 1) / max(C * float(weight.sum()), np.finfo(float).tiny)
+        if not penalty < min(_LARGEST_PENALTY, float(np.finfo(features.dtype).max)):
+            raise ValueError(
+                f"C: received {self.C!r}, expected a larger number; its penalty is beyond {features.dtype}."
+            )
         problem = SoftmaxRegression(
             design,
             labels,
             weight,
             len(classes),
-            (2 if binary else 1) / (C * weight.sum()),
+            penalty,
             fit_intercept=bool(self.fit_intercept),
             generator=check_random_state(0 if self.random_state is None else self.random_state),
         )
@@ -303,12 +310,16 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Args:
           X: (M, D) features.
           y: (M,) labels, all of them among classes_.
-          sample_weight: (M,) weights >= 0.
+          sample_weight: (M,) weights >= 0; a row of weight 0 is as good as absent.
         Returns: self.
         """
         features, y = self._validated(X), np.asarray(y)
         if y.shape != (features.shape[0],):
             raise ValueError(f"y: shape is {y.shape}, expected ({features.shape[0]},), one label for each row of X.")
+        weights = as_sample_weight(sample_weight, len(y))
+        if weights is not None and not weights.all():
+            kept = weights > 0
+            features, y, weights = features[kept], y[kept], weights[kept]
         index = ClassIndex(self.classes_)
         known = index.knows(y)
         if not known.all():
@@ -318,8 +329,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 f"leave such rows out ({int((~known).sum())} of {len(y)})."
             )
         logits, labels = self._logits(features), index.find(y)
-        beta = checked_beta(fit_temperature(logits, labels, sample_weight=sample_weight))
-        weights: Any = sample_weight
+        beta = checked_beta(fit_temperature(logits, labels, sample_weight=weights))
         before = np.average(cross_entropy(logits, labels), weights=weights)
         after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=weights)
         self.beta_ = beta
@@ -341,7 +351,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         tensors = {"coef": self.coef_, "intercept": self.intercept_, **encode_classes(self.classes_)}
         if hasattr(self, "feature_names_in_"):
             names = encode_classes(self.feature_names_in_)
-            tensors |= {f"features.{key}": tensor for key, tensor in names.items()}
+            tensors |= {FEATURE_NAMES + key: tensor for key, tensor in names.items()}
         parameters = self.get_params()
         if isinstance(self.class_weight, dict):
             # JSON knows no keys but strings.

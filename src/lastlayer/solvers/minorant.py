@@ -72,7 +72,8 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine
         gap = minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1))
         # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
         found = float(minorant.found())
-        return Sharpened(gap, share * max(found, 0.0) if np.isfinite(found) else np.inf)
+        expected = share * max(found, 0.0)
+        return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
 
 
 def _chosen_rows(problem, point, line):

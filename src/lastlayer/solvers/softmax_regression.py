@@ -149,7 +149,7 @@ def _minimise(problem, tol, max_iter, start, report):
                 stopped = "noise"
                 break
         search.settle_intercept()
-        if problem.penalty > 0 and not search.point.gap(problem) <= _LOOSE * promised:
+        if problem.penalty > 0 and not (math.isfinite(promised) and search.point.gap(problem) <= _LOOSE * promised):
             expected_by_model, (gap, promised) = promised, search.sharpened_gap(iterations)
             # A promise of next to nothing from a gradient that is not small, beside a minorant that falls by a percent:
             # rounding has hidden the small curvatures beside the large ones.

@@ -12,6 +12,8 @@ from lastlayer._arrays import as_names
 _NUMBERS = "classes"
 _TEXT = "classes.utf8"
 _OFFSETS = "classes.offsets"
+# What stands before the same names where the labels are those of features.
+FEATURE_NAMES = "features."
 # The names of the tensors that hold class labels.
 CLASS_TENSORS = (_NUMBERS, _TEXT, _OFFSETS)
 

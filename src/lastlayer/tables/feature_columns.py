@@ -37,7 +37,7 @@ class FeatureColumns:
         """One line on the columns that were left out, None if there are none."""
         if not self.left_out:
             return None
-        return f"features: left out {_listed(self.left_out)}; choose with --features"
+        return f"features: left out {_listed(self.left_out)}"
 
 
 def choose_features(
@@ -130,7 +130,10 @@ def match_features(
 def wrong_width(where: str, columns: FeatureColumns, found: int, width: int) -> InputError:
     """The InputError for rows of `found` features where the model has `width`."""
     subject = f"column {columns.names[0]} holds lists of {found}" if columns.is_list else f"{found} columns of numbers"
-    return InputError(f"{where}: {subject}, but the model was fitted on {width} features; pass the same features.")
+    note = f" ({columns.note()})" if columns.left_out else ""
+    return InputError(
+        f"{where}: {subject}, but the model was fitted on {width} features{note}; pass the same features."
+    )
 
 
 def _matching(table, patterns, others, taken):

@@ -47,7 +47,8 @@ def _counters(table, columns):
         if not alike:
             return []
         rows = source.rows(alike).select(_summary(name) for name in alike).collect().row(0, named=True)
-        ends = {name: row["last"] for name, row in rows.items() if row["steps"]}
+        # A file without rows leaves the count where it was.
+        ends = {name: ends[name] if row["last"] is None else row["last"] for name, row in rows.items() if row["steps"]}
     return list(ends)
 
 

@@ -42,14 +42,14 @@ def refuse_spoilt_numbers(table: Table, columns: Sequence[str]) -> None:
 def _counts(frame):
     """One row for each column: an expression for each would take minutes where there are many columns."""
     text = pl.col("value")
-    number = text.cast(pl.Float64, strict=False)
+    number, nothing = text.cast(pl.Float64, strict=False), text.str.contains(_NOTHING)
     return (
         frame.unpivot()
         .group_by("variable", maintain_order=True)
         .agg(
             count=text.count(),
-            nothing=text.str.contains(_NOTHING).sum(),
-            numbers=(number.is_not_null() | text.str.contains(_WRITTEN_BY_PEOPLE)).sum(),
+            nothing=nothing.sum(),
+            numbers=((number.is_not_null() & ~nothing) | text.str.contains(_WRITTEN_BY_PEOPLE)).sum(),
             finite=number.is_finite().sum(),
         )
     )
