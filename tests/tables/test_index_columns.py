@@ -111,3 +111,18 @@ def test_many_columns_are_not_all_named(tmp_path):
     frame(**{f"t{number}": ["a"] * ROWS for number in range(20)}).write_csv(tmp_path / "data.csv")
     note = features_of(tmp_path / "data.csv").note()
     assert note == "features: left out t0, t1, t2, t3, t4, t5, t6, t7 (text) and 12 more"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    rows = b"".join(b"%d,caf\xe9,x\n" % number for number in range(ROWS))
+    (tmp_path / "latin.csv").write_bytes(b"a,t,label\n" + rows)
+    with pytest.raises(InputError, match=r"latin\.csv: cannot be read"):
+        features_of(tmp_path / "latin.csv")
+
+
+def test_a_column_that_the_first_file_lacks_is_named(tmp_path):
+    paths = [str(tmp_path / "0.parquet"), str(tmp_path / "1.parquet")]
+    frame().write_parquet(paths[0])
+    frame(extra=np.ones(ROWS)).write_parquet(paths[1])
+    columns = choose_features(open_table(paths), label="label")
+    assert columns.left_out == {"extra": f"not in {paths[0]}"}

@@ -47,8 +47,9 @@ def feature_columns(
         label=label,
         weight=weight,
     )
-    if columns.left_out:
-        click.echo(f"{columns.note()}; the model knows no names of its features", err=True)
+    if names is None and not columns.is_list:
+        taken = f"features: {columns} in the order of the file, since the model knows no names of them"
+        click.echo(f"{taken}; {columns.note()}" if columns.left_out else taken, err=True)
     return columns
 
 

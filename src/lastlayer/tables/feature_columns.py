@@ -72,6 +72,13 @@ def choose_features(
     refuse_spoilt_numbers(table, [name for name in others if schema[name].is_numeric() or schema[name] == pl.String])
     numbers = tuple(column for column in others if schema[column].is_numeric())
     left_out |= {column: _kind_of(schema[column]) for column in others if not schema[column].is_numeric()}
+    first, *later = table.sources
+    left_out |= {
+        column: f"not in {first.name}"
+        for source in later
+        for column in source.schema
+        if column not in schema and column not in source.left_out and column not in (label, weight)
+    }
     if not numbers:
         raise InputError(
             f"{table.name}: no column of numbers beside the label, expected features; the columns are "

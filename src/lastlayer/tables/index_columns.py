@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from lastlayer.tables.reading import reading
 from lastlayer.tables.table import Table
 
 # What pandas calls an index without a name: in parquet, in csv, and in csv that it has read and written again.
@@ -40,13 +41,15 @@ def _counters(table, columns):
         alike = [name for name in ends if name in source.schema and source.schema[name].is_integer()]
         if not alike:
             return []
-        start = source.rows(alike).select(alike).head(_FEWEST_ROWS).collect()
+        with reading(source.name, "check the file"):
+            start = source.rows(alike).select(alike).head(_FEWEST_ROWS).collect()
         if index == 0 and start.height < _FEWEST_ROWS:
             return []
         alike = [name for name in alike if _counts(start[name], ends[name])]
         if not alike:
             return []
-        rows = source.rows(alike).select(_summary(name) for name in alike).collect().row(0, named=True)
+        with reading(source.name, "check the file"):
+            rows = source.rows(alike).select(_summary(name) for name in alike).collect().row(0, named=True)
         # A file without rows leaves the count where it was.
         ends = {name: ends[name] if row["last"] is None else row["last"] for name, row in rows.items() if row["steps"]}
     return list(ends)
