@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -75,3 +78,10 @@ def test_predictions_on_a_terminal_and_in_a_pipe(table, monkeypatch, tmp_path, c
     write_predictions([batch], "-", "csv")
     sys.stdout.flush()
     assert capsysbinary.readouterr().out == b"prediction,probability\n\\x1b[31mred,0.5\n"
+
+
+def test_trap_33_json_is_json_where_the_output_cannot_encode_a_name():
+    command = [sys.executable, "-m", "lastlayer", "explain", "1", "2", "--classes", "\N{GRINNING FACE},b", "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    printed = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert json.loads(printed.decode("latin-1"))["classes"] == ["\N{GRINNING FACE}", "b"]

@@ -1,7 +1,6 @@
 """`lastlayer demo`: the whole way on handwritten digits, in seconds, with every file left to play with."""
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from sklearn.datasets import load_digits
 import lastlayer as ll
 from lastlayer.cli.arguments import CommandWithExamples, quiet_option
 from lastlayer.cli.prediction_file import write_predictions
-from lastlayer.cli.printing import print_table
+from lastlayer.cli.printing import encodes, print_table
 from lastlayer.cli.saved_model import remember_columns
 from lastlayer.storage import replacement, require_writable
 from lastlayer.tables import FeatureColumns, InputError
@@ -120,17 +119,9 @@ def _show_least_certain(pixels, digits, model):
 
 def _drawing(image):
     """Eight lines of sixteen characters: a pixel is two wide, since a character is twice as high as wide."""
-    shades = _SHADES if _encodes(_SHADES) else _PLAIN_SHADES
+    shades = _SHADES if encodes(_SHADES) else _PLAIN_SHADES
     steps = np.minimum(image * len(shades) / 17, len(shades) - 1).astype(int)
     return ["".join(shades[step] * 2 for step in line) for line in steps]
-
-
-def _encodes(text):
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _next_steps(folder):

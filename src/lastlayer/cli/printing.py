@@ -52,12 +52,13 @@ def print_document(text: str) -> None:
 
 
 def _escaped(line):
-    if line.isprintable() and _encodes(line):
+    if line.isprintable() and encodes(line):
         return line
-    return "".join(letter if letter.isprintable() and _encodes(letter) else json.dumps(letter)[1:-1] for letter in line)
+    return "".join(letter if letter.isprintable() and encodes(letter) else json.dumps(letter)[1:-1] for letter in line)
 
 
-def _encodes(text):
+def encodes(text: str) -> bool:
+    """Whether standard output can encode `text`."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
