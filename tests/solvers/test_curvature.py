@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from lastlayer.linear import DenseFeatures, SparseFeatures
 from lastlayer.solvers.curvature import Curvature
-from lastlayer.solvers.design import DenseDesign, SparseDesign
 
 PENALTY = 0.03
 
 
 def dense_curvature(X, row_weight, mean):
-    return Curvature.of_dense(DenseDesign(X), mean, row_weight, np.random.RandomState(0))
+    return Curvature.of_dense(DenseFeatures(X), mean, row_weight, np.random.RandomState(0))
 
 
 def test_without_intercept_it_is_the_inverse_of_mass_times_covariance_plus_penalty():
@@ -44,7 +44,7 @@ def test_it_is_symmetric_and_positive_with_intercepts_too(rows):
 def test_sparse_features_take_the_variance_of_each_column():
     rng = np.random.default_rng(2)
     X, row_weight = rng.random((40, 5)) * (rng.random((40, 5)) < 0.4), np.full(40, 1 / 40)
-    curvature = Curvature.of_sparse(SparseDesign(sp.csr_array(X)), X.mean(axis=0), row_weight)
+    curvature = Curvature.of_sparse(SparseFeatures(sp.csr_array(X)), X.mean(axis=0), row_weight)
     gradient, masses = rng.standard_normal((2, 5)), np.array([0.25, 0.1])
     found, _ = curvature.solve(gradient, None, masses, None, PENALTY)
     np.testing.assert_allclose(found, gradient / (np.outer(masses, X.var(axis=0)) + PENALTY))

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, minimise, minorant
+from lastlayer.linear import DenseFeatures, SparseFeatures
+from lastlayer.solvers import SoftmaxRegression, minimise, minorant
 from tests.oracles import softmax_regression as oracle
 
 
@@ -18,11 +19,11 @@ def data(seed, rows, columns, classes, signal=1.0):
 
 
 def problem(features, labels, sample_weight, classes, C, fit_intercept=True):
-    design = SparseDesign(features) if sp.issparse(features) else DenseDesign(features)
+    matrix = SparseFeatures(features) if sp.issparse(features) else DenseFeatures(features)
     penalty = 1 / (C * sample_weight.sum())
     generator = np.random.RandomState(0)
     return SoftmaxRegression(
-        design, labels, sample_weight, classes, penalty, fit_intercept=fit_intercept, generator=generator
+        matrix, labels, sample_weight, classes, penalty, fit_intercept=fit_intercept, generator=generator
     )
 
 

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lastlayer.solvers import DenseDesign, SoftmaxRegression, SparseDesign, logit_line, minimise
+from lastlayer.linear import DenseFeatures, SparseFeatures, logit_blocks
+from lastlayer.solvers import SoftmaxRegression, logit_line, minimise
 from tests.oracles import softmax_regression as oracle
 
 
@@ -18,10 +19,10 @@ def data(seed, rows=80, columns=5, classes=3, dtype=np.float64):
 
 
 def problem(features, labels, sample_weight=None, classes=3, C=1.0, fit_intercept=True):
-    design = SparseDesign(features) if sp.issparse(features) else DenseDesign(features)
+    matrix = SparseFeatures(features) if sp.issparse(features) else DenseFeatures(features)
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     return SoftmaxRegression(
-        design,
+        matrix,
         labels,
         weight,
         classes,
@@ -87,7 +88,7 @@ def test_memory_order_and_sparsity_change_nothing_but_rounding(dtype):
 def test_logits_computed_anew_take_the_same_path_as_logits_kept(monkeypatch):
     features, labels = data(5, rows=3000)
     kept = minimise(problem(features, labels), tol=1e-6, max_iter=100)
-    monkeypatch.setattr(logit_line, "_MOST_ROWS", 300)
+    monkeypatch.setattr(logit_blocks, "_MOST_ROWS", 300)
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
     anew = minimise(problem(features, labels), tol=1e-6, max_iter=100)
     assert kept[2].iterations == anew[2].iterations

@@ -24,9 +24,10 @@ from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
+from lastlayer.linear import DenseFeatures, SparseFeatures
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
-from lastlayer.solvers import DenseDesign, Optimum, SoftmaxRegression, SparseDesign, minimise, standard_deviations
+from lastlayer.solvers import Optimum, SoftmaxRegression, minimise, standard_deviations
 from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
 
 # The square of a larger one leaves float64.
@@ -190,7 +191,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
 
         binary = len(classes) == 2
-        design = SparseDesign(features, scale) if sp.issparse(features) else DenseDesign(features, scale)
+        matrix = SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
         # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
         penalty = (2 if binary else 1) / max(C * float(weight.sum()), np.finfo(float).tiny)
         if not penalty < min(_LARGEST_PENALTY, float(np.finfo(features.dtype).max)):
@@ -198,7 +199,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 f"C: received {self.C!r}, expected a larger number; its penalty is beyond {features.dtype}."
             )
         problem = SoftmaxRegression(
-            design,
+            matrix,
             labels,
             weight,
             len(classes),
@@ -211,12 +212,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             problem,
             tol=tol,
             max_iter=int(self.max_iter),
-            start=_start(previous, classes, design),
+            start=_start(previous, classes, matrix),
             report=report,
         )
         if report is not None:
             report.close(optimum)
-        weights, head = head, design.unscaled(head)
+        weights, head = head, matrix.unscaled(head)
         if scale is not None and not np.isfinite(head).all():
             column = int(np.isfinite(head).all(axis=0).argmin())
             raise ValueError(
@@ -415,12 +416,12 @@ def _scale(X: Any, sample_weight: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(deviations > 0, deviations, 1.0)
 
 
-def _start(previous, classes, design):
-    """The head of an earlier fit as (K, D) and (K,) for a design, or None where there is none that fits."""
-    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != design.shape[1]:
+def _start(previous, classes, features):
+    """The head of an earlier fit as (K, D) and (K,) for these features, or None where there is none that fits."""
+    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != features.shape[1]:
         return None
     _, weight, intercept = previous
-    weight = design.scaled(weight)
+    weight = features.scaled(weight)
     if len(classes) == 2:
         return np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
     return weight, intercept

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.solvers.design import DenseDesign, SparseDesign
+from lastlayer.linear import DenseFeatures, SparseFeatures
 
 # Rows that estimate the covariance, for each feature and at least; a preconditioner needs no more.
 _ROWS_PER_FEATURE, _FEWEST_ROWS = 8, 4096
@@ -36,25 +36,29 @@ class Curvature:
 
     @classmethod
     def of_dense(
-        cls, design: DenseDesign, mean: NDArray[Any], row_weight: NDArray[np.float64], generator: np.random.RandomState
+        cls,
+        features: DenseFeatures,
+        mean: NDArray[Any],
+        row_weight: NDArray[np.float64],
+        generator: np.random.RandomState,
     ) -> Self:
-        """From the rows of a DenseDesign about `mean` (D,), or a sample of them drawn by a RandomState."""
-        num_rows, num_features = design.shape
+        """From the rows of dense features about `mean` (D,), or a sample of them drawn by a RandomState."""
+        num_rows, num_features = features.shape
         wide = num_features > _MOST_FEATURES
         enough = _MOST_FEATURES if wide else max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features)
         positive = np.flatnonzero(row_weight)
         if positive.size > enough:
             positive = np.sort(generator.choice(positive, enough, replace=False))
-        sample = design.take(positive) if positive.size < num_rows else design.take(slice(None))
-        sample = sample - mean.astype(design.dtype)
+        sample = features.take(positive) if positive.size < num_rows else features.take(slice(None))
+        sample = sample - mean.astype(features.dtype)
         share = row_weight[positive] / row_weight[positive].sum()
-        sample *= np.sqrt(share)[:, None].astype(design.dtype)
+        sample *= np.sqrt(share)[:, None].astype(features.dtype)
         if sample.shape[0] >= num_features:
             eigenvalues, basis = np.linalg.eigh(_products(sample.T, sample))
             return cls(np.ascontiguousarray(basis), np.maximum(eigenvalues, 0.0), 0.0)
         # Fewer rows than features: the same eigenvectors by way of the (rows, rows) products.
         eigenvalues, left = np.linalg.eigh(_products(sample, sample.T))
-        kept = eigenvalues > 1e-6 * max(float(eigenvalues[-1]), np.finfo(design.dtype).tiny)
+        kept = eigenvalues > 1e-6 * max(float(eigenvalues[-1]), np.finfo(features.dtype).tiny)
         eigenvalues, left = eigenvalues[kept], left[:, kept]
         # The sample explains too much by its leading directions; what more rows would show lies outside them.
         half = eigenvalues.size // 2 if wide else 0
@@ -63,13 +67,13 @@ class Curvature:
         return cls(np.ascontiguousarray(basis), eigenvalues[half:], remainder)
 
     @classmethod
-    def of_sparse(cls, design: SparseDesign, mean: NDArray[Any], row_weight: NDArray[np.float64]) -> Self:
-        """The variance of each column of a SparseDesign about `mean` (D,)."""
-        second = design.weighted_squares(row_weight)
-        within = second <= np.finfo(design.dtype).max
+    def of_sparse(cls, features: SparseFeatures, mean: NDArray[Any], row_weight: NDArray[np.float64]) -> Self:
+        """The variance of each column of sparse features about `mean` (D,)."""
+        second = features.weighted_squares(row_weight)
+        within = second <= np.finfo(features.dtype).max
         if not within.all():
-            raise _too_large(int(within.argmin()), design.dtype)
-        return cls(None, np.maximum(second - mean**2, 0.0).astype(design.dtype), 0.0)
+            raise _too_large(int(within.argmin()), features.dtype)
+        return cls(None, np.maximum(second - mean**2, 0.0).astype(features.dtype), 0.0)
 
     def solve(
         self,

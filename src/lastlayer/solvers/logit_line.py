@@ -6,74 +6,63 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
-from lastlayer.solvers.design import Design
+from lastlayer.linear import FeatureMatrix, LogitBlocks
 
 # Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew for each look at them.
 _MOST_BYTES_KEPT = 4 << 30
-# Logits of a block whose residuals stay in cache until they are multiplied with the features, and its rows: enough
-# for the products to be efficient.
-_BLOCK, _FEWEST_ROWS, _MOST_ROWS = 1 << 18, 256, 8192
-# With very many classes a block holds this many logits at most, in each of three arrays of each thread.
-_LARGEST_BLOCK = 1 << 25
-# Logits worth a dispatch to another thread.
-_DISPATCH = 1 << 14
-# Rows are filled up to a multiple of this many classes with impossible ones, so that kernels see whole vectors.
-_VECTOR = 8
 
 
 class LogitLine:
     """Z(t) = Z + t V for the current head's logits Z and a direction's V = X D' + offset, both (N, K).
 
     Args:
-      design: DenseDesign or SparseDesign.
+      features: DenseFeatures or SparseFeatures.
       labels: (N,) int64.
       row_weight: (N,) float64 that sum to 1.
       num_classes: K.
     """
 
-    def __init__(self, design: Design, labels: NDArray[np.int64], row_weight: NDArray[np.float64], num_classes: int):
-        self._design, self._labels, self._row_weight = design, labels, row_weight
-        self._num_rows, self._num_classes = design.shape[0], num_classes
-        self._width = -num_classes % _VECTOR + num_classes
-        rows = max(_FEWEST_ROWS, min(_MOST_ROWS, _BLOCK // self._width))
-        self._rows_in_block = max(1, min(rows, _LARGEST_BLOCK // self._width))
+    def __init__(
+        self, features: FeatureMatrix, labels: NDArray[np.int64], row_weight: NDArray[np.float64], num_classes: int
+    ):
+        self._features, self._labels, self._row_weight = features, labels, row_weight
+        self._num_rows, self._num_classes = features.shape[0], num_classes
+        self._blocks = LogitBlocks(features, num_classes)
+        self._width = self._blocks.width
         self._kept = None
-        if 2 * self._num_rows * self._width * design.dtype.itemsize <= _MOST_BYTES_KEPT:
-            self._kept = self._room(self._num_rows)
-        self._no_offset = np.zeros(num_classes, design.dtype)
-        self._head = self._direction = np.zeros((num_classes, design.shape[1]), design.dtype), self._no_offset
+        if 2 * self._num_rows * self._width * features.dtype.itemsize <= _MOST_BYTES_KEPT:
+            self._kept = self._pair(self._num_rows)
+        self._no_offset = np.zeros(num_classes, features.dtype)
+        self._head = self._direction = np.zeros((num_classes, features.shape[1]), features.dtype), self._no_offset
 
-    def _room(self, num_rows):
-        """Logits and motion of so many rows, both 0 for real classes."""
-        logits, motion = np.zeros((2, num_rows, self._width), self._design.dtype)
-        logits[:, self._num_classes :] = -np.inf
-        return logits, motion
+    def _pair(self, num_rows):
+        """Memory for Z and V of so many rows, padded with classes of probability 0 that stay where they are."""
+        return self._blocks.zeros(num_rows, -np.inf), self._blocks.zeros(num_rows, 0.0)
 
     def start(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Take the logits of X weight' + offset; (K, D) and (K,)."""
         self._head = weight.copy(), offset.copy()
         if self._kept is not None:
-            self._fill(self._kept[0], self._head)
+            self._blocks.write_all(*self._head, self._kept[0])
 
     def aim(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Take the direction X weight' + offset."""
-        self._direction = weight, offset.astype(self._design.dtype)
+        self._direction = weight, offset.astype(self._features.dtype)
         if self._kept is not None:
-            self._fill(self._kept[1], (weight, self._no_offset))
+            self._blocks.write_all(weight, self._no_offset, self._kept[1])
 
     def measure(self, t: float) -> tuple[float, float, float]:
         """(loss, slope, curvature) of the weighted mean cross-entropy at t, as floats."""
-        t, offset = self._design.dtype.type(t), self._filled_offset()
+        t, offset = self._features.dtype.type(t), self._offset()
 
-        def share(start, stop):
-            total, scratch = np.zeros(3), np.empty((2, self._width), self._design.dtype)
-            for rows, logits, motion in self._blocks(start, stop):
+        def work(start, stop):
+            total, scratch = np.zeros(3), np.empty((2, self._width), self._features.dtype)
+            for rows, logits, motion in self._logits(start, stop):
                 total += line_rows(logits, motion, offset, self._labels[rows], self._row_weight[rows], t, scratch)
             return total
 
-        loss, slope, curvature = map(float, np.sum(self._spread(share), axis=0))
+        loss, slope, curvature = map(float, np.sum(self._blocks.run(work), axis=0))
         return loss, slope, curvature
 
     def move(self, t: float) -> tuple[float, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
@@ -82,7 +71,7 @@ class LogitLine:
         Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
           sum over rows, (K,), which is the intercepts' gradient; and the mean of p (1 - p) of each class, (K,).
         """
-        return self._advance(t, self._design.adjoint)
+        return self._advance(t, self._features.adjoint)
 
     def shift(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Add `offset` (K,) to the logits of every row.
@@ -94,19 +83,19 @@ class LogitLine:
         return loss, residual_sum, masses
 
     def _advance(self, t, gradient_of):
-        t, offset = self._design.dtype.type(t), self._filled_offset()
+        t, offset = self._features.dtype.type(t), self._offset()
 
-        def share(start, stop):
+        def work(start, stop):
             loss, gradient, sums = 0.0, 0.0, np.zeros((2, self._width))
-            residual = np.empty((min(self._rows_in_block, stop - start), self._width), self._design.dtype)
-            for rows, logits, motion in self._blocks(start, stop):
+            residual = np.empty((min(self._blocks.rows_per_block, stop - start), self._width), self._features.dtype)
+            for rows, logits, motion in self._logits(start, stop):
                 part = residual[: rows.stop - rows.start]
                 block = logits, motion, offset, self._labels[rows], self._row_weight[rows]
                 loss += step_rows(*block, t, part, sums[0], sums[1])
                 gradient += gradient_of(part[:, : self._num_classes], rows)
             return loss, gradient, sums
 
-        losses, gradients, sums = zip(*self._spread(share), strict=True)
+        losses, gradients, sums = zip(*self._blocks.run(work), strict=True)
         masses, residual_sum = np.sum(sums, axis=0)[:, : self._num_classes]
         (weight, intercept), (direction, change) = self._head, self._direction
         self._head = weight + t * direction, intercept + t * change
@@ -115,47 +104,28 @@ class LogitLine:
     def uncertainty(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each row's weight times the sum over classes of p (1 - p) times the class's factor, (N,) for (K,)."""
         result = np.empty(self._num_rows)
-        filled = np.zeros(self._width)
-        filled[: self._num_classes] = factors
+        padded = self._blocks.padded(factors, np.float64)
 
-        def share(start, stop):
-            row = np.empty(self._width, self._design.dtype)
-            for rows, logits, _ in self._blocks(start, stop):
-                uncertainty_rows(logits, self._row_weight[rows], filled, row, result[rows])
+        def work(start, stop):
+            row = np.empty(self._width, self._features.dtype)
+            for rows, logits, _ in self._logits(start, stop):
+                uncertainty_rows(logits, self._row_weight[rows], padded, row, result[rows])
 
-        self._spread(share)
+        self._blocks.run(work)
         return result
 
-    def _blocks(self, start, stop):
-        """Yield (rows, logits, motion) of blocks that cover the rows from start to stop."""
-        room = None
-        for first in range(start, stop, self._rows_in_block):
-            rows = slice(first, min(first + self._rows_in_block, stop))
+    def _logits(self, start, stop):
+        """Yield (rows, block of Z, block of V) that cover the rows from start to stop."""
+        pair = None
+        for rows in self._blocks.slices(start, stop):
             if self._kept is not None:
                 yield rows, self._kept[0][rows], self._kept[1][rows]
                 continue
-            room = self._room(min(self._rows_in_block, stop - start)) if room is None else room
-            logits, motion = (array[: rows.stop - first] for array in room)
-            self._fill_block(logits, rows, self._head)
-            self._fill_block(motion, rows, (self._direction[0], self._no_offset))
+            pair = self._pair(rows.stop - rows.start) if pair is None else pair
+            logits, motion = (array[: rows.stop - rows.start] for array in pair)
+            self._blocks.write(*self._head, rows, logits)
+            self._blocks.write(self._direction[0], self._no_offset, rows, motion)
             yield rows, logits, motion
 
-    def _fill(self, target, head):
-        self._spread(lambda start, stop: self._fill_block(target[start:stop], slice(start, stop), head))
-
-    def _fill_block(self, target, rows, head):
-        (weight, offset), target = head, target[:, : self._num_classes]
-        if weight.any():
-            self._design.times(weight, rows, target)
-            if offset.any():
-                target += offset.astype(target.dtype)
-        else:
-            target[...] = offset
-
-    def _filled_offset(self):
-        filled = np.zeros(self._width, self._design.dtype)
-        filled[: self._num_classes] = self._direction[1]
-        return filled
-
-    def _spread(self, share):
-        return run_blocks(share, self._num_rows, items_per_block=max(1, _DISPATCH // self._width))
+    def _offset(self):
+        return self._blocks.padded(self._direction[1], self._features.dtype)

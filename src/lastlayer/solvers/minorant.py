@@ -16,6 +16,7 @@ import numpy as np
 
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
+from lastlayer.linear import write_logits
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.logit_line import LogitLine
 
@@ -62,10 +63,10 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine
     Returns: Sharpened.
     """
     rows, share = _chosen_rows(problem, point, line)
-    numbers = rows.size * (problem.design.shape[1] + point.intercept.size)
+    numbers = rows.size * (problem.features.shape[1] + point.intercept.size)
     products = _MOST_STEPS * _MOST_PRODUCTS
     if numbers > _FEW_NUMBERS:
-        affordable = int(_SHARE_OF_FIT * iterations * problem.design.shape[0] / rows.size)
+        affordable = int(_SHARE_OF_FIT * iterations * problem.features.shape[0] / rows.size)
         products = min(products, max(_PRODUCTS_ANYWAY, affordable))
     with np.errstate(all="ignore"):
         minorant = _Minorant(problem, point, rows)
@@ -78,7 +79,7 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine
 
 def _chosen_rows(problem, point, line):
     """Indices of the rows that keep their curvature, in order, and the share of it that they have."""
-    num_rows, num_features = problem.design.shape
+    num_rows, num_features = problem.features.shape
     most = max(1, _MOST_NUMBERS // (num_features + 4 * point.intercept.size))
     fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
     if fewest == num_rows:
@@ -99,13 +100,13 @@ class _Minorant:
 
     def __init__(self, problem, point, rows):
         self._problem, self._point = problem, point
-        self._design = problem.design.rows(rows)
+        self._features = problem.features.rows(rows)
         self._labels, self._weight = problem.labels[rows], problem.row_weight[rows]
         self._shape = rows.size, point.intercept.size
         self._weights, self._intercepts = point.weight.astype(np.float64), point.intercept.astype(np.float64)
         self._logits, self._motion = np.zeros((2, *self._shape))
         # Probabilities times the row's weight, which is above 0.
-        self._weighted = np.empty(self._shape, problem.design.dtype)
+        self._weighted = np.empty(self._shape, problem.features.dtype)
         self._move(self._weights, self._intercepts)
         loss, gradient, residual_sum = self._look(1.0)
         # The tangent of all other rows: its value at the head and its slope. Over the classes a slope sums to 0, but
@@ -220,7 +221,7 @@ class _Minorant:
             for rows in self._blocks(start, stop):
                 weighted = self._weighted[rows]
                 spread = weighted - weighted * (weighted / self._weight[rows, None].astype(weighted.dtype))
-                products = products + self._design.adjoint(spread, rows)
+                products = products + self._features.adjoint(spread, rows)
             return products
 
         products = sum(self._spread(share))
@@ -230,7 +231,7 @@ class _Minorant:
     def _precondition(self, weight, intercept, masses, centres):
         problem = self._problem
         weight, shift = problem.curvature.solve(
-            weight.astype(self._design.dtype),
+            weight.astype(self._features.dtype),
             intercept if problem.fit_intercept else None,
             masses,
             centres,
@@ -241,18 +242,17 @@ class _Minorant:
         return weight - weight.mean(axis=0), shift
 
     def _times_hessian(self, weight, intercept):
-        dtype = self._design.dtype
+        dtype = self._features.dtype
         narrow, offset = weight.astype(dtype), (intercept - weight @ self._problem.mean).astype(dtype)
 
         def share(start, stop):
             sums, products = 0.0, 0.0
             for rows in self._blocks(start, stop):
                 motion = np.empty((rows.stop - rows.start, self._shape[1]), dtype)
-                self._design.times(narrow, rows, motion)
-                motion += offset
+                write_logits(self._features, narrow, offset, rows, motion)
                 self._through_softmax(motion, rows)
                 sums = sums + motion.sum(axis=0, dtype=np.float64)
-                products = products + self._design.adjoint(motion, rows)
+                products = products + self._features.adjoint(motion, rows)
             return sums, products
 
         sums, products = (sum(parts) for parts in zip(*self._spread(share), strict=True))
@@ -301,7 +301,7 @@ class _Minorant:
         return result - result.mean()
 
     def _image_of_intercepts(self, direction):
-        narrow = direction.astype(self._design.dtype)
+        narrow = direction.astype(self._features.dtype)
 
         def share(start, stop):
             rows = slice(start, stop)
@@ -325,7 +325,7 @@ class _Minorant:
                 residual = np.empty((labels.size, self._shape[1]))
                 block = self._logits[rows], self._motion[rows], offset, labels, weight
                 loss += step_rows(*block, t, residual, masses, residual_sum)
-                gradient = gradient + self._design.adjoint(residual, rows)
+                gradient = gradient + self._features.adjoint(residual, rows)
                 residual[np.arange(labels.size), labels] += weight
                 self._weighted[rows] = residual
             return loss, gradient, masses, residual_sum
@@ -340,13 +340,12 @@ class _Minorant:
 
         def share(start, stop):
             for rows in self._blocks(start, stop):
-                self._design.times(weight, rows, self._motion[rows])
-                self._motion[rows] += offset
+                write_logits(self._features, weight, offset, rows, self._motion[rows])
 
         self._spread(share)
 
     def _blocks(self, start, stop):
-        size = max(_FEWEST_IN_BLOCK, _BLOCK // (self._shape[1] + self._design.shape[1]))
+        size = max(_FEWEST_IN_BLOCK, _BLOCK // (self._shape[1] + self._features.shape[1]))
         return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
 
     def _spread(self, share):

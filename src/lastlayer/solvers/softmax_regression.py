@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from lastlayer._blas import on_one_blas_thread
 from lastlayer._stopwatch import stopwatch
+from lastlayer.linear import FeatureMatrix, SparseFeatures
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.curvature import Curvature
-from lastlayer.solvers.design import Design, SparseDesign
 from lastlayer.solvers.exact_step import exact_step
 from lastlayer.solvers.lbfgs import StepHistory
 from lastlayer.solvers.logit_line import LogitLine
@@ -165,7 +165,7 @@ class SoftmaxRegression:
     """The data of one fit and what is known of it beforehand.
 
     Args:
-      design: DenseDesign or SparseDesign, (N, D).
+      features: DenseFeatures or SparseFeatures, (N, D).
       labels: (N,) int64 in 0..num_classes - 1.
       row_weight: (N,) float64 >= 0, not all 0.
       num_classes: K >= 2.
@@ -174,7 +174,7 @@ class SoftmaxRegression:
       generator: numpy.random.RandomState that samples the rows of which the features' covariance is taken.
     """
 
-    design: Design
+    features: FeatureMatrix
     labels: NDArray[np.int64]
     penalty: float
     fit_intercept: bool
@@ -188,7 +188,7 @@ class SoftmaxRegression:
 
     def __init__(
         self,
-        design: Design,
+        features: FeatureMatrix,
         labels: NDArray[np.int64],
         row_weight: NDArray[np.float64],
         num_classes: int,
@@ -197,31 +197,31 @@ class SoftmaxRegression:
         fit_intercept: bool,
         generator: np.random.RandomState,
     ):
-        self.design, self.labels, self.penalty, self.fit_intercept = design, labels, penalty, fit_intercept
-        self.epsilon = float(np.finfo(design.dtype).eps)
+        self.features, self.labels, self.penalty, self.fit_intercept = features, labels, penalty, fit_intercept
+        self.epsilon = float(np.finfo(features.dtype).eps)
         self.row_weight = row_weight / row_weight.sum()
         # A loss below every row's ln 2 has every row's class above one half.
         lightest = self.row_weight[self.row_weight > 0].min()
         self.loss_of_separable = 0.0 if penalty > 0 else float(lightest * np.log(2))
         self.shares = np.bincount(labels, self.row_weight, num_classes)
         sums = self._class_sums(num_classes)
-        self.mean = sums.sum(axis=0) if fit_intercept else np.zeros(design.shape[1])
+        self.mean = sums.sum(axis=0) if fit_intercept else np.zeros(features.shape[1])
         self.class_sums = sums - np.outer(self.shares, self.mean)
-        if isinstance(design, SparseDesign):
-            self.curvature = Curvature.of_sparse(design, self.mean, self.row_weight)
+        if isinstance(features, SparseFeatures):
+            self.curvature = Curvature.of_sparse(features, self.mean, self.row_weight)
         else:
-            self.curvature = Curvature.of_dense(design, self.mean, self.row_weight, generator)
+            self.curvature = Curvature.of_dense(features, self.mean, self.row_weight, generator)
 
     def _class_sums(self, num_classes):
-        sums = np.zeros((num_classes, self.design.shape[1]))
+        sums = np.zeros((num_classes, self.features.shape[1]))
         for start in range(0, self.labels.size, _BLOCK):
             rows = slice(start, min(start + _BLOCK, self.labels.size))
             indicator = sp.csr_array(
                 (self.row_weight[rows], self.labels[rows], np.arange(rows.stop - start + 1)),
                 shape=(rows.stop - start, num_classes),
-                dtype=self.design.dtype,
+                dtype=self.features.dtype,
             )
-            sums += self.design.adjoint(indicator, rows)
+            sums += self.features.adjoint(indicator, rows)
         return sums
 
 
@@ -281,8 +281,8 @@ class _Search:
         self._problem = problem
         self._history = StepHistory()
         num_classes, num_features = problem.class_sums.shape
-        self._line = LogitLine(problem.design, problem.labels, problem.row_weight, num_classes)
-        dtype = problem.design.dtype
+        self._line = LogitLine(problem.features, problem.labels, problem.row_weight, num_classes)
+        dtype = problem.features.dtype
         if start is None:
             weight = np.zeros((num_classes, num_features), dtype)
             intercept = np.zeros(num_classes)

@@ -1,6 +1,6 @@
 """Products with the feature matrix X, dense or CSR, a block of rows at a time; X itself is never copied or centred.
 
-Where a design has a scale, everything is said of X with each column divided by its scale. The weights are divided in
+Where there is a scale, everything is said of X with each column divided by its scale. The weights are divided in
 place of the features, which costs nothing a row.
 """
 
@@ -15,7 +15,7 @@ _ENTRIES = 1 << 18
 
 
 class _Scaled:
-    """What both designs do with a scale, (D,) > 0 in the features' units, or None."""
+    """What dense and sparse features do with a scale, (D,) > 0 in the features' units, or None."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -39,7 +39,7 @@ class _Scaled:
         return columns if self._inverse is None else columns * self._inverse
 
 
-class DenseDesign(_Scaled):
+class DenseFeatures(_Scaled):
     """An (N, D) array of float32 or float64 in any order, its columns divided by `scale` (D,) if there is one."""
 
     def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None):
@@ -57,12 +57,12 @@ class DenseDesign(_Scaled):
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._divided(self._features[rows]))
 
-    def rows(self, index: NDArray[Any]) -> "DenseDesign":
-        """The design of the rows of an index array, a copy."""
-        return DenseDesign(self.take(index))
+    def rows(self, index: NDArray[Any]) -> "DenseFeatures":
+        """The features of the rows of an index array, a copy."""
+        return DenseFeatures(self.take(index))
 
 
-class SparseDesign(_Scaled):
+class SparseFeatures(_Scaled):
     """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
 
     def __init__(self, features: Any, scale: NDArray[Any] | None = None):
@@ -84,9 +84,9 @@ class SparseDesign(_Scaled):
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided((self._block(rows).T @ residual).T)
 
-    def rows(self, index: NDArray[Any]) -> "SparseDesign":
-        """The design of the rows of an index array, a copy."""
-        return SparseDesign(self._features[index], self._scale)
+    def rows(self, index: NDArray[Any]) -> "SparseFeatures":
+        """The features of the rows of an index array, a copy."""
+        return SparseFeatures(self._features[index], self._scale)
 
     def weighted_squares(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum over rows of `weight` (N,) times the squares of X, in float64, (D,)."""
@@ -103,4 +103,4 @@ class SparseDesign(_Scaled):
         return total
 
 
-Design: TypeAlias = DenseDesign | SparseDesign
+FeatureMatrix: TypeAlias = DenseFeatures | SparseFeatures

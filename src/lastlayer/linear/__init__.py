@@ -1,0 +1,6 @@
+"""A linear head on features: blocks of its logits, and the products that its gradient is made of."""
+
+from lastlayer.linear.features import DenseFeatures, FeatureMatrix, SparseFeatures
+from lastlayer.linear.logit_blocks import LogitBlocks, write_logits
+
+__all__ = ["DenseFeatures", "FeatureMatrix", "LogitBlocks", "SparseFeatures", "write_logits"]

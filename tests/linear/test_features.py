@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from lastlayer.linear.features import DenseFeatures, SparseFeatures
+
+ROWS = slice(3, 9)
+
+
+def features(dtype):
+    rng = np.random.default_rng(0)
+    return (rng.standard_normal((11, 7)) * (rng.random((11, 7)) < 0.5)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["C", "F", "csr"])
+def test_products_are_those_of_the_rows(dtype, kind):
+    X = features(dtype)
+    matrix = SparseFeatures(sp.csr_array(X)) if kind == "csr" else DenseFeatures(np.array(X, order=kind))
+    rng = np.random.default_rng(1)
+    weight, residual = rng.standard_normal((4, 7)).astype(dtype), rng.standard_normal((6, 4)).astype(dtype)
+    out = np.full((6, 4), np.nan, dtype)
+    matrix.times(weight, ROWS, out)
+    np.testing.assert_allclose(out, X[ROWS] @ weight.T, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(matrix.adjoint(residual, ROWS), residual.T @ X[ROWS], rtol=1e-5, atol=1e-6)
+    assert (matrix.shape, matrix.dtype) == ((11, 7), dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["C", "F", "csr"])
+def test_a_scale_divides_the_columns_in_every_product(dtype, kind):
+    X, scale = features(dtype), np.array([1, 0.5, 3, 1e-6, 1e6, 7, 1])
+    scaled = X / scale
+    sparse = kind == "csr"
+    matrix = SparseFeatures(sp.csr_array(X), scale) if sparse else DenseFeatures(np.array(X, order=kind), scale)
+    rng = np.random.default_rng(1)
+    weight, residual = rng.standard_normal((4, 7)).astype(dtype), rng.standard_normal((6, 4)).astype(dtype)
+    out = np.full((6, 4), np.nan, dtype)
+    matrix.times(weight, ROWS, out)
+    rounding = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(out, scaled[ROWS] @ weight.T, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(matrix.adjoint(residual, ROWS), residual.T @ scaled[ROWS], rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(X @ matrix.unscaled(weight).T, scaled @ weight.T, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(matrix.scaled(matrix.unscaled(weight)), weight, rtol=rounding)
+    if sparse:
+        row_weight = rng.random(11)
+        np.testing.assert_allclose(matrix.weighted_squares(row_weight), row_weight @ scaled**2, rtol=rounding)
+    else:
+        np.testing.assert_allclose(matrix.take(np.array([2, 5])), scaled[[2, 5]], rtol=rounding)
+    assert matrix.adjoint(residual, ROWS).dtype == matrix.unscaled(weight).dtype == dtype
+
+
+@pytest.mark.parametrize("entries", [1, 20, 1 << 18])
+def test_squares_of_sparse_features_are_summed_in_blocks_in_float64(entries, monkeypatch):
+    monkeypatch.setattr("lastlayer.linear.features._ENTRIES", entries)
+    X, weight = features(np.float32), np.random.default_rng(2).random(11)
+    expected = weight @ X.astype(np.float64) ** 2
+    np.testing.assert_allclose(SparseFeatures(sp.csr_array(X)).weighted_squares(weight), expected, rtol=1e-12)
+    # What float32 cannot hold.
+    large = SparseFeatures(sp.csr_array(X * np.float32(2.0**100)))
+    np.testing.assert_allclose(large.weighted_squares(weight), expected * 2.0**200, rtol=1e-12)
+
+
+def test_squares_of_scaled_features_do_not_overflow():
+    X = features(np.float64)
+    matrix = SparseFeatures(sp.csr_array(X * 2.0**600), np.full(7, 2.0**600))
+    np.testing.assert_allclose(matrix.weighted_squares(np.ones(11)), (X**2).sum(axis=0), rtol=1e-12)
+
+
+def test_rows_taken_from_dense_features_are_a_copy():
+    X = features(np.float64)
+    taken = DenseFeatures(X).take(np.array([2, 5]))
+    taken[:] = 9
+    assert not (X == 9).any()
