@@ -38,6 +38,9 @@ _SHARE_OF_FIT, _PRODUCTS_ANYWAY, _FEW_NUMBERS = 0.15, 24, 1 << 19
 # The bound may exceed the truth by this factor, as far as the minorant tells, and by that share of it the decrease that
 # was found.
 _ENOUGH, _LEAST_EXCESS = 7.0, 0.3
+# Nats by which a step on the intercepts alone may move one class against another. No line search guards that step, and
+# where every kept row is sure of its class, the quadratic model would go to infinity.
+_FARTHEST = 4.0
 # Relative error of a value in float64, at most.
 _ROUNDING = 1e-14
 # Features and logits of rows that are worked on at once, in float64, and rows at least; logits worth a dispatch to
@@ -146,7 +149,8 @@ class _Minorant:
             problem.shares,
             problem.penalty,
         )
-        gap += self.found()
+        # Both terms carry the rounding of the value, which may be far above their sum.
+        gap += self.found() + _ROUNDING * abs(self._value)
         return float(gap) if np.isfinite(gap) else np.inf
 
     def _take(self, loss, gradient, residual_sum):
@@ -277,6 +281,7 @@ class _Minorant:
             if not cost > 0.2 * self._excess * self.found():
                 break
             step = self._intercept_step()
+            step *= _FARTHEST / max(float(np.ptp(step)), _FARTHEST)
             self._intercepts = self._intercepts + step
             self._take(*self._look(1.0, step))
 
