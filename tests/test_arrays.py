@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lastlayer._arrays import as_names, checked_beta, positive_number
+from lastlayer._arrays import as_names, checked_beta, class_axes, class_axis, positive_number, without_overlap
 
 
 def test_names_are_an_array_of_str():
@@ -39,3 +39,30 @@ def test_a_number_becomes_a_float():
     for value in (2, np.int8(2), np.float16(2), np.longdouble(2)):
         assert positive_number(value, "C") == 2.0
         assert type(positive_number(value, "C")) is float
+
+
+def test_axes_are_numbers_from_zero_in_order():
+    array = np.zeros((2, 3, 4))
+    for axis, expected in ((-1, (2,)), ((2, -3), (0, 2)), (None, (0, 1, 2)), ((), ()), (np.int8(1), (1,))):
+        assert class_axes(array, axis) == expected
+        assert all(type(one) is int for one in class_axes(array, axis))
+    assert class_axes(np.array(1.0), None) == class_axes(np.array(1.0), -1) == (0,)
+    assert class_axes(np.zeros((2, 0)), None, may_be_empty=True) == (0, 1)
+    assert class_axis(array, -2) == 1
+
+
+@pytest.mark.parametrize("axis", [None, (0,), True, 1.0, "0"])
+def test_one_axis_is_one_integer(axis):
+    with pytest.raises(TypeError, match=r"^axis: received .*, expected one integer\.$"):
+        class_axis(np.zeros((2, 3)), axis)
+
+
+def test_only_memory_that_overlaps_is_copied():
+    memory = np.arange(12.0)
+    array = memory[:6].reshape(2, 3)
+    assert without_overlap(array, memory[6:].reshape(2, 3)) is array
+    assert without_overlap(array, memory[:6].reshape(2, 3)) is array
+    for out in (memory[1:7].reshape(2, 3), memory[:6].reshape(3, 2).T, memory.view(np.float32)[:6].reshape(2, 3)):
+        kept = without_overlap(array, out)
+        assert not np.shares_memory(kept, memory)
+        np.testing.assert_array_equal(kept, array)

@@ -12,6 +12,8 @@ Float = TypeVar("Float", bound=np.float16 | np.float32 | np.float64)
 Float_co = TypeVar("Float_co", bound=np.float16 | np.float32 | np.float64, covariant=True)
 Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
 Integer: TypeAlias = int | np.integer[Any]
+# One axis, several, or None for all of them.
+Axes: TypeAlias = Integer | tuple[Integer, ...] | None
 
 
 class SparseMatrix(Protocol):
@@ -104,6 +106,60 @@ def rounded(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """`array` in `dtype`; what is too large for it is infinite, without a warning."""
     with np.errstate(over="ignore"):
         return array.astype(dtype, copy=False)
+
+
+def class_axis(array: NDArray[Any], axis: Integer, name: str = "logits") -> int:
+    """The axis as a number from 0; a scalar counts as one class.
+
+    Raises: TypeError unless it is an integer; ValueError where there is no such axis, or no classes on it.
+    """
+    if not _is_integer(axis):
+        raise TypeError(f"axis: received {axis!r}, expected one integer.")
+    return class_axes(array, axis, name)[0]
+
+
+def class_axes(array: NDArray[Any], axis: Axes, name: str = "logits", *, may_be_empty: bool = False) -> tuple[int, ...]:
+    """The axes as numbers from 0, in order: one, those of a tuple or, for None, all; a scalar counts as one class.
+
+    Raises: TypeError unless it is an integer, a tuple of integers or None; ValueError where there is no such axis, or
+      one stands twice, or there are no classes along them and they are not `may_be_empty`.
+    """
+    rank = max(1, array.ndim)
+    axes = tuple(range(rank)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    for one in axes:
+        if not _is_integer(one):
+            raise TypeError(f"axis: received {axis!r}, expected an integer, a tuple of integers, or None for all axes.")
+        if not -rank <= one < rank:
+            raise ValueError(f"axis: received {axis}, but {name} have {array.ndim} axes ({-rank} to {rank - 1}).")
+    found = tuple(sorted(int(one) % rank for one in axes))
+    if len(found) > 1 and len(set(found)) < len(found):
+        raise ValueError(f"axis: received {axis}, expected every axis once.")
+    if not array.size and not may_be_empty and array.ndim and not all(array.shape[one] for one in found):
+        where = f"axis {found[0]}" if len(found) == 1 else f"axes {found}"
+        raise ValueError(f"{name}: shape is {array.shape}, expected at least one class along {where}.")
+    return found
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def check_out(out: object, shape: Sequence[int], dtype: DTypeLike) -> None:
+    """Raise TypeError unless `out` is an array, and ValueError unless it fits and can be written to."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: received {type(out).__name__}, expected a NumPy array of shape {shape}.")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: is {out.dtype} of shape {out.shape}, expected {dtype} of shape {shape}, like logits.")
+    if not out.flags.writeable:
+        raise ValueError("out: is read-only, expected an array that can be written to.")
+
+
+def without_overlap(array: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+    """`array`, or a copy of it where `out` covers some of its memory and is not, entry for entry, the same array."""
+    if not np.may_share_memory(array, out):
+        return array
+    same = array.ctypes.data == out.ctypes.data and array.strides == out.strides and array.dtype == out.dtype
+    return array if same else array.copy()
 
 
 def named_row(index: Sequence[Integer]) -> str:

@@ -16,6 +16,17 @@ def test_the_first_of_equals_wins():
     np.testing.assert_array_equal(ll.hardmax([[1, 3, 3], [2, 2, 2]]), [[0, 1, 0], [1, 0, 0]])
 
 
+def test_the_first_of_equals_on_several_axes_is_that_of_the_least_index():
+    logits = np.zeros((2, 3, 2))
+    logits[1, 2, 0] = logits[1, 1, 1] = 4.0
+    for order in ("C", "F"):
+        result = ll.hardmax(np.asarray(logits, order=order), axis=(0, 1))
+        assert (result[1, 2, 0], result[1, 1, 1], result.sum()) == (1, 1, 2)
+        result = ll.hardmax(np.asarray(logits, order=order), axis=None)
+        assert (result[1, 1, 1], result.sum()) == (1, 1)
+    np.testing.assert_array_equal(ll.hardmax(logits, axis=()), 1)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     arrays.arrays(
@@ -39,7 +50,7 @@ def test_is_the_limit_of_softmax(logits, data):
 
 def test_trap_18_edges_of_shape():
     assert ll.hardmax(3.0) == 1.0
-    assert isinstance(ll.hardmax(3.0), np.ndarray)  # as softmax gives, whatever the shape
+    assert type(ll.hardmax(np.float32(3))) is np.float32  # as softmax gives
     assert np.isnan(ll.hardmax(np.nan))
     assert ll.hardmax(np.zeros((0, 3))).shape == (0, 3)
     with pytest.raises(ValueError, match="expected at least one class"):

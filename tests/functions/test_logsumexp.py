@@ -79,10 +79,28 @@ def test_trap_18_edges_of_shape():
     assert ll.logsumexp(np.zeros((4, 0, 3)), axis=0).shape == (0, 3)
     assert ll.logsumexp(np.zeros(4)).shape == ()
     assert ll.logsumexp(np.zeros((2, 4), np.float16)).dtype == np.float16
+    # The logarithm of a sum over nothing, as in SciPy; a maximum over nothing there is not.
+    np.testing.assert_array_equal(ll.logsumexp(np.zeros((3, 0), np.float32)), np.full(3, -np.inf, np.float32))
+    assert ll.logsumexp([]) == -np.inf
+    assert ll.logsumexp(np.zeros((2, 0, 3)), axis=(0, 1), keepdims=True).shape == (1, 1, 3)
     with pytest.raises(ValueError, match="expected at least one class"):
-        ll.logsumexp(np.zeros((3, 0)))
+        ll.smooth_max(np.zeros((3, 0)))
     with pytest.raises(ValueError, match="beta: received 0"):
         ll.smooth_max(np.zeros(3), beta=0)
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("axis", [(1, 2), (0, 1), (0, -1), (2, 0, 1), None, (), (1,)])
+def test_several_axes_are_the_classes_together(layout, axis):
+    base = np.random.default_rng(8).normal(size=(3, 4, 5))
+    axes = tuple(range(3)) if axis is None else axis
+    expected = np.log(np.exp(base).sum(axes))
+    logits = in_layout(base, layout)
+    np.testing.assert_allclose(ll.logsumexp(logits, axis=axis), expected, rtol=1e-13, atol=1e-14)
+    kept = ll.logsumexp(logits, axis=axis, keepdims=True)
+    np.testing.assert_allclose(kept, np.log(np.exp(base).sum(axes, keepdims=True)), rtol=1e-13, atol=1e-14)
+    sharp = ll.smooth_max(logits, axis=axis, beta=3.0)
+    np.testing.assert_allclose(sharp, np.log(np.exp(3 * base).sum(axes)) / 3, rtol=1e-13, atol=1e-14)
 
 
 def test_strided_rows_are_read_a_block_at_a_time():

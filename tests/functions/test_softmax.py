@@ -207,13 +207,40 @@ def test_trap_18_every_layout_gives_the_same_answer(layout, shape, axis):
 
 
 def test_trap_18_edges_of_shape():
-    assert ll.softmax(np.float32(3.0)) == 1.0
-    assert ll.softmax(np.float32(3.0)).dtype == np.float32
+    for scalar, dtype in ((3.0, np.float64), (3, np.float64), (np.float32(3), np.float32), (np.array(3.0), np.float64)):
+        for axis in (-1, 0, None, ()):
+            assert ll.softmax(scalar, axis=axis) == 1.0
+            assert type(ll.softmax(scalar, axis=axis)) is dtype
+    one = np.array(3.0)
+    assert ll.softmax(one, out=one) is one
     assert ll.softmax(np.zeros((0, 4), np.float32)).shape == (0, 4)
     assert ll.softmax(np.zeros((4, 0, 3)), axis=0).shape == (4, 0, 3)
     np.testing.assert_array_equal(ll.softmax(np.full((3, 1), 7.0)), 1)
     with pytest.raises(ValueError, match=r"logits: shape is \(3, 0\), expected at least one class along axis 1\."):
         ll.softmax(np.zeros((3, 0)))
+    with pytest.raises(ValueError, match=r"expected at least one class along axes \(0, 1\)\."):
+        ll.softmax(np.zeros((3, 0)), axis=None)
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("axis", [(1, 2), (0, 1), (0, -1), (2, 0, 1), None, (), (1,)])
+@pytest.mark.parametrize("function", [ll.softmax, ll.log_softmax])
+def test_several_axes_are_the_classes_together(layout, axis, function):
+    base = np.random.default_rng(8).normal(size=(3, 4, 5))
+    axes = range(3) if axis is None else tuple(one % 3 for one in axis)
+    others = [one for one in range(3) if one not in axes]
+    # The definition: the chosen axes last, as one.
+    rows = base.transpose(*others, *axes).reshape(-1, math.prod(base.shape[one] for one in axes))
+    expected = np.empty_like(base)
+    of_rows = np.array([[float(p) for p in oracle.softmax(row, 2.0)] for row in rows])
+    expected.transpose(*others, *axes)[...] = of_rows.reshape(base.transpose(*others, *axes).shape)
+    if function is ll.log_softmax:
+        expected = np.log(expected)
+    logits = in_layout(base, layout)
+    np.testing.assert_allclose(function(logits, axis=axis, beta=2.0), expected, rtol=1e-13, atol=1e-15)
+    for out in (np.empty((3, 4, 5)), np.empty((3, 4, 5), order="F"), np.empty((3, 4, 10))[..., ::2]):
+        assert function(logits, axis=axis, beta=2.0, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
 
 
 def test_dtype_rule():
@@ -234,6 +261,10 @@ def test_out_may_be_the_logits_or_overlap_them():
     memory[:50] = logits
     ll.softmax(memory[:50], out=memory[1:])
     np.testing.assert_array_equal(memory[1:], expected)
+    everywhere = ll.softmax(logits, axis=None)
+    twice = logits.copy()
+    assert ll.softmax(twice, axis=None, out=twice) is twice
+    np.testing.assert_array_equal(twice, everywhere)
     assert ll.softmax(logits, out=logits) is logits
     np.testing.assert_array_equal(logits, expected)
 
@@ -242,8 +273,13 @@ def test_bad_arguments_are_named():
     logits = np.zeros((2, 3), np.float32)
     with pytest.raises(ValueError, match=r"axis: received 2, but logits have 2 axes \(-2 to 1\)\."):
         ll.softmax(logits, axis=2)
-    with pytest.raises(TypeError, match=r"axis: received None, expected one integer\."):
-        ll.softmax(logits, axis=None)
+    for axis in (1.0, [0], True, (0, "1")):
+        with pytest.raises(TypeError, match=r"axis: received .*, expected an integer, a tuple of integers, or None"):
+            ll.softmax(logits, axis=axis)
+    with pytest.raises(ValueError, match=r"axis: received \(0, -2\), expected every axis once\."):
+        ll.softmax(logits, axis=(0, -2))
+    with pytest.raises(ValueError, match=r"axis: received \(0, 2\), but logits have 2 axes"):
+        ll.softmax(logits, axis=(0, 2))
     for beta in (0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"beta: received .*, expected a finite number greater than 0"):
             ll.softmax(logits, beta=beta)

@@ -16,6 +16,7 @@ logits = np.zeros((2, 3), np.float32)
 ll.softmaxx(logits)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 ll.softmax(logits, dim=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 ll.softmax(logits, 1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+ll.softmax(logits, axis=[0, 1])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 ll.softmax(logits, beta="2")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 ll.cross_entropy(logits)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 print(ll.cross_entropy_value_and_grad(logits, [0, 1]).grad)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

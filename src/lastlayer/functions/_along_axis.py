@@ -12,9 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lastlayer._arrays import ArrayOrScalar, Integer, as_float_array, checked_beta, result_dtype
+from lastlayer._arrays import (
+    ArrayOrScalar,
+    Axes,
+    as_float_array,
+    check_out,
+    checked_beta,
+    class_axes,
+    result_dtype,
+    without_overlap,
+)
 from lastlayer._blocks import dense, dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
+from lastlayer.functions.merged_axes import merged_axes
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.lanes import STATES
 from lastlayer.kernels.storage import computed_dtype
@@ -40,24 +50,40 @@ class Kernels(NamedTuple):
     columns: Callable[..., None]
 
 
-def transform(
-    kernels: Kernels, logits: ArrayLike, axis: Integer, beta: object, out: NDArray[Any] | None
-) -> NDArray[Any]:
+def transform(kernels: Kernels, logits: ArrayLike, axis: Axes, beta: object, out: NDArray[Any] | None) -> NDArray[Any]:
     """Apply a function that keeps the shape.
 
-    Returns: an array in the shape of `logits` and its result dtype, `out` if that is given.
+    Returns: an array in the shape of `logits` and its result dtype, `out` if that is given; else a NumPy scalar for a
+      scalar.
     Raises: ValueError on zero classes, a bad axis, beta <= 0 or an `out` of another shape or dtype.
     """
     beta = checked_beta(beta)
     array = as_float_array(logits, "logits")
     dtype = result_dtype(logits)
-    axis = class_axis(array, axis)
+    axes = class_axes(array, axis)
     if out is not None:
         check_out(out, array.shape, dtype)
-        if np.may_share_memory(array, out) and not _same_memory(array, out):
-            array = array.copy()
+        array = without_overlap(array, out)
     array = _in_working_dtype(array, beta)
-    if out is not None and out.dtype == array.dtype:
+    if len(axes) == 1:
+        into = out if out is not None and out.dtype == array.dtype else None
+        result = _transformed(kernels, array, axes[0], beta, into)
+    else:
+        merged = merged_axes(array, axes)
+        result = merged.restore(_transformed(kernels, merged.array, merged.axis, beta, None))
+    if out is None:
+        result = result.astype(dtype, copy=False)
+        return result if result.ndim else result[()]
+    if result is not out:
+        out[...] = result
+    return out
+
+
+def _transformed(
+    kernels: Kernels, array: NDArray[Any], axis: int, beta: float, out: NDArray[Any] | None
+) -> NDArray[Any]:
+    """The function of `array` in its dtype and shape: `out` or a new array in the memory order of `array`."""
+    if out is not None:
         _fill(kernels, array, axis, beta, out)
         return out
     if array.flags.f_contiguous and not array.flags.c_contiguous:
@@ -65,43 +91,34 @@ def transform(
     else:
         result = np.empty(array.shape, array.dtype)
     _fill(kernels, array, axis, beta, result)
-    if out is None:
-        return result.astype(dtype, copy=False)
-    out[...] = result
-    return out
+    return result
 
 
 def reduce(
-    kernels: Kernels, logits: ArrayLike, axis: Integer, beta: object, keepdims: bool = False
+    kernels: Kernels,
+    logits: ArrayLike,
+    axis: Axes,
+    beta: object,
+    keepdims: bool = False,
+    of_nothing: float | None = None,
 ) -> ArrayOrScalar[Any]:
-    """Apply a function that takes the axis away, or leaves it at length 1 with `keepdims`.
+    """Apply a function that takes the axes away, or leaves them at length 1 with `keepdims`.
 
-    Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left.
-    Raises: ValueError on zero classes, a bad axis or beta <= 0.
+    Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left; `of_nothing` over no classes.
+    Raises: ValueError on a bad axis, beta <= 0, and zero classes where `of_nothing` is None.
     """
     beta = checked_beta(beta)
     array = as_float_array(logits, "logits")
-    axis = class_axis(array, axis)
-    sums = _reduced(kernels, _in_working_dtype(array, beta), axis, beta)
+    axes = class_axes(array, axis, may_be_empty=of_nothing is not None)
+    merged = merged_axes(_in_working_dtype(array, beta), axes)
+    shape = merged.array.shape
+    if shape and not shape[merged.axis]:
+        sums = np.full(shape[: merged.axis] + shape[merged.axis + 1 :], of_nothing, np.float64)
+    else:
+        sums = _reduced(kernels, merged.array, merged.axis, beta)
     if array.ndim and keepdims:
-        sums = np.expand_dims(sums, axis)
+        sums = np.expand_dims(sums, axes)
     return sums.astype(result_dtype(logits), copy=False)[()]
-
-
-def class_axis(array: NDArray[Any], axis: Integer, name: str = "logits") -> int:
-    """The axis as a number from 0; a scalar counts as one class.
-
-    Raises: TypeError unless it is an integer; ValueError where there is no such axis, or no classes on it.
-    """
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"axis: received {axis!r}, expected one integer.")
-    rank = max(1, array.ndim)
-    if not -rank <= axis < rank:
-        raise ValueError(f"axis: received {axis}, but {name} have {array.ndim} axes ({-rank} to {rank - 1}).")
-    axis = int(axis) % rank
-    if array.ndim and array.shape[axis] == 0:
-        raise ValueError(f"{name}: shape is {array.shape}, expected at least one class along axis {axis}.")
-    return axis
 
 
 class Scratch(NamedTuple):
@@ -160,19 +177,6 @@ def _in_working_dtype(array: NDArray[Any], beta: float) -> NDArray[Any]:
     if array.dtype == np.float32 and not fits_float32(beta):
         return array.astype(np.float64)
     return array
-
-
-def check_out(out: object, shape: Sequence[int], dtype: DTypeLike) -> None:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: received {type(out).__name__}, expected a NumPy array of shape {shape}.")
-    if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out: is {out.dtype} of shape {out.shape}, expected {dtype} of shape {shape}, like logits.")
-    if not out.flags.writeable:
-        raise ValueError("out: is read-only, expected an array that can be written to.")
-
-
-def _same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.dtype == b.dtype
 
 
 def _fill(kernels: Kernels, array: NDArray[Any], axis: int, beta: float, result: NDArray[Any]) -> None:

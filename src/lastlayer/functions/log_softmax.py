@@ -5,7 +5,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import Float, Integer, Number
+from lastlayer._arrays import Axes, Float, Number
 from lastlayer.functions._along_axis import Kernels, transform
 from lastlayer.kernels.columns import log_softmax_columns
 from lastlayer.kernels.rows import log_softmax_rows
@@ -16,14 +16,14 @@ KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
 
 @overload
 def log_softmax(
-    logits: NDArray[Float], *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[Float] | None = None
+    logits: NDArray[Float], *, axis: Axes = -1, beta: Number = 1.0, out: NDArray[Float] | None = None
 ) -> NDArray[Float]: ...
 @overload
 def log_softmax(
-    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+    logits: ArrayLike, *, axis: Axes = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
 ) -> NDArray[np.floating[Any]]: ...
 def log_softmax(
-    logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
+    logits: ArrayLike, *, axis: Axes = -1, beta: Number = 1.0, out: NDArray[np.floating[Any]] | None = None
 ) -> NDArray[np.floating[Any]]:
     """Log-probabilities beta z - log sum exp(beta z) of `logits` along `axis`, in nats.
 
@@ -33,7 +33,7 @@ def log_softmax(
 
     Args:
       logits: (..., K, ...) scores; -inf marks a class as impossible, its log-probability is -inf.
-      axis: the axis of the classes.
+      axis: the axis of the classes, a tuple of axes whose entries are all classes together, or None for all axes.
       beta: inverse temperature, > 0.
       out: (..., K, ...) array for the result, in the result's dtype; it may be `logits` itself.
     Returns: (..., K, ...) numbers <= 0, in the dtype of `logits` (float64 for integers, float16 computed in float32).

@@ -5,7 +5,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import ArrayOrScalar, Float, Integer, Number
+from lastlayer._arrays import ArrayOrScalar, Axes, Float, Number
 from lastlayer.functions._along_axis import Kernels, reduce
 from lastlayer.kernels.columns import logsumexp_columns
 from lastlayer.kernels.rows import logsumexp_rows
@@ -15,43 +15,43 @@ KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
 
 
 @overload
-def logsumexp(logits: NDArray[Float], *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[Float]: ...
+def logsumexp(logits: NDArray[Float], *, axis: Axes = -1, keepdims: bool = False) -> ArrayOrScalar[Float]: ...
 @overload
-def logsumexp(logits: ArrayLike, *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]: ...
-def logsumexp(logits: ArrayLike, *, axis: Integer = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]:
+def logsumexp(logits: ArrayLike, *, axis: Axes = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]: ...
+def logsumexp(logits: ArrayLike, *, axis: Axes = -1, keepdims: bool = False) -> ArrayOrScalar[np.floating[Any]]:
     """Logarithm of the sum of exponentials of `logits` along `axis`, in nats; it never overflows.
 
     Args:
       logits: (..., K, ...) scores; -inf adds nothing.
-      axis: the axis of the classes.
-      keepdims: leave `axis` in the result, with length 1.
+      axis: the axis of the classes, a tuple of axes whose entries are all classes together, or None for all axes.
+      keepdims: leave the axes in the result, with length 1.
     Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
       float32); sums are accumulated in float64. A row that holds NaN is NaN, one with +inf is +inf and one of
-      nothing but -inf is -inf.
+      nothing but -inf is -inf, as is the sum over no classes at all.
 
     Raises:
-      ValueError: if `axis` has no classes.
+      ValueError: if there is no such axis.
       TypeError: if `logits` are not a dense array of real numbers.
 
     >>> import numpy as np
     >>> float(logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
     """
-    return reduce(KERNELS, logits, axis, 1.0, keepdims)
+    return reduce(KERNELS, logits, axis, 1.0, keepdims, of_nothing=-np.inf)
 
 
 @overload
-def smooth_max(logits: NDArray[Float], *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[Float]: ...
+def smooth_max(logits: NDArray[Float], *, axis: Axes = -1, beta: Number = 1.0) -> ArrayOrScalar[Float]: ...
 @overload
-def smooth_max(logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]: ...
-def smooth_max(logits: ArrayLike, *, axis: Integer = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]:
+def smooth_max(logits: ArrayLike, *, axis: Axes = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]: ...
+def smooth_max(logits: ArrayLike, *, axis: Axes = -1, beta: Number = 1.0) -> ArrayOrScalar[np.floating[Any]]:
     """Smooth maximum of `logits` along `axis`, in the logits' own unit.
 
     max(z) <= smooth_max(z) <= max(z) + log(K) / beta, so it sharpens to the maximum as beta grows.
 
     Args:
       logits: (..., K, ...) scores; -inf marks a class as impossible.
-      axis: the axis of the classes.
+      axis: the axis of the classes, a tuple of axes whose entries are all classes together, or None for all axes.
       beta: inverse temperature, > 0.
     Returns: (..., ...) with `axis` removed, in the dtype of `logits` (float64 for integers, float16 computed in
       float32). A row that holds NaN is NaN, one with +inf is +inf and one of nothing but -inf is -inf.

@@ -12,6 +12,8 @@ from lastlayer._arrays import (
     Number,
     as_float_array,
     as_labels,
+    check_out,
+    class_axis,
     refuse_foreign,
     result_dtype,
     rounded,
@@ -22,8 +24,6 @@ from lastlayer.functions._along_axis import (
     BLOCKS_PER_THREAD,
     GRAIN,
     SHORT,
-    check_out,
-    class_axis,
     lanes_of,
     scratch,
 )

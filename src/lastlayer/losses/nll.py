@@ -5,8 +5,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, as_labels, result_dtype
-from lastlayer.functions._along_axis import class_axis
+from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, as_labels, class_axis, result_dtype
 
 
 @overload

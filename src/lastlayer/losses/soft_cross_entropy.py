@@ -6,10 +6,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import ArrayOrScalar, Float, as_float_array, named_row, result_dtype, rounded
+from lastlayer._arrays import (
+    ArrayOrScalar,
+    Float,
+    as_float_array,
+    check_out,
+    class_axis,
+    named_row,
+    result_dtype,
+    rounded,
+)
 from lastlayer._blocks import dense_blocks
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, check_out, class_axis
+from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 from lastlayer.losses._every_class import soft_rows
 from lastlayer.losses.losses_and_gradient import LossesAndGradient
 
