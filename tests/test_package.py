@@ -1,3 +1,4 @@
+import ast
 import doctest
 import importlib
 import importlib.metadata
@@ -49,8 +50,9 @@ def test_public_names_are_sorted_there_and_documented():
 def test_type_checkers_see_the_same_names_from_the_same_homes():
     folder = Path(lastlayer.__file__).parent
     stub = (folder / "__init__.pyi").read_text()
-    seen = re.findall(r"^from lastlayer\.(\w+) import (\w+) as \2$", stub, re.MULTILINE)
-    assert {name: home for home, name in seen} == lastlayer._HOME
+    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.asname: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+    assert seen == {name: f"lastlayer.{home}.{name}" for name, home in lastlayer._HOME.items()}
     assert (folder / "py.typed").is_file()
 
 

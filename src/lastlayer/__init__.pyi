@@ -14,8 +14,10 @@ from lastlayer.functions import logsumexp as logsumexp
 from lastlayer.functions import sigmoid as sigmoid
 from lastlayer.functions import smooth_max as smooth_max
 from lastlayer.functions import softmax as softmax
-from lastlayer.losses import binary_cross_entropy as binary_cross_entropy
-from lastlayer.losses import binary_cross_entropy_value_and_grad as binary_cross_entropy_value_and_grad
+from lastlayer.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from lastlayer.losses import (
+    binary_cross_entropy_with_logits_value_and_grad as binary_cross_entropy_with_logits_value_and_grad,
+)
 from lastlayer.losses import binary_likelihood_loss as binary_likelihood_loss
 from lastlayer.losses import binary_likelihood_loss_value_and_grad as binary_likelihood_loss_value_and_grad
 from lastlayer.losses import cross_entropy as cross_entropy

@@ -31,7 +31,7 @@ ArrayOrScalar: TypeAlias = NDArray[Float] | Any
 # What lastlayer.torch has under the same name.
 _TWINS = frozenset(
     {
-        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
         "cross_entropy",
         "hardmax",
         "log_sigmoid",

@@ -69,7 +69,9 @@ def test_is_a_probability_and_yes_and_no_share_it(seed):
     # Cross-entropy of a yes or no is minus the logarithm of what the opposite answer would lose.
     labels = targets > 0.5
     right = ll.binary_likelihood_loss(logits, ~labels)
-    np.testing.assert_allclose(-np.log(right), ll.binary_cross_entropy(logits, labels), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(
+        -np.log(right), ll.binary_cross_entropy_with_logits(logits, labels), rtol=1e-13, atol=1e-15
+    )
 
 
 def test_worked_example():

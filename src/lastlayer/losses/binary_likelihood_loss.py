@@ -19,7 +19,7 @@ def binary_likelihood_loss(logits: ArrayLike, targets: ArrayLike) -> ArrayOrScal
     """The probability that sigmoid(z) gives to the wrong answer, entry by entry: 1 - p for yes, p for no.
 
     An introductory loss, here for comparison: it is bounded by 1, so that a confident wrong answer costs no more than a
-    wrong one and its gradient vanishes there. Train with binary_cross_entropy, whose gradient does not.
+    wrong one and its gradient vanishes there. Train with binary_cross_entropy_with_logits, whose gradient does not.
 
     Source: the MNIST loss of Howard & Gugger 2020, Deep Learning for Coders with fastai and PyTorch, chapter 4.
 

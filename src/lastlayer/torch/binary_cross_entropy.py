@@ -5,7 +5,7 @@ import torch
 
 from lastlayer.functions._entries import in_periods
 from lastlayer.kernels.binary import binary_cross_entropy_entries
-from lastlayer.losses.binary_cross_entropy import PERIOD, repeated
+from lastlayer.losses.binary_cross_entropy_with_logits import PERIOD, repeated
 from lastlayer.torch._memory import empty, numbers_of
 from lastlayer.torch._tensors import (
     checked_reduction,

@@ -1,4 +1,4 @@
-"""binary_cross_entropy: the loss of one score against yes or no, or a probability of yes, and its gradient."""
+"""binary_cross_entropy_with_logits: one score against yes, no or a probability of yes, and the gradient."""
 
 from typing import Any, overload
 
@@ -15,21 +15,21 @@ PERIOD = 4096
 
 
 @overload
-def binary_cross_entropy(
+def binary_cross_entropy_with_logits(
     logits: NDArray[Float], targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> ArrayOrScalar[Float]: ...
 @overload
-def binary_cross_entropy(
+def binary_cross_entropy_with_logits(
     logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> ArrayOrScalar[np.floating[Any]]: ...
-def binary_cross_entropy(
+def binary_cross_entropy_with_logits(
     logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> ArrayOrScalar[np.floating[Any]]:
     """Cross-entropy of sigmoid(z) against a target t from 0 to 1, entry by entry, in nats.
 
     The loss is w t log(1 + exp(-z)) + (1 - t) log(1 + exp(z)), which is stable at any z, and for t = 1 or 0 accurate
     relative to itself where it is near 0. For many labels an example, one entry is one label; a sum or mean is the
-    caller's step.
+    caller's step. The name is PyTorch's, where binary_cross_entropy takes probabilities.
 
     Args:
       logits: (..., K) or (...) scores.
@@ -44,45 +44,45 @@ def binary_cross_entropy(
       TypeError: if one of them is not a dense array of real numbers.
 
     >>> import numpy as np
-    >>> binary_cross_entropy(np.array([2.0, -1e4, -1e4]), np.array([1, 0, 1])).round(4).tolist()
+    >>> binary_cross_entropy_with_logits(np.array([2.0, -1e4, -1e4]), np.array([1, 0, 1])).round(4).tolist()
     [0.1269, 0.0, 10000.0]
     """
-    return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=False)
+    return _binary_cross_entropy_with_logits(logits, targets, positive_weight, with_gradient=False)
 
 
 @overload
-def binary_cross_entropy_value_and_grad(
+def binary_cross_entropy_with_logits_value_and_grad(
     logits: NDArray[Float], targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> LossesAndGradient[Float]: ...
 @overload
-def binary_cross_entropy_value_and_grad(
+def binary_cross_entropy_with_logits_value_and_grad(
     logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> LossesAndGradient[np.floating[Any]]: ...
-def binary_cross_entropy_value_and_grad(
+def binary_cross_entropy_with_logits_value_and_grad(
     logits: ArrayLike, targets: ArrayLike, *, positive_weight: ArrayLike | None = None
 ) -> LossesAndGradient[np.floating[Any]]:
-    """binary_cross_entropy of each entry and its derivative with respect to that entry's logit.
+    """binary_cross_entropy_with_logits of each entry and its derivative with respect to that entry's logit.
 
     Args:
       logits: (..., K) or (...) scores.
       targets: the same shape; 1 (or True) for yes, 0 for no, or the probability of yes.
       positive_weight: a number >= 0, or (K,) of them for the last axis; None means 1.
-    Returns: a named tuple of `losses` as binary_cross_entropy gives them and `gradient`, (1 - t) p - w t (1 - p) with
-      p = sigmoid(z), both in the shape and dtype of `logits`.
+    Returns: a named tuple of `losses` as binary_cross_entropy_with_logits gives them and `gradient`,
+      (1 - t) p - w t (1 - p) with p = sigmoid(z), both in the shape and dtype of `logits`.
 
     Raises:
       ValueError: if the shapes do not fit, a target is not from 0 to 1 (it names the first), or a weight is negative.
       TypeError: if one of them is not a dense array of real numbers.
 
     >>> import numpy as np
-    >>> result = binary_cross_entropy_value_and_grad(np.array([2.0, -1e4]), np.array([1, 0]))
+    >>> result = binary_cross_entropy_with_logits_value_and_grad(np.array([2.0, -1e4]), np.array([1, 0]))
     >>> result.gradient.round(4).tolist()
     [-0.1192, 0.0]
     """
-    return _binary_cross_entropy(logits, targets, positive_weight, with_gradient=True)
+    return _binary_cross_entropy_with_logits(logits, targets, positive_weight, with_gradient=True)
 
 
-def _binary_cross_entropy(
+def _binary_cross_entropy_with_logits(
     logits: ArrayLike, targets: ArrayLike, positive_weight: ArrayLike | None, *, with_gradient: bool
 ) -> Any:
     scores = as_float_array(logits, "logits")
