@@ -3,7 +3,10 @@
 import argparse
 import importlib
 import json
+import os
 import platform
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,20 +17,53 @@ CLAIMS = {
     "torch": "lastlayer.torch against torch.nn.functional, eager and compiled",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
 }
+# What a claim's `measure` takes besides `quick`.
+OPTIONS = {
+    "rows": {
+        "--sweep": {"action": "store_true", "help": "two functions against torch over the number of classes"},
+        "--classes": {"nargs": "+", "type": int, "metavar": "K", "help": "the counts of --sweep"},
+    },
+}
+RESULTS = Path(__file__).parent / "results"
+# What makes torch and Numba run what they would on a processor without the newer instructions.
+INSTRUCTIONS = {
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
+}
 
 
 def main():
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: a look, not a claim")
+    common.add_argument("--output", type=Path, default=RESULTS, help="folder for the JSON")
+    elsewhere = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    elsewhere.add_argument("--isa", choices=INSTRUCTIONS, help="measure in a process with these instructions only")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("claim", choices=CLAIMS, help="; ".join(f"{name}: {text}" for name, text in CLAIMS.items()))
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: a look, not a claim")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results", help="folder for the JSON")
-    arguments = parser.parse_args()
-    figures = importlib.import_module(f"benchmarks.{arguments.claim}").measure(quick=arguments.quick)
-    document = {"claim": arguments.claim, "quick": arguments.quick, **machine(), **figures}
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / f"{arguments.claim}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    claims = parser.add_subparsers(dest="claim", required=True)
+    for claim, text in CLAIMS.items():
+        of_claim = claims.add_parser(claim, help=text, description=text, parents=[common, elsewhere])
+        for option, details in OPTIONS.get(claim, {}).items():
+            of_claim.add_argument(option, **details)
+    options = vars(parser.parse_args())
+    isa = options.pop("isa")
+    if isa is not None:
+        _, command = elsewhere.parse_known_args()
+        sys.exit(
+            subprocess.run([sys.executable, "-m", "benchmarks", *command], env=with_isa(isa), check=False).returncode
+        )
+    claim, output = options.pop("claim"), options.pop("output")
+    figures = importlib.import_module(f"benchmarks.{claim}").measure(**options)
+    document = {"claim": claim, "quick": options["quick"], **machine(), **figures}
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / f"{claim}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     path.write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nfigures: {path}")
+
+
+def with_isa(isa):
+    """The environment of a process that runs only these instructions; Numba's cache is its own."""
+    cache = RESULTS / f"numba-{isa}"
+    cache.mkdir(parents=True, exist_ok=True)
+    return {**os.environ, **INSTRUCTIONS[isa], "NUMBA_CACHE_DIR": str(cache)}
 
 
 def machine():
@@ -43,6 +79,7 @@ def machine():
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "processor": platform.processor() or platform.machine(),
         "instructions": [name for name in ("AVX2", "FMA3", "AVX512F", "NEON", "SVE") if features.get(name)],
+        "environment": {name: os.environ[name] for name in INSTRUCTIONS["avx2"] if name in os.environ},
         "versions": versions,
     }
 

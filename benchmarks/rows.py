@@ -10,13 +10,18 @@ import scipy.special
 
 import lastlayer as ll
 from benchmarks.floors import copy, interleaved, measured_floors, medians, read
+from benchmarks.peers import torch_functions
+from benchmarks.sweep import DTYPES, measure_sweep
 
 SHAPES = ((8192, 1000), (512, 32768), (64, 262_144), (16, 1_000_003), (1_000_000, 10))
-DTYPES = (np.float32, np.float64)
 
 
-def measure(*, quick):
-    """Measure every shape, print a table, and return the figures."""
+def measure(*, quick, sweep=False, classes=None):
+    """Measure every shape, or every count of classes, print a table, and return the figures."""
+    if classes and not sweep:
+        raise SystemExit("--classes: received without --sweep, which it belongs to.")
+    if sweep:
+        return measure_sweep(quick=quick, classes=classes)
     floors = measured_floors()
     print(
         f"copy {floors['copy_gigabytes_per_second']:.1f} GB/s, SGEMM {floors['sgemm_gigaflops']:.0f} GFLOP/s, "
@@ -79,28 +84,6 @@ def measure_shape(num_rows, num_classes, dtype, rounds):
             }
         )
     return results
-
-
-def torch_functions(logits, labels, out):
-    """The same functions of torch on the same memory; nothing where torch is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return {}
-    tensor, target, result = torch.from_numpy(logits), torch.from_numpy(labels), torch.from_numpy(out)
-    leaf = torch.from_numpy(logits).requires_grad_()
-    cross_entropy = torch.nn.functional.cross_entropy
-
-    def forward_and_backward():
-        leaf.grad = None
-        cross_entropy(leaf, target, reduction="sum").backward()
-
-    return {
-        "softmax": lambda: torch.softmax(tensor, -1, out=result),
-        "log_softmax": lambda: torch.log_softmax(tensor, -1, out=result),
-        "cross_entropy": lambda: cross_entropy(tensor, target, reduction="none"),
-        "cross_entropy_value_and_grad": forward_and_backward,
-    }
 
 
 def print_line(result):
