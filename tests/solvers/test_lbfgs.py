@@ -16,7 +16,7 @@ def test_reproduces_the_inverse_hessian_of_a_quadratic_along_conjugate_steps():
     # After as many conjugate steps as there are parameters, BFGS holds the exact inverse (Nocedal & Wright, thm 6.4).
     hessian = quadratic(5, 0)
     _, directions = np.linalg.eigh(hessian)
-    history = StepHistory(memory=5)
+    history = StepHistory(size=5)
     for step in directions.T:
         history.add(step, hessian @ step)
     gradient = np.random.default_rng(1).standard_normal(5)
@@ -26,7 +26,7 @@ def test_reproduces_the_inverse_hessian_of_a_quadratic_along_conjugate_steps():
 
 def test_the_last_pair_fulfils_the_secant_equation():
     hessian, rng = quadratic(6, 2), np.random.default_rng(3)
-    history = StepHistory(memory=3)
+    history = StepHistory(size=3)
     for _ in range(5):
         step = rng.standard_normal(6)
         history.add(step, hessian @ step)

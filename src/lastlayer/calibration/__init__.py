@@ -1,4 +1,4 @@
-"""Are the numbers honest? The inverse temperature that makes probabilities mean what they say."""
+"""Calibration of probabilities on held-out rows: the inverse temperature."""
 
 from lastlayer.calibration.temperature import TemperatureWarning, fit_temperature
 

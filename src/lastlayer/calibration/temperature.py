@@ -48,7 +48,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weight: Arra
       logits: (N, K) scores, K >= 2; -inf marks a class as impossible. Scores s of a binary model, whose probability is
         sigmoid(s), are the two columns (0, s).
       labels: (N,) integers 0..K-1.
-      sample_weight: (N,) weights >= 0 of the rows; None weighs all alike. A row of weight 0 is not looked at.
+      sample_weight: (N,) weights >= 0 of the rows; None weighs all alike. A row of weight 0 is not read.
     Returns: beta, a float.
 
     Raises:
@@ -94,7 +94,7 @@ def _towards_the_optimum(rows: "_Rows", beta: float) -> tuple[bool, float]:
     """(is beta at or above the optimum, logarithm of the factor to it by Newton's step).
 
     The slope is shortfall - pull(beta), pull = -E_p[d] falling towards 0. A step in ln(beta) on ln(pull / shortfall)
-    follows both its straight beginning and its exponential tail, where steps on the slope itself creep.
+    follows both its straight beginning and its exponential tail, where steps on the slope itself are short.
     """
     pull = rows.shortfall - rows.slope
     if pull <= 0 or rows.curvature <= 0:  # softmax has saturated
@@ -110,15 +110,15 @@ def _towards_the_remainder(rows: "_Rows", beta: float) -> tuple[bool, float]:
     return rows.loss <= remainder, math.log(remainder / rows.loss) * rows.loss / (beta * rows.slope)
 
 
-def _search(rows: "_Rows", beta: float, look: Callable[["_Rows", float], tuple[bool, float]]) -> float:
-    """The beta that `look` points to: Newton's steps in ln(beta), inside a bracket that only shrinks."""
+def _search(rows: "_Rows", beta: float, newton_step: Callable[["_Rows", float], tuple[bool, float]]) -> float:
+    """The root that `newton_step` approaches: steps in ln(beta), inside a bracket that only shrinks."""
     below, above = 0.0, math.inf
     farthest = math.log(_FARTHEST)
     passes = 0
     while True:
         passes += 1
         rows.sweep(beta)
-        too_large, exponent = look(rows, beta)
+        too_large, exponent = newton_step(rows, beta)
         if too_large:
             above = beta
         else:

@@ -1,4 +1,4 @@
-"""What do we do about it? From scores to the few classes worth looking at."""
+"""From scores to decisions: the most probable classes of each row."""
 
 from lastlayer.decision.top_k import TopK, top_k
 

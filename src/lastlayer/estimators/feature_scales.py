@@ -21,14 +21,14 @@ from lastlayer.solvers import Optimum, SoftmaxRegression, standard_deviations
 _FAR, _TOO_FAR = 256.0, 1e4
 # The share of the objective from which on the penalty's cost is worth a warning.
 _COSTLY = 0.01
-# The features that are looked at in every row, at most.
-_MOST_LOOKS = 8
+# The features that are measured on every row, at most.
+_MOST_MEASURED = 8
 # The sample that ranges are taken from: entries and rows at most, and rows at least.
 _MOST_ENTRIES, _MOST_ROWS, _FEWEST_ROWS = 1 << 20, 1024, 16
 
 
 class ScalingWarning(UserWarning):
-    """Features are in units so different that the penalty is unfair to some of them; standardize=True mends it.
+    """Features are in units so different that the penalty falls on few of them; standardize=True corrects it.
 
     Attributes:
       column: the feature that is furthest out of scale, by its index.
@@ -50,7 +50,7 @@ def warn_of_scales(
     names: NDArray[Any] | None,
     stacklevel: int,
 ) -> None:
-    """Warn of the feature that is furthest out of scale, where that costs accuracy. It looks at a sample of rows.
+    """Warn of the feature that is furthest out of scale, where that costs accuracy. It reads a sample of rows.
 
     Args:
       X: (N, D) array or CSR matrix.
@@ -75,23 +75,23 @@ def warn_of_scales(
         return
     costs = _costs(problem, weight[:, columns], deviations)
     enough = _COSTLY * optimum.objective
-    # Costs are compared so that one which is no number counts as dear.
+    # Costs are compared so that one which is no number counts as high.
     stuck = optimum.stopped in ("max_iter", "noise")
     if long.any() and (stuck or ranges.max() > _TOO_FAR * lower or not costs[~long].sum() < enough):
         worst, others, more = int(ranges.argmax()), lower, int(long.sum()) - 1
         what, effect = f"{_times(ranges[worst] / lower)} times", "holds back the others and hardly this one"
     else:
-        # A sample says little of a rare feature: those that seem to cost the most are looked at in every row.
-        dear = np.flatnonzero(short & ~(costs < enough))
-        if not dear.size:
+        # A sample says little of a rare feature: those that seem to cost the most are measured on every row.
+        costly = np.flatnonzero(short & ~(costs < enough))
+        if not costly.size:
             return
-        columns, others = columns[dear[np.argsort(costs[dear])[::-1][:_MOST_LOOKS]]], upper
+        columns, others = columns[costly[np.argsort(costs[costly])[::-1][:_MOST_MEASURED]]], upper
         rows = np.flatnonzero(problem.row_weight)
         ranges, deviations = _scales(X[:, columns][rows], problem.row_weight[rows])
-        dear = (ranges < upper / _FAR) & ~(_costs(problem, weight[:, columns], deviations) < enough)
-        if not dear.any():
+        costly = (ranges < upper / _FAR) & ~(_costs(problem, weight[:, columns], deviations) < enough)
+        if not costly.any():
             return
-        worst, more = int(dear.argmax()), int(dear.sum()) - 1
+        worst, more = int(costly.argmax()), int(costly.sum()) - 1
         what, effect = f"1/{_times(upper / ranges[worst])} of", "all but leaves it out"
     column = int(columns[worst])
     name = column if names is None else repr(names[column])
@@ -105,9 +105,9 @@ def warn_of_scales(
 
 def _costs(problem, weight, deviations):
     """What the penalty on its weights (K, D) costs each feature, in nats: see the top of this file."""
-    masses = np.maximum(problem.shares * (1 - problem.shares), 1e-12)
-    held_back = problem.penalty * weight.astype(np.float64) / deviations
-    return (held_back**2 / (2 * masses[:, None])).sum(axis=0)
+    variances = np.maximum(problem.shares * (1 - problem.shares), 1e-12)
+    gradient = problem.penalty * weight.astype(np.float64) / deviations
+    return (gradient**2 / (2 * variances[:, None])).sum(axis=0)
 
 
 def _sample(X, row_weight):

@@ -207,12 +207,12 @@ def _components(name, step):
 def _selected(step):
     support = step.get_support()
 
-    def spread(weight):
-        wide = np.zeros((weight.shape[0], support.size))
-        wide[:, support] = weight
-        return wide
+    def scatter(weight):
+        result = np.zeros((weight.shape[0], support.size))
+        result[:, support] = weight
+        return result
 
-    return spread, None, None
+    return scatter, None, None
 
 
 _STEPS = {

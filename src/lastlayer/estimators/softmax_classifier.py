@@ -55,8 +55,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     Same C, same argmin. Two classes are fitted as LogisticRegression does, with one weight vector for the second
     class. X is neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these;
     float16 becomes float32, everything else float64. Memory beyond X: logits twice, 8 N K bytes for float32 features
-    with K rounded up to a multiple of 8, but at most 4 GiB, after which they are computed anew, one more product, at
-    each look; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature; in the
+    with K rounded up to a multiple of 8, but at most 4 GiB, after which they are computed anew, one more product, in
+    each pass; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature; in the
     end, for the bound, a part of the rows, at most 256 MiB.
 
     Args:
@@ -64,7 +64,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         length want 10 to 100: C = 1 shrinks their scores hard, and `calibrate` repairs most of it, not all.
       fit_intercept: whether to fit b; it is not penalised.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
-      tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a relative
+      tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F predicts a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
       max_iter: iterations at most; each takes two products with X.
       standardize: whether the penalty is on the weights of features divided by their standard deviations, so that no

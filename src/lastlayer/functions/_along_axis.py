@@ -100,20 +100,20 @@ def reduce(
     axis: Axes,
     beta: object,
     keepdims: bool = False,
-    of_nothing: float | None = None,
+    empty_value: float | None = None,
 ) -> ArrayOrScalar[Any]:
     """Apply a function that takes the axes away, or leaves them at length 1 with `keepdims`.
 
-    Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left; `of_nothing` over no classes.
-    Raises: ValueError on a bad axis, beta <= 0, and zero classes where `of_nothing` is None.
+    Returns: an array in the result dtype of `logits`, a scalar of it if no axis is left; `empty_value` over no classes.
+    Raises: ValueError on a bad axis, beta <= 0, and zero classes where `empty_value` is None.
     """
     beta = checked_beta(beta)
     array = as_float_array(logits, "logits")
-    axes = class_axes(array, axis, may_be_empty=of_nothing is not None)
+    axes = class_axes(array, axis, may_be_empty=empty_value is not None)
     merged = merged_axes(_in_working_dtype(array, beta), axes)
     shape = merged.array.shape
     if shape and not shape[merged.axis]:
-        sums = np.full(shape[: merged.axis] + shape[merged.axis + 1 :], of_nothing, np.float64)
+        sums = np.full(shape[: merged.axis] + shape[merged.axis + 1 :], empty_value, np.float64)
     else:
         sums = _reduced(kernels, merged.array, merged.axis, beta)
     if array.ndim and keepdims:

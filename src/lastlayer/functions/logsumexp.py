@@ -37,7 +37,7 @@ def logsumexp(logits: ArrayLike, *, axis: Axes = -1, keepdims: bool = False) -> 
     >>> float(logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
     """
-    return reduce(KERNELS, logits, axis, 1.0, keepdims, of_nothing=-np.inf)
+    return reduce(KERNELS, logits, axis, 1.0, keepdims, empty_value=-np.inf)
 
 
 @overload

@@ -29,7 +29,7 @@ def evaluate(
     top_k: Integer = 5,
     bins: Integer = 15,
 ) -> Evaluation:
-    """How good probabilities are, judged by one label a row: accuracy, log-loss in nats, Brier score, calibration.
+    """How good probabilities are, by one label a row: accuracy, log-loss in nats, Brier score, calibration.
 
     Probabilities are taken as they are, neither clipped nor divided by their sum. Memory beyond the arguments is
     O(N + K); a file larger than memory goes through `EvaluationAccumulator` in blocks.
@@ -40,8 +40,8 @@ def evaluate(
       labels: (N,) integers 0..K-1, or members of `classes` where that is given.
       classes: (K,) distinct names, integers or booleans, the meaning of the columns; None for 0..K-1.
       sample_weight: (N,) weights >= 0 of the rows, by which every mean, share and count is weighted; None weighs all
-        alike. A row of weight 0 is as good as absent: neither its probabilities nor its label are looked at.
-      top_k: how many classes the top-k accuracy looks at; K where there are fewer.
+        alike. A row of weight 0 is as good as absent: neither its probabilities nor its label are read.
+      top_k: how many classes the top-k accuracy counts; K where there are fewer.
       bins: how many equal-width bins of confidence the expected calibration error uses.
     Returns: an `Evaluation`, which defines each figure.
     Raises: ValueError if a row is no distribution or a label no class, naming the first such row, if there are no
@@ -114,11 +114,11 @@ class EvaluationAccumulator:
         if weight is not None and not weight.all():
             present = np.flatnonzero(weight)
         labels = self._indices(labels, num_rows, num_classes, present)
-        judged = _judge(probabilities, labels)
+        of_rows = _evaluated_rows(probabilities, labels)
         self._expect(num_classes)
         self._is_weighted |= weight is not None
         weight = np.ones(num_rows) if weight is None else weight
-        self._tally(weight[present], labels[present], *(array[present] for array in judged))
+        self._tally(weight[present], labels[present], *(array[present] for array in of_rows))
 
     def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
@@ -219,15 +219,15 @@ def _with_stand_ins(labels, num_rows, present):
     return values
 
 
-def _judge(probabilities, labels):
+def _evaluated_rows(probabilities, labels):
     """What `evaluate_rows` writes, for all rows."""
     labels = without_read_only_flag(labels)
     num_rows, num_classes = probabilities.shape
-    judged = tuple(np.empty(num_rows, kind) for kind in (np.int64, np.float64, np.float64, np.int64, np.float64))
+    of_rows = tuple(np.empty(num_rows, kind) for kind in (np.int64, np.float64, np.float64, np.int64, np.float64))
 
     def work(start, stop):
         for part, block in dense_blocks(probabilities, start, stop, "probabilities"):
-            bad = evaluate_rows(block, labels[part], _TOLERANCE, *(array[part] for array in judged))
+            bad = evaluate_rows(block, labels[part], _TOLERANCE, *(array[part] for array in of_rows))
             if bad >= 0:
                 return part.start + bad
         return None
@@ -235,7 +235,7 @@ def _judge(probabilities, labels):
     for bad_row in run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes)):
         if bad_row is not None:
             raise NoDistributionError(bad_row, _what_is_wrong(probabilities[bad_row]))
-    return judged
+    return of_rows
 
 
 def _what_is_wrong(row):

@@ -13,7 +13,7 @@ from lastlayer.metrics.text_table import evaluation_as_text
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How good N rows of probabilities over K classes are, judged by one label a row.
+    """How good N rows of probabilities over K classes are, by one label a row.
 
     The prediction of a row is its largest probability, the first of equals. Of weighted rows every mean and share is
     weighted, and so are the counts in `per_class.support` and `reliability.rows`; only `rows` counts rows.
@@ -22,7 +22,7 @@ class Evaluation:
       rows: N; rows of weight 0 do not count.
       num_classes: K.
       accuracy: share of rows whose prediction is the label.
-      top_k: how many classes `top_k_accuracy` looks at, at most K.
+      top_k: how many classes `top_k_accuracy` counts, at most K.
       top_k_accuracy: share of rows whose label is among their `top_k` most probable classes, a lower class index first
         where probabilities are equal.
       log_loss: mean of -ln p(label), in nats; Infinity if a label was given probability 0.

@@ -35,7 +35,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean over rows of |accuracy - confidence| of their bin: 0 for honest confidence, at most 1.
+        """Mean over rows of |accuracy - confidence| of their bin: 0 for perfect calibration, at most 1.
 
         Source: Naeini, Cooper & Hauskrecht 2015; Guo et al. 2017, equation 3.
         """

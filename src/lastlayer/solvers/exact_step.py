@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
-# What a further Newton step may still promise, as a share of the decrease so far, and the most looks at the function.
-_PROMISE_LEFT, _MOST_LOOKS = 0.01, 12
+# The decrease that a further Newton step may still predict, as a share of that so far, and evaluations at most.
+_DECREASE_LEFT, _MOST_EVALUATIONS = 0.01, 12
 
 
 def exact_step(function: Callable[[float], tuple[float, float, float]], value: float) -> tuple[float, float]:
@@ -16,7 +16,7 @@ def exact_step(function: Callable[[float], tuple[float, float, float]], value: f
     """
     below, above, t = 0.0, math.inf, 1.0
     best = 0.0, value
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MOST_EVALUATIONS):
         value_here, slope_here, curvature = function(t)
         if not math.isfinite(value_here):
             above, t = t, 0.5 * (below + t)
@@ -25,7 +25,7 @@ def exact_step(function: Callable[[float], tuple[float, float, float]], value: f
             continue
         if value_here < best[1]:
             best = t, value_here
-            if slope_here * slope_here <= 2 * curvature * _PROMISE_LEFT * (value - value_here):
+            if slope_here * slope_here <= 2 * curvature * _DECREASE_LEFT * (value - value_here):
                 break
         if slope_here < 0:
             below = t

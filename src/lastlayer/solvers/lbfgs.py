@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 
 class StepHistory:
-    """The last `memory` pairs (step, change of gradient) and the inverse Hessian that they imply.
+    """The last `size` pairs (step, change of gradient) and the inverse Hessian that they imply.
 
     Source: Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4.
     """
 
-    def __init__(self, memory: int = 10):
-        self._pairs: deque[tuple[NDArray[Any], NDArray[Any], float]] = deque(maxlen=memory)
+    def __init__(self, size: int = 10):
+        self._pairs: deque[tuple[NDArray[Any], NDArray[Any], float]] = deque(maxlen=size)
 
     def add(self, step: NDArray[Any], change: NDArray[Any]) -> None:
         """Remember a pair, unless rounding has made its curvature meaningless."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
 from lastlayer.linear import FeatureMatrix, LogitBlocks
 
-# Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew for each look at them.
+# Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew in each pass.
 _MOST_BYTES_KEPT = 4 << 30
 
 
@@ -37,48 +37,48 @@ class LogitLine:
         self._head = self._direction = np.zeros((num_classes, features.shape[1]), features.dtype), self._no_offset
 
     def _pair(self, num_rows):
-        """Memory for Z and V of so many rows, padded with classes of probability 0 that stay where they are."""
+        """Memory for Z and V of so many rows, padded with classes of probability 0 that V does not change."""
         return self._blocks.zeros(num_rows, -np.inf), self._blocks.zeros(num_rows, 0.0)
 
-    def start(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
-        """Take the logits of X weight' + offset; (K, D) and (K,)."""
+    def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
+        """Set Z to the logits X weight' + offset; (K, D) and (K,)."""
         self._head = weight.copy(), offset.copy()
         if self._kept is not None:
             self._blocks.write_all(*self._head, self._kept[0])
 
-    def aim(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
-        """Take the direction X weight' + offset."""
+    def set_direction(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
+        """Set the direction to X weight' + offset; (K, D) and (K,)."""
         self._direction = weight, offset.astype(self._features.dtype)
         if self._kept is not None:
             self._blocks.write_all(weight, self._no_offset, self._kept[1])
 
-    def measure(self, t: float) -> tuple[float, float, float]:
-        """(loss, slope, curvature) of the weighted mean cross-entropy at t, as floats."""
+    def evaluate(self, t: float) -> tuple[float, float, float]:
+        """Loss, first and second derivative in t of the weighted mean cross-entropy at Z(t), as floats."""
         t, offset = self._features.dtype.type(t), self._offset()
 
         def work(start, stop):
             total, scratch = np.zeros(3), np.empty((2, self._width), self._features.dtype)
-            for rows, logits, motion in self._logits(start, stop):
-                total += line_rows(logits, motion, offset, self._labels[rows], self._row_weight[rows], t, scratch)
+            for rows, logits, direction in self._logits(start, stop):
+                total += line_rows(logits, direction, offset, self._labels[rows], self._row_weight[rows], t, scratch)
             return total
 
         loss, slope, curvature = map(float, np.sum(self._blocks.run(work), axis=0))
         return loss, slope, curvature
 
-    def move(self, t: float) -> tuple[float, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-        """Move to Z(t), which becomes Z.
+    def step(self, t: float) -> tuple[float, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+        """Set Z to Z(t).
 
         Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
           sum over rows, (K,), which is the intercepts' gradient; and the mean of p (1 - p) of each class, (K,).
         """
         return self._advance(t, self._features.adjoint)
 
-    def shift(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Add `offset` (K,) to the logits of every row.
 
-        Returns: loss, residuals' sum and masses as `move` does, without a product with the features.
+        Returns: the loss, the residuals' sum and the means of p (1 - p) as `step` does, without a product with X.
         """
-        self.aim(np.zeros_like(self._head[0]), offset)
+        self.set_direction(np.zeros_like(self._head[0]), offset)
         loss, _, residual_sum, masses = self._advance(1.0, lambda residual, rows: 0.0)
         return loss, residual_sum, masses
 
@@ -88,17 +88,17 @@ class LogitLine:
         def work(start, stop):
             loss, gradient, sums = 0.0, 0.0, np.zeros((2, self._width))
             residual = np.empty((min(self._blocks.rows_per_block, stop - start), self._width), self._features.dtype)
-            for rows, logits, motion in self._logits(start, stop):
+            for rows, logits, direction in self._logits(start, stop):
                 part = residual[: rows.stop - rows.start]
-                block = logits, motion, offset, self._labels[rows], self._row_weight[rows]
+                block = logits, direction, offset, self._labels[rows], self._row_weight[rows]
                 loss += step_rows(*block, t, part, sums[0], sums[1])
                 gradient += gradient_of(part[:, : self._num_classes], rows)
             return loss, gradient, sums
 
         losses, gradients, sums = zip(*self._blocks.run(work), strict=True)
         masses, residual_sum = np.sum(sums, axis=0)[:, : self._num_classes]
-        (weight, intercept), (direction, change) = self._head, self._direction
-        self._head = weight + t * direction, intercept + t * change
+        (weight, intercept), (weight_step, intercept_step) = self._head, self._direction
+        self._head = weight + t * weight_step, intercept + t * intercept_step
         return sum(losses), reduce(np.add, gradients), residual_sum, masses
 
     def uncertainty(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,16 +116,16 @@ class LogitLine:
 
     def _logits(self, start, stop):
         """Yield (rows, block of Z, block of V) that cover the rows from start to stop."""
-        pair = None
+        both = None
         for rows in self._blocks.slices(start, stop):
             if self._kept is not None:
                 yield rows, self._kept[0][rows], self._kept[1][rows]
                 continue
-            pair = self._pair(rows.stop - rows.start) if pair is None else pair
-            logits, motion = (array[: rows.stop - rows.start] for array in pair)
+            both = self._pair(rows.stop - rows.start) if both is None else both
+            logits, direction = (array[: rows.stop - rows.start] for array in both)
             self._blocks.write(*self._head, rows, logits)
-            self._blocks.write(self._direction[0], self._no_offset, rows, motion)
-            yield rows, logits, motion
+            self._blocks.write(self._direction[0], self._no_offset, rows, direction)
+            yield rows, logits, direction
 
     def _offset(self):
         return self._blocks.padded(self._direction[1], self._features.dtype)

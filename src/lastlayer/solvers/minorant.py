@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
 # Scores by which the kept rows are told from the others.
 _SAMPLE = 1 << 14
-# Numbers that are held for the kept rows, at most: their logits, the motion of these, probabilities and features.
+# Numbers that are held for the kept rows, at most: their logits, the change of these, probabilities and features.
 _MOST_NUMBERS = 1 << 25
 # Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
 _MOST_STEPS, _MOST_PRODUCTS = 6, 40
@@ -75,8 +75,7 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine
         minorant = _Minorant(problem, point, rows)
         gap = minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1))
         # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
-        found = float(minorant.found())
-        expected = share * max(found, 0.0)
+        expected = share * max(float(minorant.decrease()), 0.0)
         return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
 
 
@@ -107,16 +106,16 @@ class _Minorant:
         self._labels, self._weight = problem.labels[rows], problem.row_weight[rows]
         self._shape = rows.size, point.intercept.size
         self._weights, self._intercepts = point.weight.astype(np.float64), point.intercept.astype(np.float64)
-        self._logits, self._motion = np.zeros((2, *self._shape))
+        self._logits, self._logit_change = np.zeros((2, *self._shape))
         # Probabilities times the row's weight, which is above 0.
         self._weighted = np.empty(self._shape, problem.features.dtype)
-        self._move(self._weights, self._intercepts)
-        loss, gradient, residual_sum = self._look(1.0)
+        self._set_logit_change(self._weights, self._intercepts)
+        loss, gradient, residual_sum = self._evaluate(1.0)
         # The tangent of all other rows: its value at the head and its slope. Over the classes a slope sums to 0, but
         # for rounding, which would reward adding one number to every intercept.
         gradient_left, sums_left = point.gradient - gradient, point.residual_sum - residual_sum
         self._tangent = point.loss - loss, gradient_left - gradient_left.mean(axis=0), sums_left - sums_left.mean()
-        self._take(loss, gradient, residual_sum)
+        self._set_value(loss, gradient, residual_sum)
 
     def bound(self, products, excess):
         """The least bound that Newton steps find with so many products with the Hessian.
@@ -129,11 +128,11 @@ class _Minorant:
             if self._products_left <= 0 or not self._step():
                 break
             self._best = min(self._best, self._gap())  # neither is NaN
-            if self._best <= (1 + excess) * self.found():
+            if self._best <= (1 + excess) * self.decrease():
                 break
         return self._best
 
-    def found(self):
+    def decrease(self):
         """How far the minorant has fallen below F at the head."""
         return self._point.objective - self._value
 
@@ -150,11 +149,11 @@ class _Minorant:
             problem.penalty,
         )
         # Both terms carry the rounding of the value, which may be far above their sum.
-        gap += self.found() + _ROUNDING * abs(self._value)
+        gap += self.decrease() + _ROUNDING * abs(self._value)
         return float(gap) if np.isfinite(gap) else np.inf
 
-    def _take(self, loss, gradient, residual_sum):
-        """Complete what `_look` found with the tangent of the other rows, and keep it."""
+    def _set_value(self, loss, gradient, residual_sum):
+        """Add the tangent of the other rows to what `_evaluate` returned, and keep it."""
         value, slope, sums = self._tangent
         moved, shifted = self._weights - self._point.weight, self._intercepts - self._point.intercept
         self._loss = loss + value + float(np.vdot(slope, moved)) + float(np.dot(sums, shifted))
@@ -166,18 +165,18 @@ class _Minorant:
         problem = self._problem
         slope = self._gradient + problem.penalty * self._weights, self._residual_sum
         weight, intercept = self._newton(slope)
-        promised = -float(np.vdot(slope[0], weight)) - float(np.dot(slope[1], intercept))
-        if not promised > 0:
+        predicted = -float(np.vdot(slope[0], weight)) - float(np.dot(slope[1], intercept))
+        if not predicted > 0:
             return False
-        self._move(weight, intercept)
+        self._set_logit_change(weight, intercept)
         start, before = (self._weights, self._intercepts), self._value
         t = moved = 1.0
         while t > 1e-3:
             self._weights, self._intercepts = start[0] + t * weight, start[1] + t * intercept
-            self._take(*self._look(moved))
+            self._set_value(*self._evaluate(moved))
             # The gap falls long after rounding hides what the value still loses.
-            if self._value <= before - 1e-4 * t * promised + _ROUNDING * abs(before):
-                self._settle()
+            if self._value <= before - 1e-4 * t * predicted + _ROUNDING * abs(before):
+                self._optimise_intercepts()
                 return True
             t, moved = 0.5 * t, -0.5 * t
         return False
@@ -198,14 +197,14 @@ class _Minorant:
                 direction = better
             else:
                 direction = tuple(b + product / before * d for b, d in zip(better, direction, strict=True))
-            image = self._times_hessian(*direction)
+            hessian_direction = self._hessian_vector_product(*direction)
             self._products_left -= 1
-            curvature = _dot(direction, image)
+            curvature = _dot(direction, hessian_direction)
             if not curvature > 0:
                 break
             t = product / curvature
             result = tuple(r + t * d for r, d in zip(result, direction, strict=True))
-            left = tuple(r - t * h for r, h in zip(left, image, strict=True))
+            left = tuple(r - t * h for r, h in zip(left, hessian_direction, strict=True))
             # What the bound would gain from further products, once the intercepts are settled.
             decrease = -0.5 * _dot(slope, result)
             rest = left[0] - left[1][:, None] * centres
@@ -220,15 +219,15 @@ class _Minorant:
         """Of each class, the mean of p (1 - p) over the kept rows and the features' mean under it, less the mean."""
         problem, point = self._problem, self._point
 
-        def share(start, stop):
+        def work(start, stop):
             products = 0.0
             for rows in self._blocks(start, stop):
                 weighted = self._weighted[rows]
-                spread = weighted - weighted * (weighted / self._weight[rows, None].astype(weighted.dtype))
-                products = products + self._features.adjoint(spread, rows)
+                variances = weighted - weighted * (weighted / self._weight[rows, None].astype(weighted.dtype))
+                products = products + self._features.adjoint(variances, rows)
             return products
 
-        products = sum(self._spread(share))
+        products = sum(self._run(work))
         masses = np.maximum(self._masses, np.maximum(1e-3 * point.masses, np.finfo(float).tiny))
         return masses, (products - np.outer(self._masses, problem.mean)) / masses[:, None]
 
@@ -245,45 +244,45 @@ class _Minorant:
         shift = np.zeros_like(intercept) if shift is None else shift - shift.mean()
         return weight - weight.mean(axis=0), shift
 
-    def _times_hessian(self, weight, intercept):
+    def _hessian_vector_product(self, weight, intercept):
         dtype = self._features.dtype
         narrow, offset = weight.astype(dtype), (intercept - weight @ self._problem.mean).astype(dtype)
 
-        def share(start, stop):
+        def work(start, stop):
             sums, products = 0.0, 0.0
             for rows in self._blocks(start, stop):
-                motion = np.empty((rows.stop - rows.start, self._shape[1]), dtype)
-                write_logits(self._features, narrow, offset, rows, motion)
-                self._through_softmax(motion, rows)
-                sums = sums + motion.sum(axis=0, dtype=np.float64)
-                products = products + self._features.adjoint(motion, rows)
+                change = np.empty((rows.stop - rows.start, self._shape[1]), dtype)
+                write_logits(self._features, narrow, offset, rows, change)
+                self._multiply_by_logit_hessian(change, rows)
+                sums = sums + change.sum(axis=0, dtype=np.float64)
+                products = products + self._features.adjoint(change, rows)
             return sums, products
 
-        sums, products = (sum(parts) for parts in zip(*self._spread(share), strict=True))
-        image = products - np.outer(sums, self._problem.mean) + self._problem.penalty * weight
-        return image, sums if self._problem.fit_intercept else np.zeros_like(sums)
+        sums, products = (sum(parts) for parts in zip(*self._run(work), strict=True))
+        hessian_direction = products - np.outer(sums, self._problem.mean) + self._problem.penalty * weight
+        return hessian_direction, sums if self._problem.fit_intercept else np.zeros_like(sums)
 
-    def _through_softmax(self, motion, rows):
-        """Overwrite the motion of logits by that of the weighted probabilities."""
+    def _multiply_by_logit_hessian(self, change, rows):
+        """Multiply a change of logits by its row's Hessian, the weight times diag(p) - p p', in place."""
         weighted = self._weighted[rows]
-        mean = np.einsum("nk,nk->n", weighted, motion) / self._weight[rows]
-        motion -= mean[:, None].astype(motion.dtype)
-        motion *= weighted
+        mean = np.einsum("nk,nk->n", weighted, change) / self._weight[rows]
+        change -= mean[:, None].astype(change.dtype)
+        change *= weighted
 
-    def _settle(self):
+    def _optimise_intercepts(self):
         """Newton's method on the intercepts alone, whose slope costs the bound its first order."""
         if not self._problem.fit_intercept:
             return
-        self._motion.fill(0.0)
+        self._logit_change.fill(0.0)
         for _ in range(_MOST_STEPS):
             predicted = np.maximum(self._problem.shares + self._residual_sum, np.finfo(float).tiny)
             cost = float(np.max(self._residual_sum / predicted)) * (1 + np.log(self._shape[1]))
-            if not cost > 0.2 * self._excess * self.found():
+            if not cost > 0.2 * self._excess * self.decrease():
                 break
             step = self._intercept_step()
             step *= _FARTHEST / max(float(np.ptp(step)), _FARTHEST)
             self._intercepts = self._intercepts + step
-            self._take(*self._look(1.0, step))
+            self._set_value(*self._evaluate(1.0, step))
 
     def _intercept_step(self):
         masses = np.maximum(self._masses, np.finfo(float).tiny)
@@ -295,66 +294,66 @@ class _Minorant:
             if not product > 1e-30:
                 break
             direction = better + product / before * direction
-            image = self._image_of_intercepts(direction)
-            curvature = float(np.dot(direction, image))
+            hessian_direction = self._intercept_hessian_vector_product(direction)
+            curvature = float(np.dot(direction, hessian_direction))
             if not curvature > 0:
                 break
             result = result + product / curvature * direction
-            left = left - product / curvature * image
+            left = left - product / curvature * hessian_direction
             if np.max(np.abs(left)) <= 1e-3 * np.max(np.abs(self._residual_sum)):
                 break
         return result - result.mean()
 
-    def _image_of_intercepts(self, direction):
+    def _intercept_hessian_vector_product(self, direction):
         narrow = direction.astype(self._features.dtype)
 
-        def share(start, stop):
+        def work(start, stop):
             rows = slice(start, stop)
-            motion = np.tile(narrow, (stop - start, 1))
-            self._through_softmax(motion, rows)
-            return motion.sum(axis=0, dtype=np.float64)
+            change = np.tile(narrow, (stop - start, 1))
+            self._multiply_by_logit_hessian(change, rows)
+            return change.sum(axis=0, dtype=np.float64)
 
-        return np.sum(self._spread(share), axis=0)
+        return np.sum(self._run(work), axis=0)
 
-    def _look(self, t, offset=None):
-        """Move the logits by t (motion + offset), and keep their probabilities.
+    def _evaluate(self, t, offset=None):
+        """Move the logits by t (change + offset), and keep their probabilities.
 
         Returns: (loss, gradient, residuals' sum) of the kept rows there.
         """
         offset = np.zeros(self._shape[1]) if offset is None else offset
 
-        def share(start, stop):
+        def work(start, stop):
             loss, gradient, (masses, residual_sum) = 0.0, 0.0, np.zeros((2, self._shape[1]))
             for rows in self._blocks(start, stop):
                 labels, weight = self._labels[rows], self._weight[rows]
                 residual = np.empty((labels.size, self._shape[1]))
-                block = self._logits[rows], self._motion[rows], offset, labels, weight
+                block = self._logits[rows], self._logit_change[rows], offset, labels, weight
                 loss += step_rows(*block, t, residual, masses, residual_sum)
                 gradient = gradient + self._features.adjoint(residual, rows)
                 residual[np.arange(labels.size), labels] += weight
                 self._weighted[rows] = residual
             return loss, gradient, masses, residual_sum
 
-        losses, gradients, masses, residual_sums = zip(*self._spread(share), strict=True)
+        losses, gradients, masses, residual_sums = zip(*self._run(work), strict=True)
         self._masses, residual_sum = sum(masses), sum(residual_sums)
         return sum(losses), sum(gradients) - np.outer(residual_sum, self._problem.mean), residual_sum
 
-    def _move(self, weight, intercept):
-        """Take the motion of logits that a change of the weights and intercepts brings, in float64."""
+    def _set_logit_change(self, weight, intercept):
+        """Compute the change of logits that one of the weights and intercepts brings, in float64."""
         offset = intercept - weight @ self._problem.mean
 
-        def share(start, stop):
+        def work(start, stop):
             for rows in self._blocks(start, stop):
-                write_logits(self._features, weight, offset, rows, self._motion[rows])
+                write_logits(self._features, weight, offset, rows, self._logit_change[rows])
 
-        self._spread(share)
+        self._run(work)
 
     def _blocks(self, start, stop):
         size = max(_FEWEST_IN_BLOCK, _BLOCK // (self._shape[1] + self._features.shape[1]))
         return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
 
-    def _spread(self, share):
-        return run_blocks(share, self._shape[0], items_per_block=max(1, _DISPATCH // self._shape[1]))
+    def _run(self, work):
+        return run_blocks(work, self._shape[0], items_per_block=max(1, _DISPATCH // self._shape[1]))
 
 
 def _dot(one, other):

@@ -35,11 +35,11 @@ _BLOCK = 8192
 # Penalty that the preconditioner assumes at least, as a share of the typical curvature: without one, directions in
 # which the features do not vary would have none.
 _LEAST_PENALTY = 1e-6
-# Sweeps over the logits, at most, that bring the intercepts to their optimum in the end.
-_MOST_SHIFTS = 10
+# Passes over the logits, at most, that bring the intercepts to their optimum in the end.
+_MOST_INTERCEPT_STEPS = 10
 # Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
 # mean to the mean under p (measured: 0.4 to 0.8 cost the same number of passes, 0 and 1 cost a third more).
-_WAY_TO_CLASS_MEAN = 0.5
+_STEP_TO_CLASS_MEAN = 0.5
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def minimise(
 ) -> tuple[NDArray[Any], NDArray[np.float64], Optimum]:
     """Minimise F until `tol` is met, or for `max_iter` iterations.
 
-    It is met where no entry of the gradient exceeds 0.45 tol and the quadratic model of F promises a decrease below
-    100 tol F; or, whatever the gradient's scale, where it promises less than tol F / 100. Without a penalty it is met,
+    It is met where no entry of the gradient exceeds 0.45 tol and the quadratic model of F predicts a decrease below
+    100 tol F; or, whatever the gradient's scale, where it predicts less than tol F / 100. Without a penalty it is met,
     too, where no entry exceeds 0.45 tol and every row's class has more than half of the probability, which proves that
     there is no optimum. A KeyboardInterrupt ends the search at the best head so far.
 
@@ -108,34 +108,34 @@ def _minimise(problem, tol, max_iter, start, report):
     search = _Search(problem, start)
     iterations, stopped, idle = 0, "max_iter", 0
     tiny = np.finfo(float).tiny
-    promised, gap = math.inf, None
+    predicted_decrease, gap = math.inf, None
 
     def optimum():
         point = search.point
         return Optimum(
             objective=point.objective,
-            gradient_norm=float(np.abs(point.slope).max()),
+            gradient_norm=float(np.abs(point.objective_gradient).max()),
             gap=point.gap(problem) if gap is None else gap,
             iterations=iterations,
             seconds=seconds(),
             stopped=stopped,
-            expected=promised,
+            expected=predicted_decrease,
         )
 
     try:
         while True:
             if report is not None:
                 report(optimum())
-            direction, promised, steepest = search.direction()
-            share = promised / max(search.point.objective, tiny)
-            if steepest <= 0.45 * tol and search.point.loss < problem.loss_of_separable:
-                stopped, gap, promised = "separable", search.point.objective, search.point.objective
+            direction, predicted_decrease, gradient_norm = search.direction()
+            share = predicted_decrease / max(search.point.objective, tiny)
+            if gradient_norm <= 0.45 * tol and search.point.loss < problem.loss_of_separable:
+                stopped, gap, predicted_decrease = "separable", search.point.objective, search.point.objective
                 break
-            if not promised >= 0:
-                # Rounding has turned the direction uphill.
-                stopped, promised = "noise", math.inf
+            if not predicted_decrease >= 0:
+                # Rounding has made it a direction of ascent.
+                stopped, predicted_decrease = "noise", math.inf
                 break
-            if share <= 0.01 * tol or (steepest <= 0.45 * tol and share <= 100 * tol):
+            if share <= 0.01 * tol or (gradient_norm <= 0.45 * tol and share <= 100 * tol):
                 stopped = "converged"
                 break
             if iterations >= max_iter:
@@ -148,13 +148,15 @@ def _minimise(problem, tol, max_iter, start, report):
             if not moved or idle == 2:
                 stopped = "noise"
                 break
-        search.settle_intercept()
-        if problem.penalty > 0 and not (math.isfinite(promised) and search.point.gap(problem) <= _LOOSE * promised):
-            expected_by_model, (gap, promised) = promised, search.sharpened_gap(iterations)
-            # A promise of next to nothing from a gradient that is not small, beside a minorant that falls by a percent:
+        search.optimise_intercepts()
+        if problem.penalty > 0 and not (
+            math.isfinite(predicted_decrease) and search.point.gap(problem) <= _LOOSE * predicted_decrease
+        ):
+            expected_by_model, (gap, predicted_decrease) = predicted_decrease, search.sharpened_gap(iterations)
+            # Next to no predicted decrease at a gradient that is not small, beside a minorant that falls by a percent:
             # rounding has hidden the small curvatures beside the large ones.
-            doubted = expected_by_model <= 0.01 * tol * search.point.objective and steepest > 0.45 * tol
-            if stopped == "converged" and doubted and promised > 100 * tol * search.point.objective:
+            doubted = expected_by_model <= 0.01 * tol * search.point.objective and gradient_norm > 0.45 * tol
+            if stopped == "converged" and doubted and predicted_decrease > 100 * tol * search.point.objective:
                 stopped = "noise"
     except KeyboardInterrupt:
         stopped = "interrupted"
@@ -235,7 +237,7 @@ class _Point:
     residual_sum: NDArray[np.float64]
     masses: NDArray[np.float64]
     objective: float
-    slope: NDArray[Any]
+    objective_gradient: NDArray[Any]
 
     def __init__(
         self,
@@ -252,9 +254,9 @@ class _Point:
         wide = weight.astype(np.float64, copy=False)
         self.objective = float(loss + 0.5 * problem.penalty * float(np.vdot(wide, wide)))
         # The gradient of the objective as one flat array.
-        self.slope = (gradient + weight.dtype.type(problem.penalty) * weight).ravel()
+        self.objective_gradient = (gradient + weight.dtype.type(problem.penalty) * weight).ravel()
         if problem.fit_intercept:
-            self.slope = np.concatenate([self.slope, residual_sum.astype(weight.dtype)])
+            self.objective_gradient = np.concatenate([self.objective_gradient, residual_sum.astype(weight.dtype)])
 
     def head(self, problem: SoftmaxRegression) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The weights and intercepts for the features as they are."""
@@ -275,7 +277,7 @@ class _Point:
 
 
 class _Search:
-    """The state of a minimisation: the best point so far, its logits and the memory of the steps that led there."""
+    """The state of a minimisation: the best point so far, its logits and the history of the steps that led there."""
 
     def __init__(self, problem, start):
         self._problem = problem
@@ -292,7 +294,7 @@ class _Search:
                 probabilities = np.maximum(problem.shares, 1e-6 / problem.labels.size)
                 intercept = np.log(probabilities)
                 probabilities = probabilities / probabilities.sum()
-            self._line.start(weight, intercept)
+            self._line.set_head(weight, intercept)
             total = np.zeros(num_features) if problem.fit_intercept else problem.class_sums.sum(axis=0)
             loss = float(np.log(np.exp(intercept).sum()) - problem.shares @ intercept)
             gradient = (np.outer(probabilities, total) - problem.class_sums).astype(dtype)
@@ -303,15 +305,15 @@ class _Search:
             weight = np.array(start[0] - np.mean(start[0], axis=0), dtype)
             intercept = np.asarray(start[1], np.float64) + weight @ problem.mean
             intercept = intercept if problem.fit_intercept else np.zeros(num_classes)
-            self._line.start(weight, intercept - weight @ problem.mean)
-            self._line.aim(np.zeros_like(weight), np.zeros(num_classes))
+            self._line.set_head(weight, intercept - weight @ problem.mean)
+            self._line.set_direction(np.zeros_like(weight), np.zeros(num_classes))
             self.point = self._point_after(0.0, weight, intercept)
 
     def direction(self):
-        """A flat direction of descent, the decrease that F's model promises, and the largest entry of F's slope."""
-        slope = self.point.slope
-        direction = self._history.direction(slope, self._preconditioner())
-        return direction, -0.5 * float(np.vdot(slope, direction)), float(np.abs(slope).max())
+        """A flat direction of descent, the decrease that F's model predicts, and the largest entry of F's gradient."""
+        gradient = self.point.objective_gradient
+        direction = self._history.direction(gradient, self._preconditioner())
+        return direction, -0.5 * float(np.vdot(gradient, direction)), float(np.abs(gradient).max())
 
     def _preconditioner(self):
         """The approximate inverse Hessian at the point, a function of a flat gradient."""
@@ -319,7 +321,7 @@ class _Search:
         shares = problem.shares
         masses = np.maximum(point.masses, np.maximum(1e-3 * shares * (1 - shares), 1e-12))
         predicted = np.maximum(shares + point.residual_sum, 1e-12)
-        centres = _WAY_TO_CLASS_MEAN * (problem.class_sums + point.gradient) / predicted[:, None]
+        centres = _STEP_TO_CLASS_MEAN * (problem.class_sums + point.gradient) / predicted[:, None]
         penalty = max(problem.penalty, _LEAST_PENALTY * problem.curvature.typical * float(masses.max()))
         centres = centres.astype(point.weight.dtype)
 
@@ -343,16 +345,16 @@ class _Search:
         problem, point = self._problem, self.point
         weight, intercept = self._split(flat)
         intercept = np.zeros(point.intercept.size) if intercept is None else intercept.astype(np.float64)
-        self._line.aim(weight, intercept - weight @ problem.mean)
+        self._line.set_direction(weight, intercept - weight @ problem.mean)
         linear = problem.penalty * float(np.vdot(point.weight, weight))
         square = problem.penalty * float(np.vdot(weight, weight))
         at_zero = point.objective - point.loss
 
         def along(t):
-            loss, slope, curvature = self._line.measure(t)
+            loss, slope, curvature = self._line.evaluate(t)
             return loss + at_zero + t * linear + 0.5 * t * t * square, slope + linear + t * square, curvature + square
 
-        before = point.slope
+        before = point.objective_gradient
         t, _ = exact_step(along, point.objective)
         if t == 0.0:
             return False
@@ -360,10 +362,10 @@ class _Search:
         self.point = self._point_after(
             t, point.weight + point.weight.dtype.type(t) * weight, point.intercept + t * intercept
         )
-        self._history.add(flat.dtype.type(t) * flat, self.point.slope - before)
+        self._history.add(flat.dtype.type(t) * flat, self.point.objective_gradient - before)
         return True
 
-    def settle_intercept(self):
+    def optimise_intercepts(self):
         """Bring the intercepts to their optimum for the weights as they are, as far as the certificate asks for it.
 
         What they lack costs the duality gap its first order, and F only its second. L-BFGS on the logits takes no
@@ -374,24 +376,24 @@ class _Search:
             return
         objective, residual_sum, masses = point.objective, point.residual_sum, point.masses
         moved = np.zeros_like(point.intercept)
-        slope = point.gradient + problem.penalty * point.weight
-        allowed = 0.1 * float(np.vdot(slope, slope)) / (2 * max(problem.penalty, np.finfo(float).tiny))
+        gradient = point.gradient + problem.penalty * point.weight
+        allowed = 0.1 * float(np.vdot(gradient, gradient)) / (2 * max(problem.penalty, np.finfo(float).tiny))
         enough = allowed / max(objective, np.finfo(float).tiny)
         enough = max(enough, 4 * problem.epsilon)
-        for _ in range(_MOST_SHIFTS):
+        for _ in range(_MOST_INTERCEPT_STEPS):
             lacking = residual_sum / np.maximum(problem.shares + residual_sum, 1e-12)
             if lacking.max() <= enough:
                 break
             scale = 1 / np.maximum(masses, np.maximum(1e-3 * problem.shares, 1e-12))
             step = history.direction(residual_sum, lambda change, scale=scale: change * scale)
             before = residual_sum
-            _, residual_sum, masses = self._line.shift(step)
+            _, residual_sum, masses = self._line.add_offset(step)
             moved += step
             history.add(step, residual_sum - before)
         if moved.any():
-            self._line.aim(np.zeros_like(point.weight), np.zeros_like(moved))
-            settled = self._point_after(0.0, point.weight, point.intercept + moved)
-            self.point = settled if settled.objective <= objective * (1 + problem.epsilon) else point
+            self._line.set_direction(np.zeros_like(point.weight), np.zeros_like(moved))
+            optimised = self._point_after(0.0, point.weight, point.intercept + moved)
+            self.point = optimised if optimised.objective <= objective * (1 + problem.epsilon) else point
 
     def sharpened_gap(self, iterations):
         """A bound on F - F* at the best head and an estimate of it, for the price of a few passes at most."""
@@ -399,7 +401,7 @@ class _Search:
 
     def _point_after(self, t, weight, intercept):
         problem = self._problem
-        loss, gradient, residual_sum, masses = self._line.move(t)
+        loss, gradient, residual_sum, masses = self._line.step(t)
         if problem.fit_intercept:
             gradient -= np.outer(residual_sum, problem.mean).astype(gradient.dtype)
         return _Point(problem, weight, intercept, loss, gradient, residual_sum, masses)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 # Entries of a block: their float64 copies stay in cache. Those of a sparse block are at least as many as the columns.
 _BLOCK, _SPARSE_BLOCK = 1 << 16, 1 << 18
-# A spread of so many units in the last place of the mean is rounding. StandardScaler's bound grows with the number of
-# rows, until it takes 1e9 plus noise of 0.1 in a million rows for a constant.
+# A deviation of so many units in the last place of the mean is rounding. StandardScaler's bound grows with the number
+# of rows, until it takes 1e9 plus noise of 0.1 in a million rows for a constant.
 _ROUNDING = 10
 
 
