@@ -63,7 +63,10 @@ def caught(function, depth):
 
 if __name__ == "__main__":
     if sys.argv[1] != "own":
-        import lastlayer.torch  # noqa: F401
+        from lastlayer._threads import borrow
+        from lastlayer.torch._team import threads_of_torch
+
+        borrow(threads_of_torch())
     sys.unraisablehook = lost.append
     for name in NAMES:
         signal.signal(getattr(signal, name), handler)

@@ -28,23 +28,6 @@ Features: TypeAlias = ArrayLike | SparseMatrix
 # does too where a check of every result would be a nuisance, an array needs no such check before it is indexed.
 ArrayOrScalar: TypeAlias = NDArray[Float] | Any
 
-# What lastlayer.torch has under the same name.
-_TWINS = frozenset(
-    {
-        "binary_cross_entropy_with_logits",
-        "cross_entropy",
-        "hardmax",
-        "log_sigmoid",
-        "log_softmax",
-        "logsumexp",
-        "nll",
-        "sigmoid",
-        "smooth_max",
-        "soft_cross_entropy",
-        "softmax",
-    }
-)
-
 # Beyond these, products with beta leave float64.
 _SMALLEST_BETA, _LARGEST_BETA = 1e-300, 1e300
 # Bytes of a str array that are no matter, however little of it is text, and characters that are too many for each row.
@@ -79,21 +62,12 @@ def refuse_foreign(values: object, name: str) -> None:
     """Raise TypeError for a torch tensor or a sparse matrix, and say what to pass instead."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(values, torch.Tensor):
-        twin = _called_name()
-        remedy = f"lastlayer.torch.{twin} takes tensors, or " if twin in _TWINS else ""
         raise TypeError(
-            f"{name}: received a torch.Tensor, expected a NumPy array; {remedy}pass {name}.numpy(force=True)."
+            f"{name}: received a torch.Tensor, expected a NumPy array; lastlayer.torch takes tensors, or pass "
+            f"{name}.numpy(force=True)."
         )
     if hasattr(values, "tocsr"):
         raise TypeError(f"{name}: received a sparse matrix, expected a dense array; pass {name}.toarray().")
-
-
-def _called_name() -> str:
-    """The name of the library's function that was called from outside; only an error asks for it."""
-    frame, found = sys._getframe(1), ""
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("lastlayer."):
-        frame, found = frame.f_back, frame.f_code.co_name
-    return found
 
 
 def result_dtype(values: ArrayLike) -> np.dtype[Any]:

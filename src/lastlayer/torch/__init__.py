@@ -1,8 +1,7 @@
 """The names of lastlayer for PyTorch tensors: `import lastlayer.torch as lt`.
 
-On the CPU they run the kernels of the NumPy side on the tensor's own memory, as operators that autograd, torch.compile
-and torch.func know; on any other device they are composed of PyTorch's own operators. Tensors of bfloat16 and float16
-are computed in float32 and come back in their own dtype.
+Every function is composed of PyTorch's own operators, with PyTorch's names and signatures where it has them, on every
+device. Compiled kernels serve only where they are measured to win, through the one predicate in fast_path.py.
 """
 
 try:
@@ -12,9 +11,7 @@ except ModuleNotFoundError as _failure:
         "lastlayer.torch: PyTorch is not installed; install it with: pip install 'lastlayer[torch]'"
     ) from _failure
 
-from lastlayer._threads import borrow as _borrow
-from lastlayer.torch._team import threads_of_torch as _threads_of_torch
-from lastlayer.torch.binary_cross_entropy import binary_cross_entropy
+from lastlayer.torch.binary_cross_entropy_with_logits import binary_cross_entropy_with_logits
 from lastlayer.torch.cross_entropy import cross_entropy
 from lastlayer.torch.hardmax import hardmax
 from lastlayer.torch.logsumexp import logsumexp, smooth_max
@@ -32,8 +29,6 @@ from lastlayer.torch.soft_cross_entropy import soft_cross_entropy
 from lastlayer.torch.softmax import log_softmax, softmax
 from lastlayer.torch.temperature_scaling import TemperatureScaling
 
-_borrow(_threads_of_torch())
-
 __all__ = [
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
@@ -42,7 +37,7 @@ __all__ = [
     "Softmax",
     "Softmax2d",
     "TemperatureScaling",
-    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
     "hardmax",
     "log_sigmoid",

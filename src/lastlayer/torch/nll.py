@@ -1,59 +1,118 @@
 """nll of tensors: the loss of given log-probabilities."""
 
-import torch
+import math
 
-from lastlayer.torch._labels import checked_class_weight, checked_labels, in_range, weight_of_labels
-from lastlayer.torch._tensors import (
-    checked_reduction,
-    loss_dim,
-    reduced,
-    require_floats,
-    widened,
-    working_dtype,
-)
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+
+from lastlayer.torch._arguments import checked_ignore_index, checked_reduction, refuse_arrays
+from lastlayer.torch._tracing import compile_instead, is_recorded, record
+from lastlayer.torch.fast_path import is_plain
 
 
 def nll(
-    log_probabilities: torch.Tensor,
-    labels: torch.Tensor,
-    dim: int | None = None,
-    *,
-    class_weight: torch.Tensor | None = None,
+    input: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> torch.Tensor:
     """Negative log-likelihood -w_y log p[label] of each example, in nats, reduced as PyTorch does.
 
-    It is torch.nn.functional.nll_loss, with the same three answers of its own as cross_entropy: a mean over no label
-    that is kept is 0, a weight of 0 makes an infinite loss 0, and a label out of range raises ValueError on the CPU.
+    It is torch.nn.functional.nll_loss, but for two answers: a mean over no label that is kept, or none with weight, is
+    0 with gradient 0 (PyTorch: NaN); and a class of weight 0 costs 0 where it is impossible (PyTorch: NaN).
 
     Args:
-      log_probabilities: (N, K, ...), or (K,) for a single example.
-      labels: that shape without the classes, integers in 0..K-1 or `ignore_index`.
-      dim: the dimension of the classes; None is PyTorch's choice, 1, or 0 for a single example.
-      class_weight: (K,) factors w >= 0, one for each class; None means 1.
+      input: (N, K, ...) log-probabilities, or (K,) for a single example.
+      target: that shape without the classes, integers in 0..K-1 or `ignore_index`.
+      weight: (K,) factors w >= 0, one for each class; None means 1.
       ignore_index: the label of examples whose loss and gradient are 0.
       reduction: "mean" over the summed w_y of the labels that are kept, "sum" or "none".
-    Returns: a scalar, or with "none" losses in the shape of `labels`, in the dtype of `log_probabilities`.
+    Returns: a scalar, or with "none" losses in the shape of `target`.
 
-    Raises:
-      ValueError: if a shape or an option does not fit, or a label is out of range (on the CPU it names the first).
-      TypeError: if `log_probabilities` are no dense floating-point tensor or the labels no integers.
-      IndexError: if there is no such dimension.
+    Raises: what PyTorch raises, IndexError for a label out of range among it.
 
     >>> import torch
     >>> nll(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([1])).item()
     0.2876820...
     """
-    require_floats(log_probabilities, "log_probabilities")
-    checked_reduction(reduction)
-    dim = loss_dim(log_probabilities, dim, "log_probabilities")
-    labels = checked_labels(labels, log_probabilities, dim, "log_probabilities")
-    labels = in_range(labels, log_probabilities, dim, ignore_index, "log_probabilities")
-    weight = checked_class_weight(class_weight, log_probabilities, dim)
-    dtype = working_dtype(log_probabilities.dtype)
-    label_weight = weight_of_labels(weight, labels, ignore_index, dtype)
-    known = labels.masked_fill(labels == ignore_index, 0)
-    found = widened(log_probabilities.gather(dim, known.unsqueeze(dim)).squeeze(dim))
-    losses = -found.masked_fill(label_weight == 0, 0.0) * label_weight
-    return reduced(losses, reduction, label_weight.sum() if reduction == "mean" else None, log_probabilities.dtype)
+    refuse_arrays(input=input, target=target, weight=weight)
+    ignore_index, reduction = checked_ignore_index(ignore_index), checked_reduction(reduction)
+    if is_plain(input):
+        result = F.nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+        if needs_no_care(result, reduction, weight is not None):
+            return result
+    elif is_recorded(input, target, weight):
+        return record(nll, input, target, weight, ignore_index, reduction)
+    return composed_nll(input, target, weight, ignore_index, reduction)
+
+
+def needs_no_care(result: torch.Tensor, reduction: str, weighted: bool) -> bool:
+    """Whether PyTorch's own answer, of a plain tensor, is the answer: that is so wherever it is finite."""
+    if reduction == "none":
+        return not weighted or math.isfinite(result.detach().sum().item())
+    return math.isfinite(result.item())
+
+
+def composed_nll(
+    input: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """The loss of log-probabilities for all tensors: no branch looks at their entries."""
+    class_dim = 0 if input.dim() == 1 else 1
+    if weight is not None:
+        # Never 0 times inf, nor in the gradient.
+        input = input.masked_fill((of_class(weight, input) == 0) & input.isinf(), 0.0)
+    losses = F.nll_loss(input, target, weight, ignore_index=ignore_index, reduction="none")
+    if label_smoothing > 0.0:
+        every = input if weight is None else input * of_class(weight, input)
+        every = every.sum(class_dim).masked_fill(target == ignore_index, 0.0)
+        losses = (1.0 - label_smoothing) * losses - label_smoothing / input.shape[class_dim] * every
+    return reduced(losses, target, weight, ignore_index, reduction)
+
+
+def reduced(
+    losses: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, ignore_index: int, reduction: str
+) -> torch.Tensor:
+    """Losses of labels as they are, their sum, or that over the weights of the labels that are kept, 0 over none.
+
+    Divided here and not by PyTorch's mean, which of a DTensor is the mean of each process's means.
+    """
+    if reduction == "none":
+        return losses
+    total = wide_sum(losses)
+    if reduction == "mean":
+        ignored = target == ignore_index
+        if weight is None:
+            divisor = (~ignored).sum().to(total.dtype)
+        else:
+            divisor = wide_sum(weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0)).to(total.dtype)
+        nothing = divisor == 0
+        total = (total / divisor.masked_fill(nothing, 1.0)).masked_fill(nothing, 0.0)
+    return total.to(losses.dtype)
+
+
+def of_class(weight: torch.Tensor, input: torch.Tensor) -> torch.Tensor:
+    """The weights (K,) of classes in the dimensions of `input`, (N, K, ...) or (K,)."""
+    return weight.reshape([input.shape[min(1, input.dim() - 1)]] + [1] * max(0, input.dim() - 2))
+
+
+def as_autocast(input: torch.Tensor) -> torch.Tensor:
+    """Half precision in float32 where autocast is at work, as for PyTorch's own loss."""
+    if not torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]
+        half = input.dtype in (torch.bfloat16, torch.float16)
+        return input.float() if half and torch.is_autocast_enabled(input.device.type) else input
+    return input
+
+
+def wide_sum(losses: torch.Tensor) -> torch.Tensor:
+    """The sum; of half precision, whose largest numbers a sum may pass, in float32."""
+    half = losses.dtype == torch.float16 or losses.dtype == torch.bfloat16
+    return (losses.float() if half else losses).sum()
+
+
+compile_instead(nll, composed_nll)

@@ -1,13 +1,13 @@
 """TemperatureScaling: one number by which logits are multiplied, fitted on held-out rows or learned."""
 
 import math
-from typing import Self
+from typing import Any, Self
 
 import torch
+from numpy.typing import NDArray
 
 from lastlayer.calibration import fit_temperature
-from lastlayer.torch._memory import numbers_of
-from lastlayer.torch._tensors import checked_beta, require_floats, require_tensor
+from lastlayer.torch._arguments import checked_beta, refuse_arrays
 
 
 class TemperatureScaling(torch.nn.Module):
@@ -41,7 +41,6 @@ class TemperatureScaling(torch.nn.Module):
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """(..., K) logits times beta, in their own dtype."""
-        require_floats(logits, "logits")
         return (logits * self.beta).to(logits.dtype)
 
     def fit(self, logits: torch.Tensor, labels: torch.Tensor, *, sample_weight: torch.Tensor | None = None) -> Self:
@@ -55,17 +54,18 @@ class TemperatureScaling(torch.nn.Module):
 
         Raises: what fit_temperature raises.
         """
-        require_floats(logits, "logits")
-        require_tensor(labels, "labels")
-        arrays = [numbers_of(logits.cpu()), labels.detach().cpu().numpy()]
-        if sample_weight is not None:
-            require_floats(sample_weight, "sample_weight")
-        weight = None if sample_weight is None else numbers_of(sample_weight.cpu())
-        beta = fit_temperature(*arrays, sample_weight=weight)
+        refuse_arrays(logits=logits, labels=labels, sample_weight=sample_weight)
+        weight = None if sample_weight is None else _array(sample_weight)
+        beta = fit_temperature(_array(logits), _array(labels), sample_weight=weight)
         with torch.no_grad():
             self.log_beta.fill_(math.log(beta))
         return self
 
     def extra_repr(self) -> str:
         """What the module is printed with."""
-        return f"beta={self.beta.item():.6g}"
+        return "beta=..." if self.log_beta.is_meta else f"beta={self.beta.item():.6g}"
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    """The numbers of a tensor on any device; NumPy has no bfloat16."""
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)

@@ -1,0 +1,143 @@
+"""Programs that leave Python: exported, recorded and scripted ones, and what other runtimes make of them."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import lastlayer.torch as lt
+
+# PyTorch's own exporters call what PyTorch deprecated.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::torch.jit.TracerWarning"
+)
+generator = torch.Generator().manual_seed(0)
+Z = torch.randn(6, 5, 2, 3, generator=generator)
+ROWS = torch.randn(6, 5, generator=generator)
+LABELS = torch.randint(0, 5, (6,), generator=generator)
+TARGETS = torch.rand(6, 5, generator=generator)
+WEIGHT = torch.tensor([0.5, 0.0, 1.0, 2.0, 1.5])
+PROGRAMS = {
+    "Softmax": (lt.Softmax(1), (Z,)),
+    "Softmax with beta": (lt.Softmax(-1, beta=2.5), (Z,)),
+    "Softmax with a learned beta": (lt.Softmax(1, beta=torch.nn.Parameter(torch.tensor(0.5))), (Z,)),
+    "Softmax2d": (lt.Softmax2d(beta=2.0), (Z,)),
+    "LogSoftmax": (lt.LogSoftmax(1, beta=0.5), (ROWS,)),
+    "Sigmoid": (lt.Sigmoid(), (Z,)),
+    "CrossEntropyLoss": (lt.CrossEntropyLoss(), (ROWS, LABELS)),
+    "CrossEntropyLoss with options": (lt.CrossEntropyLoss(WEIGHT, label_smoothing=0.1), (ROWS, LABELS)),
+    "CrossEntropyLoss of probabilities": (lt.CrossEntropyLoss(WEIGHT), (ROWS, TARGETS)),
+    "BCEWithLogitsLoss": (lt.BCEWithLogitsLoss(TARGETS), (ROWS, TARGETS)),
+    "TemperatureScaling": (lt.TemperatureScaling(2.0), (ROWS,)),
+}
+for _module, _ in PROGRAMS.values():
+    _module.eval()
+every_program = pytest.mark.parametrize(("module", "inputs"), PROGRAMS.values(), ids=PROGRAMS)
+LOSSES = [name for name in PROGRAMS if "Loss" in name]
+
+
+@every_program
+def test_trap_40_exports_to_pytorchs_core_operators(module, inputs):
+    program = torch.export.export(module, inputs).run_decompositions()
+    torch.testing.assert_close(program.module()(*inputs), module(*inputs))
+    targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert all(target.startswith(("aten.", "<built-in function getitem>")) for target in targets)
+
+
+def test_trap_40_an_exported_program_needs_no_lastlayer(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(5, 5), lt.Softmax(1, beta=2.5)).eval()
+    rows = torch.export.Dim("rows")
+    program = torch.export.export(module, (ROWS,), dynamic_shapes=({0: rows},))
+    torch.export.save(program, tmp_path / "model.pt2")
+    torch.save((ROWS[:4], module(ROWS[:4])), tmp_path / "expected.pt")
+    code = (
+        "import sys, torch\n"
+        "sys.modules['lastlayer'] = None\n"
+        "program = torch.export.load(sys.argv[1] + '/model.pt2').module()\n"
+        "logits, expected = torch.load(sys.argv[1] + '/expected.pt')\n"
+        "torch.testing.assert_close(program(logits), expected)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "BCEWithLogitsLoss"])
+def test_trap_40_exports_for_any_number_of_rows(name):
+    module, inputs = PROGRAMS[name]
+    rows = torch.export.Dim("rows", min=1)
+    program = torch.export.export(module, inputs, dynamic_shapes=tuple({0: rows} for _ in inputs)).run_decompositions()
+    for count in (2, 5):
+        given = [tensor[:count] for tensor in inputs]
+        torch.testing.assert_close(program.module()(*given), module(*given))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_trap_10_an_exported_mean_over_nothing_is_0(name):
+    module, inputs = PROGRAMS[name]
+    program = torch.export.export(module, inputs).run_decompositions().module()
+    assert program(inputs[0], torch.full_like(inputs[1], -100)).isfinite() or inputs[1].is_floating_point()
+    if not inputs[1].is_floating_point():
+        assert program(inputs[0], torch.full_like(inputs[1], -100)) == 0
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@every_program
+def test_trap_40_onnx_by_both_exporters(module, inputs, dynamo):
+    names, buffer = ["logits", "target"][: len(inputs)], io.BytesIO()
+    if dynamo:
+        torch.onnx.export(module, inputs, dynamo=True, input_names=names, verbose=False).save(buffer)
+    else:
+        torch.onnx.export(module, inputs, buffer, dynamo=False, input_names=names, opset_version=17)
+    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    given = {argument.name: tensor.numpy() for argument, tensor in zip(session.get_inputs(), inputs, strict=True)}
+    (found,) = session.run(None, given)
+    np.testing.assert_allclose(found, module(*inputs).detach().numpy(), rtol=2e-5, atol=2e-6)
+
+
+@every_program
+def test_trap_40_torch_fx_records_modules(module, inputs):
+    graph = torch.fx.symbolic_trace(module)
+    torch.testing.assert_close(graph(*inputs), module(*inputs))
+    assert "call_function" in {node.op for node in graph.graph.nodes} or not list(graph.graph.nodes)
+
+
+@every_program
+def test_trap_40_torch_jit_scripts_and_traces_modules(module, inputs):
+    if "TemperatureScaling" not in type(module).__name__:
+        scripted = torch.jit.script(module)
+        torch.testing.assert_close(scripted(*inputs), module(*inputs))
+    traced = torch.jit.trace(module, inputs)
+    torch.testing.assert_close(traced(*inputs), module(*inputs))
+
+
+@pytest.mark.usefixtures("kernels")
+@every_program
+def test_trap_40_no_kernel_is_baked_into_a_recorded_program(module, inputs):
+    traced = torch.jit.trace(module, inputs)
+    other = (inputs[0].flip(0) * 2, *inputs[1:])
+    torch.testing.assert_close(traced(*other), module(*other))
+
+
+def scripted_softmax(logits: torch.Tensor) -> torch.Tensor:
+    return lt.softmax(logits, dim=1, beta=2.0) + lt.log_softmax(logits, 1)
+
+
+def scripted_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    losses = lt.cross_entropy(logits, labels, ignore_index=1, reduction="none")
+    return losses + lt.nll(logits, labels, reduction="none")
+
+
+def test_trap_40_torch_jit_scripts_functions():
+    torch.testing.assert_close(torch.jit.script(scripted_softmax)(ROWS), scripted_softmax(ROWS))
+    torch.testing.assert_close(torch.jit.script(scripted_losses)(ROWS, LABELS), scripted_losses(ROWS, LABELS))
+    for function in (lt.softmax, lt.log_softmax):
+        scripted = torch.jit.script(function)
+        torch.testing.assert_close(scripted(ROWS, 1, beta=torch.tensor(2.0)), function(ROWS, 1, beta=2.0))
+        torch.testing.assert_close(scripted(ROWS, 1, dtype=torch.float64), function(ROWS, 1, dtype=torch.float64))
+
+
+def test_trap_40_nothing_is_registered():
+    assert not [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("lastlayer")]
