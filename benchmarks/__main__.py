@@ -14,11 +14,12 @@ import numpy as np
 
 CLAIMS = {
     "rows": "softmax, log_softmax and cross_entropy of logits against torch and SciPy",
-    "torch": "lastlayer.torch against torch.nn.functional, eager and compiled",
+    "torch": "lastlayer.torch against torch.nn.functional, call by call",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
 }
 # What a claim's `measure` takes besides `quick`.
 OPTIONS = {
+    "torch": {"--window": {"action": "store_true", "help": "where the kernels win; writes the table that they go by"}},
     "rows": {
         "--sweep": {"action": "store_true", "help": "two functions against torch over the number of classes"},
         "--classes": {"nargs": "+", "type": int, "metavar": "K", "help": "the counts of --sweep"},
@@ -27,6 +28,7 @@ OPTIONS = {
 RESULTS = Path(__file__).parent / "results"
 # What makes torch and Numba run what they would on a processor without the newer instructions.
 INSTRUCTIONS = {
+    "avx512": {},
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
 }
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from lastlayer._threads import num_threads, run_blocks
 
-_REST = 0.03
+_REST = 0.01
 
 
 def interleaved(contenders, rounds):
-    """Time each contender once a round, in turn, and return the seconds of every round.
+    """Time each contender once a round, in turn and back, and return the seconds of every round.
 
     A machine that slows down for a while slows all of them alike; the first round, which warms caches up and compiles,
     does not count. A short rest before each lets the threads of the one before fall asleep: OpenMP's keep spinning for
@@ -24,7 +24,7 @@ def interleaved(contenders, rounds):
     """
     seconds = {name: [] for name in contenders}
     for round_number in range(rounds + 1):
-        for name, function in contenders.items():
+        for name, function in contenders.items() if round_number % 2 else reversed(contenders.items()):
             time.sleep(_REST)
             start = time.perf_counter()
             function()

@@ -1,126 +1,117 @@
-"""lastlayer.torch against torch.nn.functional, eager and compiled, on the CPU: forward, and forward with backward.
+"""lastlayer.torch against torch.nn.functional on the CPU; no call takes over 1.1 times PyTorch's and 3 microseconds.
 
-Logits are (N, K) with the classes last, and one batch of segmentation maps with the classes along dim 1. Backward
-starts from a random upstream gradient, or for cross-entropy from the mean. Extra memory is the largest resident size
-during one forward and backward pass, above what the process held before; the gradient itself counts for everyone.
+`--window` measures instead where the compiled kernels win, and writes the table that they are chosen by; see
+benchmarks/windows.py. Backward starts from a random upstream gradient, or for losses from their mean.
 """
 
-import math
-import re
-from pathlib import Path
+import statistics
+import time
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
 import lastlayer.torch as lt
-from benchmarks.floors import interleaved, measured_floors, medians
+from benchmarks import windows
 
-SHAPES = ((8192, 1000), (512, 32768), (64, 262_144), (16, 1_000_003), (1_000_000, 10), (32, 21, 128, 128))
-DTYPES = (torch.float32, torch.bfloat16)
 FUNCTIONS = {
-    "softmax": (lambda z, y: lt.softmax(z, 1), lambda z, y: F.softmax(z, 1)),
-    "log_softmax": (lambda z, y: lt.log_softmax(z, 1), lambda z, y: F.log_softmax(z, 1)),
-    "cross_entropy": (lambda z, y: lt.cross_entropy(z, y), lambda z, y: F.cross_entropy(z, y)),
+    "softmax": (lambda z, y, d: lt.softmax(z, d), lambda z, y, d: F.softmax(z, d)),
+    "log_softmax": (lambda z, y, d: lt.log_softmax(z, d), lambda z, y, d: F.log_softmax(z, d)),
+    "cross_entropy": (lambda z, y, d: lt.cross_entropy(z, y), lambda z, y, d: F.cross_entropy(z, y)),
+    "cross_entropy, smoothed": (
+        lambda z, y, d: lt.cross_entropy(z, y, label_smoothing=0.1),
+        lambda z, y, d: F.cross_entropy(z, y, label_smoothing=0.1),
+    ),
+    "binary_cross_entropy": (
+        lambda z, y, d: lt.binary_cross_entropy_with_logits(z, (z > 0).to(z.dtype)),
+        lambda z, y, d: F.binary_cross_entropy_with_logits(z, (z > 0).to(z.dtype)),
+    ),
 }
+CLASSES = (2, 3, 5, 10, 16, 37, 100, 150, 300, 1000, 4096, 32768)
+# Logits and the dimension of the classes: small batches, attention, images, and many logits of every width.
+SHAPES = (
+    ((32, 10), 1),
+    ((256, 10), 1),
+    ((4, 8, 64, 64), -1),
+    ((16, 3, 64, 64), 1),
+    *(((max(1, size // classes), classes), 1) for size in (200_000, 5_000_000) for classes in CLASSES),
+)
+_FACTOR, _SECONDS = 1.1, 3e-6
 
 
-def measure(*, quick):
-    """Measure every shape, print a table, and return the figures."""
-    floors = measured_floors()
+def measure(*, quick, window=False):
+    """Measure every call, print a table with those that break the promise marked, and return the figures."""
+    if window:
+        return windows.measure(quick=quick)
     print(
-        f"copy {floors['copy_gigabytes_per_second']:.1f} GB/s, {floors['threads']} threads; medians of nanoseconds a "
-        "logit, how many times as long torch takes, and extra MB of forward and backward\n"
+        "medians of microseconds, lastlayer and PyTorch, and how many times as long PyTorch takes; ! breaks the promise"
     )
-    peers = f"{'eager':>14}{'compiled':>14}"
-    print(f"{'':42}{'forward':>9}{peers}{'backward':>9}{peers}{'MB':>7}{'eager':>7}")
+    print(f"\n{'':22}{'':26}{'forward':>28}{'forward and backward':>30}")
     results = []
-    for shape in SHAPES:
-        for dtype in DTYPES:
-            for name in FUNCTIONS:
-                small = (max(2, shape[0] // 8), *shape[1:]) if quick else shape
-                results.append(measure_function(name, small, dtype, rounds=3 if quick else 11, compiled=not quick))
+    for shape, dim in SHAPES[: 8 if quick else None]:
+        for name in FUNCTIONS:
+            if not (name.startswith("cross") and dim == -1):
+                results.append(measure_call(name, shape, dim, rounds=5 if quick else 15))
                 print_line(results[-1])
-    return {"floors": floors, "rows": results}
+    broken = sum(not passes["holds"] for result in results for passes in result["passes"].values())
+    print(f"\n{broken} of {2 * len(results)} break the promise")
+    return {"rows": results, "broken": broken}
 
 
-def measure_function(name, shape, dtype, rounds, *, compiled):
-    """The figures of one function, shape and dtype: a dict."""
+def measure_call(name, shape, dim, rounds):
+    """The figures of one function and shape: a dict."""
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(shape, generator=generator).to(dtype)
+    logits = torch.randn(shape, generator=generator)
     labels = torch.randint(0, shape[1], (shape[0], *shape[2:]), generator=generator)
-    upstream = torch.randn(shape, generator=generator).to(dtype) if name != "cross_entropy" else None
-    ours, theirs = FUNCTIONS[name]
-    contenders = {"lastlayer": ours, "eager": theirs}
-    if compiled:
-        torch._dynamo.reset()
-        contenders["compiled"] = torch.compile(theirs, dynamic=False)
-    per_logit = {}
-    for passes, run in (("forward", forward), ("backward", forward_and_backward)):
-        timed = {who: run(function, logits, labels, upstream) for who, function in contenders.items()}
-        per_logit[passes] = {
-            who: seconds / logits.numel() * 1e9 for who, seconds in medians(interleaved(timed, rounds)).items()
-        }
-    return {
-        "function": name,
-        "shape": list(shape),
-        "dtype": str(dtype).removeprefix("torch."),
-        "nanoseconds_per_logit": per_logit,
-        "times_as_fast_as": {
-            passes: {who: value / times["lastlayer"] for who, value in times.items() if who != "lastlayer"}
-            for passes, times in per_logit.items()
-        },
-        "extra_megabytes": {
-            who: extra_megabytes(forward_and_backward(function, logits, labels, upstream))
-            for who, function in contenders.items()
-            if who != "compiled"
-        },
-    }
+    upstream = torch.randn(shape, generator=generator) if "softmax" in name else None
+    passes = {}
+    for which, run in (("forward", forward), ("backward", forward_and_backward)):
+        ours, theirs = timed([run(function, logits, labels, dim, upstream) for function in FUNCTIONS[name]], rounds)
+        holds = ours <= _FACTOR * theirs + _SECONDS
+        passes[which] = {"lastlayer": ours, "torch": theirs, "times": theirs / ours, "holds": holds}
+    return {"function": name, "shape": list(shape), "dim": dim, "passes": passes}
 
 
-def forward(function, logits, labels, upstream):
-    def run():
-        with torch.no_grad():
-            function(logits, labels)
+def timed(calls, rounds, least=2e-3):
+    """The median seconds of each call, in turn and back, since memory that another call has left is quicker.
 
-    return run
+    A call that is short is repeated until `least` seconds are over.
+    """
+    repeats = []
+    for call in calls:
+        call()
+        start = time.perf_counter()
+        call()
+        repeats.append(max(1, round(least / (time.perf_counter() - start))))
+    seconds = [[] for _ in calls]
+    each = list(zip(calls, repeats, seconds, strict=True))
+    for number in range(rounds):
+        for call, times, found in each if number % 2 else reversed(each):
+            start = time.perf_counter()
+            for _ in range(times):
+                call()
+            found.append((time.perf_counter() - start) / times)
+    return [statistics.median(found) for found in seconds]
 
 
-def forward_and_backward(function, logits, labels, upstream):
+def forward(function, logits, labels, dim, upstream):
+    return lambda: function(logits, labels, dim)
+
+
+def forward_and_backward(function, logits, labels, dim, upstream):
     leaf = logits.detach().requires_grad_()
 
     def run():
         leaf.grad = None
-        function(leaf, labels).backward(upstream)
+        function(leaf, labels, dim).backward(upstream)
 
     return run
 
 
-def extra_megabytes(run):
-    """The largest resident size while `run` runs, above the one before; NaN where the system does not tell."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _resident("VmRSS")
-        run()
-        return (_resident("VmHWM") - before) / 1e6
-    except OSError:
-        return math.nan
-
-
-def _resident(field):
-    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-
-
 def print_line(result):
     """One line of the table."""
-    shape = " x ".join(map(str, result["shape"]))
     columns = ""
-    for passes in ("forward", "backward"):
-        times, ratios = result["nanoseconds_per_logit"][passes], result["times_as_fast_as"][passes]
-        columns += f"{times['lastlayer']:9.2f}"
-        for who in ("eager", "compiled"):
-            columns += f"{times[who]:7.2f} {ratios[who]:5.2f}x" if who in times else f"{'':14}"
-    extra = result["extra_megabytes"]
-    print(
-        f"{shape:20}{result['dtype']:9}{result['function']:14}{columns}{extra['lastlayer']:7.0f}{extra['eager']:7.0f}",
-        flush=True,
-    )
+    for passes in result["passes"].values():
+        times = f"{passes['lastlayer'] * 1e6:12.1f}{passes['torch'] * 1e6:10.1f}"
+        columns += f"{times}{passes['times']:6.2f}{' ' if passes['holds'] else '!'}"
+    shape = " x ".join(map(str, result["shape"]))
+    print(f"{shape:22}{result['function']:26}{columns}", flush=True)
