@@ -176,3 +176,20 @@ def test_trap_28_a_forked_child_that_is_lent_threads_later():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="there is no other core to go to"
+)
+def test_a_worker_leaves_a_core_that_is_taken_and_may_use_all_as_before():
+    def look():
+        before, allowed = _threads._core(), os.sched_getaffinity(0)
+        cores = {before}
+        _threads._leave_taken_core(cores)
+        return before, cores, allowed == os.sched_getaffinity(0)
+
+    with ThreadPoolExecutor(1) as pool:
+        before, cores, unchanged = pool.submit(look).result()
+    assert len(cores) == 2
+    assert before in cores
+    assert unchanged

@@ -4,9 +4,11 @@ A second pool (Numba's) would fight with the one of the BLAS, and PyTorch's thre
 where PyTorch is in use; decisions/0002-threads.md has what was measured.
 """
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import RLock, Thread, local
 from typing import Any, NamedTuple, TypeVar
@@ -121,6 +123,14 @@ class _Blocks:
             _here.at_work = False
 
 
+_sched_getcpu = getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+
+
+def _core():
+    """The core that this thread runs on, -1 where the system does not say."""
+    return -1 if _sched_getcpu is None else _sched_getcpu()
+
+
 def _cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -131,8 +141,9 @@ def _run_on_pool(function, threads):
     waiting = wait_for_all(seats, locks)
     try:
         _hire(threads - 1)
+        cores = {_core()}
         for _ in range(threads - 1):
-            _tasks.put((function, seats))
+            _tasks.put((function, seats, cores))
         function()
     finally:
         any(waiting)  # one call into C: those who have a seat may write to the caller's arrays
@@ -153,13 +164,28 @@ def _serve(tasks):
         _take_part(*tasks.get())
 
 
-def _take_part(function, seats):
+def _take_part(function, seats, cores):
     seat = next(seats, None)
     if seat is not None:
         try:
+            _leave_taken_core(cores)
             function()
         finally:
             release(seat)
+
+
+def _leave_taken_core(cores):
+    """Move this thread of ours off a core that another thread of the call has.
+
+    The system may wake it there although another core is idle, and leave it there for longer than most calls take.
+    """
+    if _sched_getcpu is not None and _core() in cores:
+        with suppress(OSError):  # the cores that we may use have changed meanwhile
+            allowed = os.sched_getaffinity(0)
+            if allowed - cores:
+                os.sched_setaffinity(0, allowed - cores)
+                os.sched_setaffinity(0, allowed)
+    cores.add(_core())
 
 
 _team = Team(_cores, _run_on_pool)
