@@ -169,6 +169,8 @@ def as_labels(
             f"{name}: shape is {labels.shape}, expected {tuple(shape)}, one label for each row of {scores}."
         )
     labels = np.ascontiguousarray(labels, dtype=np.int64).reshape(labels.shape)
+    if not labels.size or (labels.min() >= 0 and labels.max() < num_classes):
+        return labels
     wrong = (labels < 0) | (labels >= num_classes)
     if ignore_index is not None:
         wrong &= labels != ignore_index

@@ -301,3 +301,39 @@ def test_tiny_weights_keep_their_digits(num_classes, smoothing):
     options = {"class_weight": np.full(num_classes, 2.0**-90), "label_smoothing": smoothing}
     gradient = ll.cross_entropy_value_and_grad(logits, labels, **options).gradient
     np.testing.assert_allclose(gradient * np.float32(2.0**90), expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 7, 6), (2, 60, 3, 5), (3, 0, 2)])
+def test_classes_may_be_on_any_axis(dtype, shape):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=shape).astype(dtype)
+    for axis in range(-len(shape), len(shape)):
+        if not shape[axis]:
+            continue
+        last = np.ascontiguousarray(np.moveaxis(logits, axis, -1))
+        labels = rng.integers(0, shape[axis], last.shape[:-1])
+        options = {"class_weight": rng.random(shape[axis]), "label_smoothing": 0.1, "ignore_index": 1}
+        for extra in ({}, options):
+            expected = ll.cross_entropy_value_and_grad(last, labels, **extra)
+            tolerance = {"rtol": 100 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
+            out = np.full_like(logits, np.nan)
+            # In memory of another order, with another stride, and backwards.
+            strange = np.asfortranarray(logits), np.repeat(logits, 2, -1)[..., ::2], logits[::-1].copy()[::-1]
+            for array in (logits, *strange):
+                np.testing.assert_allclose(
+                    ll.cross_entropy(array, labels, axis=axis, **extra), expected.losses, **tolerance
+                )
+                found = ll.cross_entropy_value_and_grad(array, labels, axis=axis, out=out, **extra)
+                assert found.gradient is out
+                np.testing.assert_allclose(found.losses, expected.losses, **tolerance)
+                np.testing.assert_allclose(np.moveaxis(out, axis, -1), expected.gradient, **tolerance)
+
+
+def test_an_axis_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"axis: received 2, but logits have 2 axes \(-2 to 1\)\."):
+        ll.cross_entropy(np.zeros((2, 3)), [0, 1], axis=2)
+    with pytest.raises(
+        ValueError, match=r"labels: shape is \(2,\), expected \(3,\), one label for each row of logits\."
+    ):
+        ll.cross_entropy(np.zeros((2, 3)), [0, 1], axis=0)

@@ -37,3 +37,12 @@ def test_trap_09_bad_labels_are_named():
     with pytest.raises(ValueError, match="log_probabilities: shape is \\(3, 0\\), expected at least one class"):
         ll.nll(np.zeros((3, 0)), [0, 0, 0])
     assert ll.nll(np.zeros((0, 3)), []).shape == (0,)
+
+
+def test_classes_may_be_on_any_axis():
+    rng = np.random.default_rng(0)
+    log_probabilities = np.log(rng.random((4, 5, 6)))
+    for axis in (-3, 0, 1, 2):
+        last = np.moveaxis(log_probabilities, axis, -1)
+        labels = rng.integers(0, last.shape[-1], last.shape[:-1])
+        np.testing.assert_array_equal(ll.nll(log_probabilities, labels, axis=axis), ll.nll(last, labels))

@@ -433,3 +433,31 @@ def test_a_refused_call_leaves_out_alone():
     with pytest.raises(ValueError, match="row 0 sums to 0"):
         ll.soft_cross_entropy_value_and_grad(logits, np.zeros((2, 3)), out=out)
     np.testing.assert_array_equal(out, 7)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 7, 6), (2, 60, 3, 5)])
+def test_classes_may_be_on_any_axis(dtype, shape):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=shape).astype(dtype)
+    for axis in range(-len(shape), len(shape)):
+        targets = np.moveaxis(rng.dirichlet(np.ones(shape[axis]), np.delete(shape, axis)), -1, axis).astype(dtype)
+        last = [np.ascontiguousarray(np.moveaxis(array, axis, -1)) for array in (logits, targets)]
+        expected = ll.soft_cross_entropy_value_and_grad(*last)
+        tolerance = {"rtol": 100 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
+        out = np.full_like(logits, np.nan)
+        # Targets and logits in memory of the same order or of two.
+        for array in (logits, np.asfortranarray(logits), np.repeat(logits, 2, -1)[..., ::2]):
+            for weights in (targets, np.asfortranarray(targets), targets.astype(np.float64)):
+                losses = ll.soft_cross_entropy(array, weights, axis=axis)
+                np.testing.assert_allclose(losses, expected.losses, **tolerance)
+                found = ll.soft_cross_entropy_value_and_grad(array, weights, axis=axis, out=out)
+                np.testing.assert_allclose(found.losses, expected.losses, **tolerance)
+                np.testing.assert_allclose(np.moveaxis(out, axis, -1), expected.gradient, **tolerance)
+
+
+def test_an_example_that_is_no_distribution_is_named_along_any_axis():
+    targets = np.full((2, 3, 4), 1 / 3)
+    targets[1, 2, 3] = 2
+    with pytest.raises(ValueError, match=r"row \(1, 3\) has 2 for class 2, expected numbers from 0 to 1"):
+        ll.soft_cross_entropy(np.zeros((2, 3, 4)), targets, axis=1)

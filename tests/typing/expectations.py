@@ -56,6 +56,9 @@ def functions() -> None:
 def losses() -> None:
     targets = np.array([[1, 0, 0], [0, 1, 0]])
     assert_type(ll.nll(ll.log_softmax(single), labels), NDArray[np.float32] | Any)
+    assert_type(ll.nll(double, labels, axis=-1), NDArray[np.float64] | Any)
+    assert_type(ll.cross_entropy(single, labels, axis=-1), NDArray[np.float32] | Any)
+    assert_type(ll.soft_cross_entropy_value_and_grad(double, targets, axis=-1), LossesAndGradient[np.float64])
     assert_type(ll.cross_entropy(single, labels, class_weight=[1, 2, 1]), NDArray[np.float32] | Any)
     assert_type(ll.cross_entropy([[1, 2]], [0], label_smoothing=0.1), NDArray[np.floating[Any]] | Any)
     assert_type(ll.soft_cross_entropy(double, targets), NDArray[np.float64] | Any)

@@ -5,8 +5,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from lastlayer._layouts import BLOCKS_PER_THREAD, GRAIN
 from lastlayer._threads import run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN
 
 
 def in_periods(kernel: Callable[..., None], period: int, first: NDArray[Any], *others: NDArray[Any] | None) -> None:

@@ -6,12 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import Axes, Float, Number
-from lastlayer.functions._along_axis import Kernels, transform
-from lastlayer.kernels.columns import log_softmax_columns
-from lastlayer.kernels.rows import log_softmax_rows
-from lastlayer.kernels.short_rows import log_softmax_short_rows
-
-KERNELS = Kernels(log_softmax_rows, log_softmax_short_rows, log_softmax_columns)
+from lastlayer.functions._along_axis import transform
+from lastlayer.kernels.softmax import LogSoftmax
 
 
 @overload
@@ -47,4 +43,4 @@ def log_softmax(
     >>> [float(f"{l:.6g}") for l in log_softmax(np.array([0.0, -40.0]))]
     [-4.24835e-18, -40.0]
     """
-    return transform(KERNELS, logits, axis, beta, out)
+    return transform(LogSoftmax, logits, axis, beta, out)

@@ -6,12 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import ArrayOrScalar, Axes, Float, Number
-from lastlayer.functions._along_axis import Kernels, reduce
-from lastlayer.kernels.columns import logsumexp_columns
-from lastlayer.kernels.rows import logsumexp_rows
-from lastlayer.kernels.short_rows import logsumexp_short_rows
-
-KERNELS = Kernels(logsumexp_rows, logsumexp_short_rows, logsumexp_columns)
+from lastlayer.functions._along_axis import reduce
+from lastlayer.kernels.softmax import LogSumExp
 
 
 @overload
@@ -37,7 +33,7 @@ def logsumexp(logits: ArrayLike, *, axis: Axes = -1, keepdims: bool = False) -> 
     >>> float(logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
     """
-    return reduce(KERNELS, logits, axis, 1.0, keepdims, empty_value=-np.inf)
+    return reduce(LogSumExp, logits, axis, 1.0, keepdims, empty_value=-np.inf)
 
 
 @overload
@@ -64,4 +60,4 @@ def smooth_max(logits: ArrayLike, *, axis: Axes = -1, beta: Number = 1.0) -> Arr
     >>> float(smooth_max(np.array([0.0, 0.0]), beta=2.0))
     0.34657359027997264
     """
-    return reduce(KERNELS, logits, axis, beta)
+    return reduce(LogSumExp, logits, axis, beta)

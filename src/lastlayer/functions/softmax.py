@@ -6,12 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import Axes, Float, Number
-from lastlayer.functions._along_axis import Kernels, transform
-from lastlayer.kernels.columns import softmax_columns
-from lastlayer.kernels.rows import softmax_rows
-from lastlayer.kernels.short_rows import softmax_short_rows
-
-KERNELS = Kernels(softmax_rows, softmax_short_rows, softmax_columns)
+from lastlayer.functions._along_axis import transform
+from lastlayer.kernels.softmax import Softmax
 
 
 @overload
@@ -47,4 +43,4 @@ def softmax(
     >>> softmax(np.array([2.0, 1.0, 0.1])).round(3).tolist()
     [0.659, 0.242, 0.099]
     """
-    return transform(KERNELS, logits, axis, beta, out)
+    return transform(Softmax, logits, axis, beta, out)

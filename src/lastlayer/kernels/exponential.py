@@ -18,7 +18,7 @@ from numba.extending import overload
 from numpy.typing import DTypeLike, NDArray
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.instructions import bits_of, float_of_bits, fused_multiply_add
+from lastlayer.kernels.instructions import at_least, fused_multiply_add, low_bits_as_exponent
 
 UNIT_32, UNIT_64 = np.float32(2.0**64), np.float64(2.0**128)
 # The arguments, -191 ln 2 and -1151 ln 2, where 2^n meets an exponent field of 0 and so is exactly 0, `unit` and all.
@@ -29,7 +29,6 @@ _ROUNDING_32 = np.float32(1.5 * 2**23 + 127 + 64)
 _ROUNDING_64 = np.float64(1.5 * 2**52 + 1023 + 128)
 # 1 / ln 2
 _LOG2_E = Fraction(1.4426950408889634) + Fraction(2.0355273740931033e-17)
-_SHIFT_32, _SHIFT_64 = np.int32(23), np.int64(52)
 # Fits with a largest error of 3e-9 and 4e-18 of 2^f, highest power first.
 _Q32 = tuple(np.float32(c) for c in (0.0001531935, 0.001339097, 0.009618499, 0.055503596, 0.24022648, 0.6931472))
 _Q64 = (
@@ -121,34 +120,33 @@ def _two_to_the64(f):
 
 
 def _in_units32(difference, scale):
-    # A comparison with NaN is false, so NaN stays.
-    difference = scale[LOWEST] if difference < scale[LOWEST] else difference
+    difference = at_least(difference, scale[LOWEST])
     shifted = fused_multiply_add(difference, scale[POWERS], _ROUNDING_32)
     f = fused_multiply_add(difference, scale[POWERS], _ROUNDING_32 - shifted)
-    return _two_to_the32(f) * float_of_bits(np.int32(bits_of(shifted) << _SHIFT_32))
+    return _two_to_the32(f) * low_bits_as_exponent(shifted)
 
 
 def _in_units64(difference, scale):
-    difference = scale[LOWEST] if difference < scale[LOWEST] else difference
+    difference = at_least(difference, scale[LOWEST])
     shifted = fused_multiply_add(difference, scale[POWERS], _ROUNDING_64)
     f = fused_multiply_add(difference, scale[POWERS], _ROUNDING_64 - shifted)
-    return _two_to_the64(f) * float_of_bits(bits_of(shifted) << _SHIFT_64)
+    return _two_to_the64(f) * low_bits_as_exponent(shifted)
 
 
 def _exponential32(x):
-    x = _LOWEST_32 if x < _LOWEST_32 else x
+    x = at_least(x, _LOWEST_32)
     shifted = fused_multiply_add(x, _LOG2_E_32[0], _ROUNDING_32)
     f = fused_multiply_add(x, _LOG2_E_32[0], _ROUNDING_32 - shifted)
     f = fused_multiply_add(x, _LOG2_E_32[1], f)
-    return _two_to_the32(f) * float_of_bits(np.int32(bits_of(shifted) << _SHIFT_32)) * _PER_UNIT_32
+    return _two_to_the32(f) * low_bits_as_exponent(shifted) * _PER_UNIT_32
 
 
 def _exponential64(x):
-    x = _LOWEST_64 if x < _LOWEST_64 else x
+    x = at_least(x, _LOWEST_64)
     shifted = fused_multiply_add(x, _LOG2_E_64[0], _ROUNDING_64)
     f = fused_multiply_add(x, _LOG2_E_64[0], _ROUNDING_64 - shifted)
     f = fused_multiply_add(x, _LOG2_E_64[1], f)
-    return _two_to_the64(f) * float_of_bits(bits_of(shifted) << _SHIFT_64) * _PER_UNIT_64
+    return _two_to_the64(f) * low_bits_as_exponent(shifted) * _PER_UNIT_64
 
 
 _PER_UNIT_32, _PER_UNIT_64 = np.float32(2.0**-64), np.float64(2.0**-128)
@@ -156,12 +154,13 @@ _PER_UNIT_32, _PER_UNIT_64 = np.float32(2.0**-64), np.float64(2.0**-128)
 
 @overload(exponential, jit_options={"fastmath": False, "error_model": "numpy"})
 def _choose_exponential(x):
-    return {types.float32: _exponential32, types.float64: _exponential64}.get(x)
+    return {types.float32: _exponential32, types.float64: _exponential64}.get(getattr(x, "dtype", x))
 
 
 @overload(exponential_in_units, jit_options={"fastmath": False, "error_model": "numpy"})
 def _choose_exponential_in_units(difference, scale):
-    return {types.float32: _in_units32, types.float64: _in_units64}.get(difference)
+    kind = getattr(difference, "dtype", difference)
+    return {types.float32: _in_units32, types.float64: _in_units64}.get(kind)
 
 
 @overload(plain_scale, jit_options={"error_model": "numpy"})

@@ -11,14 +11,11 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lastlayer.kernels.instructions import bits_of, float_of_bits
+from lastlayer.kernels.instructions import exponent_and_fraction
 
-_SQRT_HALF_32, _MANTISSA_32, _STEP_32 = np.int32(0x3F3504F3), np.int32(0x007FFFFF), np.int32(23)
 _LN2_HIGH_32, _LN2_LOW_32 = np.float32(6.9313812256e-01), np.float32(9.0580006145e-06)
-_ONE_32, _TWO_32, _HALF_32 = np.float32(1), np.float32(2), np.float32(0.5)
+_TWO_32, _HALF_32 = np.float32(2), np.float32(0.5)
 _SERIES_32 = tuple(np.float32(c) for c in (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693))
-_ONE_BITS_32, _ONE_BITS_64 = np.int32(0x3F800000), np.int64(0x3FF0000000000000)
-_SQRT_HALF_64, _MANTISSA_64, _STEP_64 = np.int64(0x3FE6A09E00000000), np.int64(0x000FFFFFFFFFFFFF), np.int64(52)
 _LN2_HIGH_64, _LN2_LOW_64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _SERIES_64 = (
     1.479819860511658591e-01,
@@ -42,9 +39,7 @@ def logarithm(high: Any, low: Any) -> Any:
 
 
 def _logarithm32(high, low):
-    shifted = np.int32(bits_of(high) + np.int32(_ONE_BITS_32 - _SQRT_HALF_32))
-    k = np.float32(np.int32(np.int32(shifted >> _STEP_32) - np.int32(127)))
-    f = float_of_bits(np.int32(np.int32(shifted & _MANTISSA_32) + _SQRT_HALF_32)) - _ONE_32
+    k, f = exponent_and_fraction(high)
     s = f / (_TWO_32 + f)
     z = s * s
     series = ((_SERIES_32[0] * z + _SERIES_32[1]) * z + _SERIES_32[2]) * z + _SERIES_32[3]
@@ -54,9 +49,7 @@ def _logarithm32(high, low):
 
 
 def _logarithm64(high, low):
-    shifted = bits_of(high) + (_ONE_BITS_64 - _SQRT_HALF_64)
-    k = np.float64(np.int32((shifted >> _STEP_64) - 1023))
-    f = float_of_bits((shifted & _MANTISSA_64) + _SQRT_HALF_64) - 1.0
+    k, f = exponent_and_fraction(high)
     s = f / (2.0 + f)
     z = s * s
     series = _SERIES_64[0]
@@ -73,8 +66,6 @@ def _logarithm64(high, low):
 
 @overload(logarithm, jit_options={"fastmath": False, "error_model": "numpy"})
 def _choose_logarithm(high, low):
-    if high == low == types.float32:
-        return _logarithm32
-    if high == low == types.float64:
-        return _logarithm64
-    return None
+    if high != low:
+        return None
+    return {types.float32: _logarithm32, types.float64: _logarithm64}.get(getattr(high, "dtype", high))

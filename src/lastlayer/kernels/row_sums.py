@@ -1,9 +1,8 @@
-"""The maximum and the sum of exponentials of one contiguous row: vector sums in short blocks, compensated across them.
+"""The maximum and the sum of exponentials of one contiguous row, a vector at a time, compensated across blocks.
 
 Where a logarithm or a gradient follows, the sum comes in two parts. Entries at the maximum, whose exponential is 1, are
 counted; all others are added. So the logarithm keeps its relative accuracy when one class takes nearly everything
-(it is the log1p of the others), and the gradient of a confident right answer does not cancel. Counting is only needed
-in the block that holds the maximum: should another block reach it too, the sum is at least 2 and nothing cancels.
+(it is the log1p of the others), and the gradient of a confident right answer does not cancel.
 
 Differences from the maximum are rounded once, which costs a term exp(-d) a relative error of d units in the last place
 and a probability p one of ln p.
@@ -14,48 +13,50 @@ import numpy as np
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exact import exact_sum
 from lastlayer.kernels.exponential import UNIT, exponential_in_units
-from lastlayer.kernels.instructions import larger, prefetch_to_read, prefetch_to_write
+from lastlayer.kernels.instructions import larger, prefetch_to_read, prefetch_to_write, where_at_least
 from lastlayer.kernels.logarithm import logarithm
-from lastlayer.kernels.storage import constant, number
+from lastlayer.kernels.vectors import (
+    filled,
+    lane_count,
+    largest_lane,
+    load,
+    load_first,
+    store,
+    store_first,
+    sum_of_lanes,
+)
 
-# Long enough to hide the sum across lanes, short enough that plain addition in a lane costs a unit or two, of which the
-# bound on float64 leaves less.
-_BLOCK_32, _BLOCK_64 = 256, 64
-_LINE_BYTES = 64
-# The longest row that is fetched while the one before it is summed: two of them leave room in a second cache.
-_FETCHED_BYTES = 1 << 16
+# Vectors that are added plainly, half of them to either of two sums, before their sum is added exactly. Equal terms
+# beside a winner's 1 all round alike, by half a unit in the last place each; the bound on float64 leaves less room.
+_BLOCK_32, _BLOCK_64 = 16, 8
+# Rows of so many bytes have the next one fetched meanwhile: of shorter ones the processor does that by itself, and two
+# longer ones have no room in the second cache.
+_SHORTEST_FETCHED, _LONGEST_FETCHED = 1 << 11, 1 << 17
 
 
 @compiled(inline=True)
 def _block(row):
-    return _BLOCK_64 if row.itemsize == 8 else _BLOCK_32
+    return lane_count(row) * (_BLOCK_64 if row.itemsize == 8 else _BLOCK_32)
 
 
 @compiled(inline=True)
-def next_row(rows, i):
-    """The row after row i, to be fetched while row i is summed; empty if there is none, or it is long."""
-    following = rows[min(i + 1, rows.shape[0] - 1)]
-    fetched = i + 1 < rows.shape[0] and following.size * following.itemsize <= _FETCHED_BYTES
-    return following[: following.size if fetched else 0]
-
-
-@compiled(inline=True)
-def _fetch(following, start, stop):
-    to_read, to_write = following
-    step = _LINE_BYTES // to_read.itemsize
-    for j in range(start, min(stop, to_read.size), step):
-        prefetch_to_read(to_read, j)
-    for j in range(start, min(stop, to_write.size), step):
-        prefetch_to_write(to_write, j)
+def _next_row(row):
+    """How far the row after this one is, to be fetched while this one is summed; 0 for rows where that costs more."""
+    size = row.size * row.itemsize
+    return row.size if _SHORTEST_FETCHED <= size <= _LONGEST_FETCHED else 0
 
 
 @compiled(inline=True)
 def row_maximum(row):
     """The largest entry of a row, -inf if all are; NaN is passed over, since sums will meet it."""
-    top = constant(-np.inf, row)
-    for j in range(row.size):
-        top = larger(top, number(row[j]))
-    return top
+    width = lane_count(row)
+    whole = row.size - row.size % width
+    top = filled(row, -np.inf)
+    for j in range(0, whole, width):
+        top = larger(load(row, j), top)
+    if whole < row.size:
+        top = larger(load_first(row, whole, row.size - whole, -np.inf), top)
+    return largest_lane(top)
 
 
 @compiled(inline=True)
@@ -63,131 +64,80 @@ def holds_nan(row):
     """Whether there is a NaN in a row."""
     count = 0
     for j in range(row.size):
-        count += np.isnan(number(row[j]))
+        count += np.isnan(row[j])
     return count > 0
 
 
 @compiled(inline=True)
-def block_start(row, index):
-    """Where the block that holds an entry starts: the `place` of sum_in_parts, for who knows where the maximum is."""
-    return index - index % _block(row)
-
-
-@compiled(inline=True)
-def maximum_and_place(row):
-    """row_maximum, and where the block that holds it starts."""
-    block = _block(row)
-    top, place = constant(-np.inf, row), 0
-    for start in range(0, row.size, block):
-        here = row_maximum(row[start : start + block])
-        place = start if here > top else place
-        top = larger(top, here)
-    return top, place
-
-
-@compiled(inline=True)
-def copied_maximum_and_place(row, copy):
-    """maximum_and_place of `row`, leaving its numbers in `copy`, which may be `row` itself.
-
-    Whoever writes over a row copies it first and then works in place: LLVM vectorises a loop over one array, but
-    falls back to scalar code when what it reads and what it writes may be the same.
-    """
-    if row.ctypes.data == copy.ctypes.data:
-        return maximum_and_place(copy)
-    block = _block(copy)
-    top, place = constant(-np.inf, row), 0
-    for start in range(0, row.size, block):
-        here = _copied_maximum(row[start : start + block], copy[start : start + block])
-        place = start if here > top else place
-        top = larger(top, here)
-    return top, place
-
-
-@compiled(inline=True)
-def replace_by_exponentials(row, top, scale, following):
-    """Replace each entry by `unit` exp(beta (entry - top)) and return their sum, in float64 and in units.
-
-    `following` is as in sum_in_parts.
-    """
-    block = _block(row)
+def sum_of_exponentials(row, top, scale, exponentials):
+    """Write `unit` exp(beta (row - top)) to `exponentials` (K,), possibly the row, and return their sum, in units."""
+    width, block, ahead = lane_count(row), _block(row), _next_row(row)
     total = lost = 0.0
     for start in range(0, row.size, block):
-        _fetch(following, start, start + block)
-        total, error = exact_sum(total, np.float64(_block_sum(row[start : start + block], top, scale, True)))
+        stop = min(start + block, row.size)
+        whole = stop - (stop - start) % width
+        even = odd = filled(row, 0)
+        for j in range(start, whole, width):
+            values = exponential_in_units(load(row, j) - top, scale)
+            store(exponentials, j, values)
+            even, odd = odd, even + values
+            if ahead:  # which may be beyond the array: fetching reads nothing
+                prefetch_to_read(row, j + ahead)
+                prefetch_to_write(exponentials, j + ahead)
+        if whole < stop:
+            values = exponential_in_units(load_first(row, whole, stop - whole, -np.inf) - top, scale)
+            store_first(exponentials, whole, values, stop - whole)
+            odd = odd + values
+        total, error = exact_sum(total, np.float64(sum_of_lanes(even + odd)))
         lost += error
     return total + lost
 
 
 @compiled(inline=True)
-def sum_in_parts(row, top, place, scale, keep, following):
+def sum_in_parts(row, top, scale, exponentials):
     """Sum exp(beta (row - top)) in float64 as (others, others_low, winners).
 
     Args:
       row: (K,) logits.
       top: their maximum; if it is not finite, or a logit is NaN, the sum is NaN.
-      place: where the block that holds it starts.
       scale: the constants of the exponential.
-      keep: True to replace the row, of float32 or float64, by its exponentials, in units; None to leave it alone.
-      following: what is read next and what is written next, from next_row, to be fetched meanwhile.
-    Returns: the sum over all that is not counted, as an unevaluated sum of two; and the number of entries that reach
-      the maximum, or not all of them but at least one.
+      exponentials: (K,), written, in units, and may be the row; or None.
+    Returns: the sum over all entries below the maximum, as an unevaluated sum of two, and the number of those at it.
     """
-    block, per_unit = _block(row), 1.0 / np.float64(scale[UNIT])
-    others, winners = _counted_block(row[place : place + block], top, scale, keep)
-    total, lost = np.float64(others), 0.0
+    width, block, unit, ahead = lane_count(row), _block(row), scale[UNIT], _next_row(row)
+    ones, nothing = filled(row, 1), filled(row, 0)
+    total = lost = winners = 0.0
     for start in range(0, row.size, block):
-        _fetch(following, start, start + block)
-        if start != place:
-            total, error = exact_sum(total, np.float64(_block_sum(row[start : start + block], top, scale, keep)))
-            lost += error
-    return total * per_unit, lost * per_unit, np.float64(winners)
-
-
-@compiled(inline=True)
-def place_of_winner(exponentials, place, unit):
-    """The first entry that reaches `unit` in the block that starts at `place`: sum_in_parts has left it there."""
-    for k in range(place, exponentials.size):
-        if exponentials[k] >= unit:
-            return k
-    return place
+        stop = min(start + block, row.size)
+        whole = stop - (stop - start) % width
+        even = odd = below = nothing
+        for j in range(start, whole, width):
+            values = exponential_in_units(load(row, j) - top, scale)
+            if exponentials is not None:
+                store(exponentials, j, values)
+            even, odd = odd, even + where_at_least(values, unit, 0, values)
+            below = below + where_at_least(values, unit, 0, ones)
+            if ahead:
+                prefetch_to_read(row, j + ahead)
+                if exponentials is not None:
+                    prefetch_to_write(exponentials, j + ahead)
+        if whole < stop:
+            values = exponential_in_units(load_first(row, whole, stop - whole, -np.inf) - top, scale)
+            if exponentials is not None:
+                store_first(exponentials, whole, values, stop - whole)
+            odd = odd + where_at_least(values, unit, 0, values)
+            below = below + where_at_least(values, unit, 0, ones)
+        total, error = exact_sum(total, np.float64(sum_of_lanes(even + odd)))
+        lost += error
+        # Lanes without an entry are below the maximum.
+        filled_up = whole - start + (width if whole < stop else 0)
+        winners += filled_up - np.float64(sum_of_lanes(below))
+    per_unit = 1.0 / np.float64(unit)
+    return total * per_unit, lost * per_unit, winners
 
 
 @compiled(inline=True)
 def log_of_sum(others, lost, winners):
-    """log(winners + others + lost) in float64, to full relative accuracy when it is near 0."""
+    """log(winners + others + lost) of numbers of one type, to full relative accuracy when it is near 0."""
     high, low = exact_sum(winners, others)
     return logarithm(high, low + lost)
-
-
-@compiled(inline=True)
-def _copied_maximum(part, copy):
-    top = constant(-np.inf, part)
-    for j in range(part.size):
-        copy[j] = number(part[j])
-        top = larger(top, number(part[j]))
-    return top
-
-
-@compiled(inline=True, fastmath={"reassoc"})
-def _block_sum(part, top, scale, keep):
-    total = constant(0, part)
-    for j in range(part.size):
-        value = exponential_in_units(number(part[j]) - top, scale)
-        if keep is not None:
-            part[j] = value
-        total += value
-    return total
-
-
-@compiled(inline=True, fastmath={"reassoc"})
-def _counted_block(part, top, scale, keep):
-    others = winners = constant(0, part)
-    per_unit = constant(1, part) / scale[UNIT]
-    for j in range(part.size):
-        value = exponential_in_units(number(part[j]) - top, scale)
-        if keep is not None:
-            part[j] = value
-        winner = np.floor(value * per_unit)
-        winners += winner
-        others += value - winner * scale[UNIT]
-    return others, winners

@@ -4,7 +4,7 @@ import numpy as np
 
 from lastlayer.kernels._compile import compiled
 from lastlayer.kernels.exponential import UNIT, exponential_in_units, unpacked
-from lastlayer.kernels.row_sums import block_start, sum_in_parts
+from lastlayer.kernels.row_sums import sum_in_parts
 
 # Classes that are passed over at once when none of them is large enough, which soon is the rule.
 _STRIDE = 64
@@ -28,7 +28,7 @@ def top_k_rows(logits, scale, indices, probabilities):
         row, kept, keys = logits[i], indices[i], probabilities[i]
         _select(row, kept, keys)
         top = keys[0]
-        others, lost, winners = sum_in_parts(row, top, block_start(row, kept[0]), constants, None, (row[:0], row[:0]))
+        others, lost, winners = sum_in_parts(row, top, constants, None)
         factor = row.dtype.type(1.0 / (winners + (others + lost)) / np.float64(constants[UNIT]))
         for j in range(keys.size):
             keys[j] = exponential_in_units(keys[j] - top, constants) * factor

@@ -15,13 +15,13 @@ from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
+from lastlayer._layouts import GRAIN, run
 from lastlayer._threads import borrow, run_blocks
-from lastlayer.functions._along_axis import BLOCKS_PER_THREAD, GRAIN, SHORT, Kernels, fill, lanes_of, scratch
-from lastlayer.functions.log_softmax import KERNELS as LOG_SOFTMAX
-from lastlayer.functions.softmax import KERNELS as SOFTMAX
-from lastlayer.kernels.cross_entropy import cross_entropy_losses_rows, cross_entropy_rows
-from lastlayer.kernels.cross_entropy_short_rows import cross_entropy_losses_short_rows, cross_entropy_short_rows
+from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.labels import count_labels
+from lastlayer.kernels.softmax import LogSoftmax, Softmax
+from lastlayer.kernels.softmax_loss import SoftmaxLoss
+from lastlayer.kernels.targets import Label
 from lastlayer.torch._team import threads_of_torch
 from lastlayer.torch._windows import WINDOWS as _BY_INSTRUCTIONS
 
@@ -68,7 +68,7 @@ def along_last_dim(name: str, input: torch.Tensor, beta: float) -> torch.Tensor:
     _borrow_threads()
     if input.requires_grad and torch.is_grad_enabled():
         return (_Softmax if name == "softmax" else _LogSoftmax).apply(input, beta)
-    return _filled(SOFTMAX if name == "softmax" else LOG_SOFTMAX, input, beta)
+    return _filled(Softmax if name == "softmax" else LogSoftmax, input, beta)
 
 
 def cross_entropy(input: torch.Tensor, target: torch.Tensor, ignore_index: int, reduction: str) -> torch.Tensor:
@@ -88,18 +88,18 @@ def _borrow_threads() -> None:
     borrow(threads_of_torch())
 
 
-def _filled(kernels: Kernels, input: torch.Tensor, beta: float) -> torch.Tensor:
+def _filled(operation: type[Softmax | LogSoftmax], input: torch.Tensor, beta: float) -> torch.Tensor:
     num_classes = input.shape[-1]
     result = torch.empty_like(input, requires_grad=False)
     source, target = (tensor.numpy().reshape(-1, num_classes, 1) for tensor in (input.detach(), result))
-    fill(kernels, source, beta, target)
+    run(operation(scale_of(beta, source.dtype)), source, target)
     return result
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: torch.Tensor, beta: float) -> torch.Tensor:
-        result, ctx.beta = _filled(SOFTMAX, input, beta), beta
+        result, ctx.beta = _filled(Softmax, input, beta), beta
         ctx.save_for_backward(result)
         return result
 
@@ -117,7 +117,7 @@ class _Softmax(torch.autograd.Function):
 class _LogSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: torch.Tensor, beta: float) -> torch.Tensor:
-        result, ctx.beta = _filled(LOG_SOFTMAX, input, beta), beta
+        result, ctx.beta = _filled(LogSoftmax, input, beta), beta
         ctx.save_for_backward(result)
         return result
 
@@ -209,28 +209,11 @@ def _losses(
             f"(0 to {num_classes - 1})."
         )
     kept = max(1, sum(kept for kept, _wrong in counts))
-    if 0 <= ignore_index < num_classes:
-        labels = np.where(labels == ignore_index, -1, labels)
+    if ignore_index >= 0:
+        labels = np.where(labels == ignore_index, -1, labels)  # which every kernel ignores
     losses = np.empty(num_rows)
-    scale = np.full(num_rows, 1.0 / kept if reduction == "mean" else 1.0)
-    into = None if gradient is None else gradient.numpy()
-
-    def work(first: int, last: int) -> None:
-        part = slice(first, last)
-        block, of_block, written = logits[part], labels[part], losses[part]
-        if num_classes >= SHORT:
-            if into is None:
-                cross_entropy_losses_rows(block, of_block, written, None)
-            else:
-                cross_entropy_rows(block, of_block, scale[part], written, into[part])
-        else:
-            memory = *scratch(num_classes, block.dtype), np.empty((2, lanes_of(num_classes)), block.dtype)
-            if into is None:
-                cross_entropy_losses_short_rows(block, of_block, written, None, *memory)
-            else:
-                cross_entropy_short_rows(block, of_block, scale[part], written, into[part], *memory)
-
-    run_blocks(work, num_rows, items_per_block=-(-GRAIN // num_classes), blocks_per_thread=BLOCKS_PER_THREAD)
+    operation = SoftmaxLoss(Label(labels, 1.0), 1.0 / kept if reduction == "mean" else 1.0, losses)
+    run(operation, logits[:, :, None], None if gradient is None else gradient.numpy()[:, :, None])
     result = torch.from_numpy(losses)
     if reduction != "none":
         result = result.sum() / kept if reduction == "mean" else result.sum()
