@@ -150,3 +150,9 @@ def test_trap_18_every_layout_gives_the_same_answer(layout, shape, axis):
     np.testing.assert_allclose(ll.log_softmax(in_layout(base, layout), axis=axis, out=out), expected, rtol=1e-14)
     in_place = base.copy()
     np.testing.assert_array_equal(ll.log_softmax(in_place, axis=axis, out=in_place), expected)
+
+
+def test_what_float16_cannot_hold_is_infinite_without_a_warning():
+    logits = np.array([-6e4, 6e4], np.float16)
+    assert ll.log_softmax(logits).tolist() == [-np.inf, 0.0]
+    assert ll.log_softmax(logits, out=np.empty_like(logits)).tolist() == [-np.inf, 0.0]

@@ -122,3 +122,29 @@ def test_a_small_scale_is_not_lost_beside_the_unit_of_the_exponentials(layout, d
     in_layout(layout, target, scale, logits, gradient)
     slopes = np.array([oracle.gradient(row, t) for row, t in zip(logits, weights, strict=True)], np.float64)
     np.testing.assert_allclose(gradient / dtype(scale), slopes, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize("kind", ["label", "smoothed", "distribution"])
+def test_no_slope_cancels_where_many_classes_share_the_probability(dtype, layout, kind):
+    # The sum of the weights has many terms, and the largest probability is far from 1.
+    num_classes = 3000
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(3, num_classes)).astype(dtype), rng.integers(0, num_classes, 3)
+    if kind == "distribution":
+        weights = rng.dirichlet(np.ones(num_classes), 3).astype(dtype)
+        target = Distribution(weights)
+    else:
+        class_weight = np.full(num_classes, 0.1 / num_classes if kind == "smoothed" else 0.0, dtype)
+        weights = np.tile(class_weight.astype(np.float64), (3, 1))
+        weights[np.arange(3), labels] += 0.9
+        target = Smoothed(labels, 0.9, class_weight) if kind == "smoothed" else Label(labels, 0.9)
+    gradient = np.empty_like(logits)
+    losses = in_layout(layout, target, 1.0, logits, gradient)
+    expected = [oracle.loss(row, t) for row, t in zip(logits, weights, strict=True)]
+    assert max(relative_errors(losses, expected)) <= 4 * BOUND[dtype]
+    for row, t, slopes in zip(logits, weights, gradient, strict=True):
+        exact = np.array([float(slope) for slope in oracle.gradient(row, t)])
+        p = exact + t  # the weights sum to 1, or nearly
+        assert (abs(slopes - exact) <= 8 * BOUND[dtype] * (abs(p) + t)).all()

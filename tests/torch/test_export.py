@@ -141,3 +141,13 @@ def test_trap_40_torch_jit_scripts_functions():
 
 def test_trap_40_nothing_is_registered():
     assert not [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("lastlayer")]
+
+
+def test_labels_of_bytes_are_no_mask():
+    logits, weight = torch.randn(4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([1.0, 2, 30, 400])
+    labels = torch.tensor([1, 2, 2, 1], dtype=torch.uint8)
+    module = lt.CrossEntropyLoss(weight)
+    expected = torch.nn.functional.cross_entropy(logits, labels, weight)
+    for loss in (module, torch.jit.trace(module, (logits, labels)), torch.jit.script(module)):
+        torch.testing.assert_close(loss(logits, labels), expected)
+    assert lt.cross_entropy(torch.zeros(0, 4), labels[:0], weight) == 0

@@ -20,6 +20,7 @@ from lastlayer._arrays import (
     checked_beta,
     class_axes,
     result_dtype,
+    rounded,
     without_overlap,
 )
 from lastlayer._blocks import dense, without_read_only_flag
@@ -55,10 +56,10 @@ def transform(
         merged = merged_axes(array, axes)
         result = merged.restore(_transformed(operation, merged.array, merged.axis, beta, None))
     if out is None:
-        result = result.astype(dtype, copy=False)
+        result = rounded(result, dtype)
         return result if result.ndim else result[()]
     if result is not out:
-        out[...] = result
+        out[...] = rounded(result, dtype)
     return out
 
 
@@ -103,7 +104,7 @@ def reduce(
         sums = _reduced(operation, merged.array, merged.axis, beta)
     if array.ndim and keepdims:
         sums = np.expand_dims(sums, axes)
-    return sums.astype(result_dtype(logits), copy=False)[()]
+    return rounded(sums, result_dtype(logits))[()]
 
 
 def fits_float32(beta: float) -> bool:

@@ -1,8 +1,8 @@
 """The softmax cross-entropy of a row and of lanes, against any of `targets`, and its gradient while they are in cache.
 
 With p = softmax(z) and s a factor, the loss is sum_k t_k (-log p_k), in nats, and its gradient s (p sum t - t). Where
-one class alone is at the maximum its p may be near 1, and p sum t - t would cancel: it is (sum t - t) - (1 - p) sum t,
-where 1 - p is the share of all others. Elsewhere p is at most 1/2, so that no label's slope cancels.
+one class has p from 1/2 to 1 that would cancel: it is (sum t - t) - (1 - p) sum t, where 1 - p is the share of all
+others. Elsewhere p is at most 1/2, so that no label's slope cancels.
 
 A row with NaN or +inf, or all -inf, is NaN.
 """
@@ -64,7 +64,8 @@ def _of_row(operation, example, logits, i, result):
         gradient, unit, scale, below = result[i], np.float64(constants[UNIT]), operation.scale, others + others_low
         total, label = winners + below, label_of(target, example)
         of_label = np.float64(gradient[max(label, 0)]) / unit
-        alone = _place_of_maximum(target, example, gradient, constants[UNIT]) if winners == 1.0 else -1
+        most = winners == 1.0 and below <= 1.0  # which has half of the probability or more
+        alone = _place_of_maximum(target, example, gradient, constants[UNIT]) if most else -1
         _write_slopes(operation, example, gradient, mass * scale, 1.0 / (total * unit))
         if label >= 0:
             gradient[label] = scale * (mass * of_label / total - weight_of(target, example, label))
@@ -120,8 +121,8 @@ def _of_lanes(operation, example, logits, where, result, workspace):
         scale, below = operation.scale, others + others_low
         total = winners + below
         share, scaled_mass = (1.0 / constants[UNIT]) / total, mass * scale
-        # Where one class alone is at the maximum; no exponential reaches infinity.
-        alone = where_equal(winners, 1, filled(logits, constants[UNIT]), np.inf)
+        # Where one class has half of the probability or more; no exponential reaches infinity.
+        alone = where_at_least(1.0, below, where_equal(winners, 1, filled(logits, constants[UNIT]), np.inf), np.inf)
         missing = mass * (below / total)
         for k in range(logits.shape[1]):
             values, t = load(tile[0, k], 0), weights_of_lanes(target, where, k, labels, workspace)

@@ -167,6 +167,7 @@ def _sum_over_classes_of_lanes(target, example, logits, where, top, labels, work
         cost, error = exact_sum(cost, of_class)
         # That of an infinite sum is NaN.
         cost_low = cost_low + where_equal(error, error, error, nothing)
+    mass, mass_low = exact_sum(mass, mass_low)
     return mass, mass_low, cost + cost_low
 
 

@@ -54,7 +54,7 @@ def takes(name: str, input: Any, dim: int) -> bool:
     if type(input) not in _PLAIN or is_compiling() or input.is_nested:
         return False
     windows = WINDOWS.get((name, input.dtype))
-    if windows is None or input.ndim == 0 or dim not in (-1, input.ndim - 1):
+    if windows is None or input.ndim == 0 or type(dim) is not int or dim not in (-1, input.ndim - 1):
         return False
     num_classes, size = input.shape[-1], input.numel()
     for first, last, least_rows in windows:

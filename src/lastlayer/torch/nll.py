@@ -90,7 +90,7 @@ def reduced(
         if weight is None:
             divisor = (~ignored).sum().to(total.dtype)
         else:
-            divisor = wide_sum(weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0)).to(total.dtype)
+            divisor = wide_sum(weight[target.masked_fill(ignored, 0).long()].masked_fill(ignored, 0.0)).to(total.dtype)
         nothing = divisor == 0
         total = (total / divisor.masked_fill(nothing, 1.0)).masked_fill(nothing, 0.0)
     return total.to(losses.dtype)
