@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 from lastlayer import _layouts
-from lastlayer._layouts import run, three_axes, workspace
+from lastlayer._layouts import run, three_axes, tiles
 from lastlayer.kernels.exponential import scale_of
+from lastlayer.kernels.layouts import crowded_columns
 from lastlayer.kernels.softmax import LogSoftmax, LogSumExp, Softmax
+from lastlayer.kernels.softmax_loss import SoftmaxLoss
+from lastlayer.kernels.targets import Distribution, Label
 
 FLOATS = (np.float32, np.float64)
 
@@ -47,10 +50,41 @@ def test_blocks_know_which_examples_they_hold(monkeypatch):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_scratch_memory_begins_with_a_cache_line(dtype):
     for num_classes in (1, 7, 50):
-        memory = workspace(num_classes, dtype)
-        lanes = 64 // np.dtype(dtype).itemsize
-        assert [array.shape for array in memory] == [(1, num_classes, lanes)] * 3 + [(2, lanes)]
-        assert all(array.ctypes.data % 64 == 0 and array.dtype == dtype for array in memory)
+        memory = tiles(num_classes, dtype)
+        assert memory.shape == (3, 1, num_classes, 64 // np.dtype(dtype).itemsize)
+        assert memory.ctypes.data % 64 == 0
+        assert memory.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("inner", [128, 512, 1000, 1024])
+def test_columns_whose_classes_crowd_into_a_few_sets_of_a_cache(dtype, inner, monkeypatch):
+    copied = []
+    monkeypatch.setattr(_layouts, "crowded_columns", lambda *given: copied.append(crowded_columns(*given)))
+    rng = np.random.default_rng(0)
+    logits, weights = (rng.random(size=(2, 90, inner)).astype(dtype) for _ in range(2))
+    rows, rows_of_weights = (np.ascontiguousarray(np.moveaxis(a, 1, 2)).reshape(-1, 90, 1) for a in (logits, weights))
+    labels, scale, tolerance = rng.integers(-1, 90, 2 * inner), scale_of(0.7, dtype), 50 * np.finfo(dtype).eps
+    sums = np.empty((4, 2 * inner))
+    for ours, theirs in (
+        (Softmax(scale), Softmax(scale)),
+        (LogSoftmax(scale), LogSoftmax(scale)),
+        (SoftmaxLoss(Label(labels, 1.0), 1.0, sums[0]), SoftmaxLoss(Label(labels, 1.0), 1.0, sums[1])),
+        (
+            SoftmaxLoss(Distribution(weights), 1.0, sums[2]),
+            SoftmaxLoss(Distribution(rows_of_weights[..., 0]), 1.0, sums[3]),
+        ),
+    ):
+        found, expected = logits.copy(), np.empty_like(rows)
+        run(ours, found, found)
+        run(theirs, rows, expected)
+        expected = np.moveaxis(expected.reshape(2, inner, 90), 2, 1)
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(sums[[0, 2]], sums[[1, 3]], rtol=tolerance)
+    run(LogSumExp(scale, sums[0]), logits, None)
+    run(LogSumExp(scale, sums[1]), rows, None)
+    np.testing.assert_allclose(sums[0], sums[1], rtol=tolerance)
+    assert bool(copied) == (inner * logits.itemsize % 512 == 0)
 
 
 def test_three_axes():

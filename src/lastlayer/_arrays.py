@@ -78,8 +78,10 @@ def result_dtype(values: ArrayLike) -> np.dtype[Any]:
 
 def rounded(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """`array` in `dtype`; what is too large for it is infinite, without a warning."""
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+        return array.astype(dtype)
 
 
 def class_axis(array: NDArray[Any], axis: Integer, name: str = "logits") -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lastlayer._layouts import workspace
+from lastlayer._layouts import tiles
 from lastlayer.kernels.layouts import columns, rows, short_rows
 from lastlayer.kernels.softmax_loss import SoftmaxLoss
 from lastlayer.kernels.targets import Distribution, Label, Smoothed
@@ -41,14 +41,14 @@ def in_layout(layout, target, scale, logits, gradient):
     if layout == "rows":
         rows(operation, 0, logits, gradient)
     elif layout == "short rows":
-        short_rows(operation, 0, logits, gradient, workspace(logits.shape[1], logits.dtype))
+        short_rows(operation, 0, logits, gradient, tiles(logits.shape[1], logits.dtype))
     else:
         if isinstance(target, Distribution):
             operation = SoftmaxLoss(Distribution(np.ascontiguousarray(target.weight.T[None])), scale, losses)
         source = np.ascontiguousarray(logits.T[None])
         result = None if gradient is None else np.empty_like(source)
-        width = workspace(1, logits.dtype).numbers.shape[-1]
-        columns(operation, 0, -(-len(logits) // width), source, result, workspace(logits.shape[1], logits.dtype))
+        width = tiles(1, logits.dtype).shape[-1]
+        columns(operation, 0, -(-len(logits) // width), source, result, tiles(logits.shape[1], logits.dtype))
         if result is not None:
             gradient[...] = result[0].T
     return losses

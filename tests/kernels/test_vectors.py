@@ -15,8 +15,8 @@ from lastlayer.kernels.vectors import (
     store,
     store_first,
     sum_of_lanes,
-    where_kept,
     where_label,
+    zero_unless_kept,
 )
 
 FLOATS = (np.float32, np.float64)
@@ -51,7 +51,7 @@ def told_apart(labels, index, count, k, is_k, kept):
     found = load_labels(is_k, labels, index, count)
     yes, no = filled(is_k, is_k.dtype.type(1)), filled(is_k, is_k.dtype.type(0))
     store(is_k, 0, where_label(found, k, yes, no))
-    store(kept, 0, where_kept(found, yes, no))
+    store(kept, 0, zero_unless_kept(found, yes))
 
 
 @numba.njit

@@ -16,7 +16,7 @@ from numba.core.event import Listener, register
 from lastlayer._stopwatch import compiled_for
 
 
-def compiled(function=None, *, fastmath: bool | set[str] = False, inline: bool | str = False) -> Any:
+def compiled(function=None, *, fastmath: bool | set[str] = False, inline: bool = False) -> Any:
     """Compile `function` on its first call.
 
     The cache is where Numba would have it: in NUMBA_CACHE_DIR, else beside the source, else in the user's cache
@@ -27,15 +27,14 @@ def compiled(function=None, *, fastmath: bool | set[str] = False, inline: bool |
     Args:
       function: the function, where this is used as a plain decorator.
       fastmath: LLVM flags that this function's own operations may use, as a set, for example {"reassoc"}.
-      inline: a device function, meant to be melted into its callers; it has no cache of its own. With "view" Numba does
-        that itself, before it looks at types: what a function that returns a part of an array needs.
+      inline: a device function, meant to be melted into its callers; it has no cache of its own.
     """
     if function is None:
         return lambda f: compiled(f, fastmath=fastmath, inline=inline)
     # Kernels allocate nothing, so nothing has to be counted: references cost more than the arithmetic of a short row.
     options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "boundscheck": False}
     if inline:
-        options |= {"forceinline": True, "inline": "always" if inline == "view" else "never"}
+        options["forceinline"] = True
     kernel: Any = numba.njit(fastmath=fastmath, **options)(function)
     if not inline:
         try:

@@ -1,7 +1,6 @@
 """Single machine instructions that Numba has no name for; LLVM vectorises each of them inside a loop.
 
-None of them carries a fast-math flag that changes the value of a number, so exact arithmetic stays exact wherever it is
-inlined.
+None of them carries a fast-math flag, so exact arithmetic stays exact wherever it is inlined.
 """
 
 from collections.abc import Callable

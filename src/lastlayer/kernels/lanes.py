@@ -34,6 +34,22 @@ def store_lanes(array, where, k, values):
 
 
 @compiled(inline=True)
+def copy_to_panel(columns, start, panel):
+    """panel[v, k, lane] = columns[k, start + v lanes + lane]: several vectors of a class, for the next is far away."""
+    for k in range(panel.shape[1]):
+        for v in range(panel.shape[0]):
+            store(panel[v, k], 0, load(columns[k], start + v * lane_count(panel)))
+
+
+@compiled(inline=True)
+def copy_from_panel(panel, columns, start):
+    """The way back of copy_to_panel."""
+    for k in range(panel.shape[1]):
+        for v in range(panel.shape[0]):
+            store(columns[k], start + v * lane_count(panel), load(panel[v, k], 0))
+
+
+@compiled(inline=True)
 def maxima_of_lanes(source, where):
     """The maximum of each lane over the classes; NaN is passed over, since sums will meet it."""
     top = load_lanes(source, where, 0)
@@ -70,7 +86,7 @@ def sum_in_parts_of_lanes(source, where, top, scale, tile):
             if tile is not None:
                 store(tile[0, k], 0, values)
             block = block + where_at_least(values, unit, nothing, values)
-            winners = winners + where_at_least(values, unit, 1, nothing)
+            winners = where_at_least(values, unit, winners + 1.0, winners)
         total, error = exact_sum(total, block * per_unit)
         others_low = others_low + error
     return total, others_low, winners

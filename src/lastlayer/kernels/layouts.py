@@ -17,6 +17,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from lastlayer.kernels._compile import compiled
+from lastlayer.kernels.lanes import copy_from_panel, copy_to_panel
 from lastlayer.kernels.transposition import transpose_lanes, transpose_rows
 from lastlayer.kernels.vectors import lane_count
 
@@ -30,15 +31,11 @@ class Lanes(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Scratch memory of one thread for a vector of examples, in the logits' dtype.
-
-    logits, exponentials, weights: (1, K, lanes), each for what its name says. numbers: (2, lanes), of an example each.
-    """
+    """Scratch memory of one thread for a vector of examples, (1, K, lanes) each, in the logits' dtype."""
 
     logits: NDArray[Any]
     exponentials: NDArray[Any]
     weights: NDArray[Any]
-    numbers: NDArray[Any]
 
 
 _OF_ROW: dict[type, Callable[..., None]] = {}
@@ -94,9 +91,13 @@ def rows(operation, example, logits, result):
 
 
 @compiled
-def short_rows(operation, example, logits, result, workspace):
-    """Do (n, K) logits whose rows are too short to fill vectors: transposed, a vector of them at a time."""
-    tile, width = workspace.logits, lane_count(logits)
+def short_rows(operation, example, logits, result, tiles):
+    """Do (n, K) logits whose rows are too short to fill vectors: transposed, a vector of them at a time.
+
+    The `tiles` (3, 1, K, lanes) are scratch memory.
+    """
+    workspace, width = Workspace(tiles[0], tiles[1], tiles[2]), lane_count(logits)
+    tile = workspace.logits
     for start in range(0, logits.shape[0], width):
         where = Lanes(0, 0, min(width, logits.shape[0] - start))
         transpose_rows(logits, start, where.count, tile)
@@ -106,14 +107,34 @@ def short_rows(operation, example, logits, result, workspace):
 
 
 @compiled
-def columns(operation, first, last, logits, result, workspace):
+def columns(operation, first, last, logits, result, tiles):
     """Do the items from `first` to `last` of (outer, K, inner) logits: a vector of examples along `inner` each.
 
     Items are counted through all outer indices, of which each begins a new one.
     """
-    inner, width = logits.shape[2], lane_count(logits)
+    workspace, inner, width = Workspace(tiles[0], tiles[1], tiles[2]), logits.shape[2], lane_count(logits)
     items = (inner + width - 1) // width
     for item in range(first, last):
         outer, start = item // items, (item % items) * width
         where = Lanes(outer, start, min(width, inner - start))
         of_lanes(operation, outer * inner + start, logits, where, result, workspace)
+
+
+@compiled
+def crowded_columns(operation, first, last, logits, result, tiles, panel):
+    """`columns` by way of a copy, where classes stand whole vectors apart that crowd into a few sets of a cache.
+
+    The panel (vectors, K, lanes) is scratch memory for so many vectors of examples, of which `inner` is a multiple. An
+    item is a panel.
+    """
+    workspace, lanes = Workspace(tiles[0], tiles[1], tiles[2]), lane_count(logits)
+    width = panel.shape[0] * lanes
+    items = logits.shape[2] // width
+    for item in range(first, last):
+        outer, start = item // items, (item % items) * width
+        copy_to_panel(logits[outer], start, panel)
+        for v in range(panel.shape[0]):
+            example, where = outer * logits.shape[2] + start + v * lanes, Lanes(v, 0, lanes)
+            of_lanes(operation, example, panel, where, where_wanted(result, panel), workspace)
+        if result is not None:
+            copy_from_panel(panel, result[outer], start)

@@ -51,12 +51,12 @@ def row_maximum(row):
     """The largest entry of a row, -inf if all are; NaN is passed over, since sums will meet it."""
     width = lane_count(row)
     whole = row.size - row.size % width
-    top = filled(row, -np.inf)
+    even = odd = filled(row, -np.inf)  # two, so that one does not wait for the other
     for j in range(0, whole, width):
-        top = larger(load(row, j), top)
+        even, odd = odd, larger(load(row, j), even)
     if whole < row.size:
-        top = larger(load_first(row, whole, row.size - whole, -np.inf), top)
-    return largest_lane(top)
+        odd = larger(load_first(row, whole, row.size - whole, -np.inf), odd)
+    return largest_lane(larger(even, odd))
 
 
 @compiled(inline=True)

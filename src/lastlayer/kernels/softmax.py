@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.kernels.exponential import BETA, unpacked
-from lastlayer.kernels.instructions import fused_multiply_add
+from lastlayer.kernels.instructions import fused_multiply_add, where_equal
 from lastlayer.kernels.lanes import (
     load_lanes,
     maxima_of_lanes,
@@ -19,7 +19,7 @@ from lastlayer.kernels.lanes import (
 )
 from lastlayer.kernels.layouts import implement
 from lastlayer.kernels.row_sums import holds_nan, log_of_sum, row_maximum, sum_in_parts, sum_of_exponentials
-from lastlayer.kernels.vectors import lane_count, load, load_first, store, store_first
+from lastlayer.kernels.vectors import lane_count, load, load_first, store, store_first, sum_of_lanes, widened
 
 
 class Softmax(NamedTuple):
@@ -99,17 +99,17 @@ def _log_softmax_of_lanes(operation, example, logits, where, result, workspace):
 def _logsumexp_of_lanes(operation, example, logits, where, result, workspace):
     top, scale = maxima_of_lanes(logits, where), unpacked(operation.scale)
     others, others_low, winners = sum_in_parts_of_lanes(logits, where, top, scale, None)
-    store(workspace.numbers[0], 0, top)
-    store(workspace.numbers[1], 0, log_of_sum(others, others_low, winners))
-    for lane in range(where.count):
-        maximum, log_sum = np.float64(workspace.numbers[0, lane]), np.float64(workspace.numbers[1, lane])
-        if np.isinf(maximum):
-            # Both infinities make the sum NaN, and so does NaN.
+    log_sum = widened(log_of_sum(others, others_low, winners))
+    store_first(operation.sums, example, widened(top) + log_sum / np.float64(scale[BETA]), where.count)
+    if sum_of_lanes(where_equal(top * 0.0, 0.0, 0.0, 1.0)) > 0.0:
+        # An infinite maximum is the sum itself, but beside NaN.
+        for lane in range(where.count):
+            maximum, start = np.float64(-np.inf), where.start
             for k in range(logits.shape[1]):
-                maximum = np.nan if np.isnan(logits[where.outer, k, where.start + lane]) else maximum
-            operation.sums[example + lane] = maximum
-        else:
-            operation.sums[example + lane] = maximum + log_sum / np.float64(scale[BETA])
+                logit = np.float64(logits[where.outer, k, start + lane])
+                maximum = maximum if logit <= maximum or np.isnan(maximum) else logit
+            if np.isinf(maximum):
+                operation.sums[example + lane] = maximum
 
 
 implement(Softmax, _softmax_of_row, _softmax_of_lanes, short=2)

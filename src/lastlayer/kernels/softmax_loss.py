@@ -125,7 +125,7 @@ def _of_lanes(operation, example, logits, where, result, workspace):
         alone = where_at_least(1.0, below, where_equal(winners, 1, filled(logits, constants[UNIT]), np.inf), np.inf)
         missing = mass * (below / total)
         for k in range(logits.shape[1]):
-            values, t = load(tile[0, k], 0), weights_of_lanes(target, where, k, labels, workspace)
+            values, t = load(tile[0, k], 0), weights_of_lanes(target, example, where.count, k, labels, workspace)
             at_maximum = (((mass - t) + mass_low) - missing) * scale
             slopes = where_at_least(values, alone, at_maximum, values * share * scaled_mass - t * scale)
             store_lanes(result, where, k, zero_where_ignored(slopes, target, labels))

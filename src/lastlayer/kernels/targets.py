@@ -27,8 +27,8 @@ from lastlayer.kernels.vectors import (
     load_as,
     load_first,
     load_labels,
-    where_kept,
     where_label,
+    zero_unless_kept,
 )
 
 
@@ -93,7 +93,7 @@ def bring_weights(target: Any, example: int, where: Lanes, workspace: Workspace)
     raise NotImplementedError
 
 
-def weights_of_lanes(target: Any, where: Lanes, k: int, labels: Any, workspace: Workspace) -> Any:
+def weights_of_lanes(target: Any, example: int, count: int, k: int, labels: Any, workspace: Workspace) -> Any:
     """t_k of each lane."""
     raise NotImplementedError
 
@@ -160,7 +160,7 @@ def _sum_over_classes_of_lanes(target, example, logits, where, top, labels, work
     nothing = filled(logits, 0)
     mass, mass_low, cost, cost_low = nothing, nothing, nothing, nothing
     for k in range(logits.shape[1]):
-        t = weights_of_lanes(target, where, k, labels, workspace)
+        t = weights_of_lanes(target, example, where.count, k, labels, workspace)
         mass, error = exact_sum(mass, t)
         mass_low = mass_low + error
         of_class = where_equal(t, 0, nothing, t * (top - load_lanes(logits, where, k)))
@@ -186,12 +186,14 @@ def _weight_of_smoothed(target, example, k):
     return _at_label(target, example) + common if k == target.labels[example] else common
 
 
-def _label_weights_of_lanes(target, where, k, labels, workspace):
-    return where_label(labels[0], k, labels[1], 0)
+@compiled(inline=True)
+def _weight_at_label_of_lanes(labels, k, workspace):
+    return where_label(labels[0], k, labels[1], filled(workspace.logits, 0))
 
 
-def _smoothed_weights_of_lanes(target, where, k, labels, workspace):
-    return where_label(labels[0], k, labels[1], 0) + target.class_weight[k]
+def _distribution_of_lanes(target, example, count, k, labels, workspace):
+    inner = target.weight.shape[2]
+    return load_lanes(target.weight, Lanes(example // inner, example % inner, count), k)
 
 
 @overload(is_ignored)
@@ -252,7 +254,7 @@ def _choose_labels_of_lanes(target, example, logits, where):
 def _choose_zero_where_ignored(values, target, labels):
     if target.instance_class is Distribution:
         return lambda values, target, labels: values
-    return lambda values, target, labels: where_kept(labels[0], values, 0)
+    return lambda values, target, labels: zero_unless_kept(labels[0], values)
 
 
 @overload(bring_weights)
@@ -265,14 +267,16 @@ def _choose_bring_weights(target, example, where, workspace):
 
 
 @overload(weights_of_lanes)
-def _choose_weights_of_lanes(target, where, k, labels, workspace):
+def _choose_weights_of_lanes(target, example, count, k, labels, workspace):
     if target.instance_class is Label:
-        return _label_weights_of_lanes
+        return lambda target, example, count, k, labels, workspace: _weight_at_label_of_lanes(labels, k, workspace)
     if target.instance_class is Smoothed:
-        return _smoothed_weights_of_lanes
+        return lambda target, example, count, k, labels, workspace: (
+            _weight_at_label_of_lanes(labels, k, workspace) + target.class_weight[k]
+        )
     if target[0].ndim == 3:
-        return lambda target, where, k, labels, workspace: load_lanes(target.weight, where, k)
-    return lambda target, where, k, labels, workspace: load(workspace.weights[0, k], 0)
+        return _distribution_of_lanes
+    return lambda target, example, count, k, labels, workspace: load(workspace.weights[0, k], 0)
 
 
 @overload(mass_and_cost_of_lanes)

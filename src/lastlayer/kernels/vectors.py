@@ -103,31 +103,27 @@ def load_labels(typing_context, like, labels, index, count):
 
 @instruction
 def where_label(typing_context, labels, k, yes, no):
-    """The vector `yes` in the lanes whose label is k, `no`, a vector or a number, in the others."""
+    """The vector `yes` in the lanes whose label is k, the vector `no` in the others."""
 
     def generate(context, builder, signature, arguments):
-        labels_value, k, yes_value, no_value = arguments
+        labels_value, k, yes, no = arguments
         small = builder.trunc(k, ir.IntType(32))
         is_k = builder.icmp_signed("==", labels_value, broadcast(context, builder, small, labels))
-        return builder.select(is_k, yes_value, _as_vector(context, builder, no, no_value, yes))
+        return builder.select(is_k, yes, no)
 
-    return yes(labels, types.intp, yes, no if isinstance(no, Vector) else yes.dtype), generate
+    return yes(labels, types.intp, yes, yes), generate
 
 
 @instruction
-def where_kept(typing_context, labels, yes, no):
-    """The vector `yes` in the lanes whose label is not negative, `no`, a vector or a number, in the others."""
+def zero_unless_kept(typing_context, labels, vector):
+    """`vector` in the lanes whose label is not negative, 0 in the others."""
 
     def generate(context, builder, signature, arguments):
-        labels_value, yes_value, no_value = arguments
+        labels_value, value = arguments
         kept = builder.icmp_signed(">=", labels_value, ir.Constant(labels_value.type, None))
-        return builder.select(kept, yes_value, _as_vector(context, builder, no, no_value, yes))
+        return builder.select(kept, value, ir.Constant(value.type, None))
 
-    return yes(labels, yes, no if isinstance(no, Vector) else yes.dtype), generate
-
-
-def _as_vector(context, builder, kind, value, vector):
-    return value if isinstance(kind, Vector) else broadcast(context, builder, value, vector)
+    return vector(labels, vector), generate
 
 
 def _masked_load(context, builder, array, value, index, vector, count, missing):
@@ -174,6 +170,17 @@ def store_first(typing_context, array, index, vector, count):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, vector, types.intp), generate
+
+
+@instruction
+def widened(typing_context, vector):
+    """The numbers of a vector in float64, as many."""
+    wide = Vector(types.float64, vector.lanes)
+
+    def generate(context, builder, signature, arguments):
+        return arguments[0] if wide == vector else builder.fpext(arguments[0], context.get_value_type(wide))
+
+    return wide(vector), generate
 
 
 @instruction

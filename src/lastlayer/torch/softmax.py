@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
+from lastlayer.functions._along_axis import fits_float32
 from lastlayer.torch import fast_path
 from lastlayer.torch._arguments import checked_beta, refuse_arrays
 from lastlayer.torch._tracing import compile_instead, is_recorded, record
@@ -79,7 +80,7 @@ def log_softmax(
 
 
 def _along_dim(name, input, dim, _stacklevel, dtype, beta):
-    if type(beta) in (int, float) and 1e-30 <= beta <= 1e30:
+    if type(beta) in (int, float) and fits_float32(beta):
         if dtype is None and dim is not None and fast_path.takes(name, input, dim):
             return fast_path.along_last_dim(name, input, float(beta))
         if beta == 1:
@@ -150,7 +151,7 @@ def scaled(input: torch.Tensor, dim: int, beta: float | torch.Tensor) -> torch.T
                 f"beta: shape is {beta.shape}, expected one that broadcasts to {wide.shape}, the shape of input."
             )
         return below.masked_fill(impossible, -math.inf).masked_fill(hopeless, math.nan)
-    if not 1e-30 <= beta <= 1e30:  # float32 could not hold the products
+    if not 1e-30 <= beta <= 1e30:  # as fits_float32, which TorchScript does not know
         wide = wide.double()
     if wide.numel() == 0:
         return wide * beta
