@@ -50,7 +50,7 @@ def measure_sweep(*, quick, classes=None):
             print_curve(name, np.dtype(dtype).name, results)
     summary = summarise(results)
     print(f"{unsteady(results):.0%} of the medians are above {_UNSTEADY} times the fastest round: above a few percent")
-    print("another process was at work, which delays whoever waits for all of its threads")
+    print("something was in the way, another process or threads that came late")
     return {"floors": floors, "torch_capability": capability, "sweep": results, "summary": summary}
 
 

@@ -1,0 +1,29 @@
+"""What a benchmark says of its figures; nothing is timed here."""
+
+from benchmarks.sweep import CLASSES, FUNCTIONS, summarise
+from benchmarks.windows import least_rows, merged, smoothed
+
+
+def result(classes, dtype, ratio):
+    return {"classes": classes, "dtype": dtype, "times_as_fast_as_torch": dict.fromkeys(FUNCTIONS, ratio)}
+
+
+def test_trap_42_what_is_lost_stands_in_the_summary(capsys):
+    figures = [result(classes, "float32", ratio) for classes, ratio in ((2, 8.0), (37, 0.5), (100, 2.0))]
+    summary = summarise([*figures, result(2, "float64", 2.0)])
+    assert summary["softmax float32"] == {"geometric_mean": 2.0, "least": 0.5, "lost": {37: 0.5}}
+    assert "softmax, float32: geometric mean 2.00, least 0.50; slower at 37 (0.50)" in capsys.readouterr().out
+
+
+def test_trap_42_the_sweep_has_counts_that_nobody_tunes_for():
+    assert len([classes for classes in CLASSES if classes % 16 and classes % 10]) >= 10
+    assert sum(16 <= classes <= 500 for classes in CLASSES) >= 15
+
+
+def test_a_window_opens_where_three_neighbours_win_at_every_larger_size():
+    cells = [["softmax", "float32", k, rows, 2.0, 1.5] for k in (4, 5, 6, 9) for rows in (64, 256)]
+    cells += [["softmax", "float32", 6, 16, 2.0, 1.0], ["softmax", "float32", 7, 256, 1.2, 5.0]]
+    cells[0][4] = 1.1  # 4 classes lose at 64 rows
+    least = least_rows(cells)
+    assert least == {4: 256, 5: 64, 6: 64, 9: 64}
+    assert merged(smoothed(least)) == ((4, 5, 256), (6, 6, 64))
