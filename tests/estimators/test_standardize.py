@@ -32,7 +32,7 @@ def test_the_argmin_of_a_pipeline_with_logistic_regression(badly_scaled, kind, f
     X, y = badly_scaled
     weight = np.random.default_rng(0).uniform(0, 2, len(y)) if weighted else None
     settings = {"C": 0.5, "fit_intercept": fit_intercept, "class_weight": "balanced"}
-    ours = ll.SoftmaxClassifier(standardize=True, tol=1e-8, **settings).fit(KINDS[kind](X), y, sample_weight=weight)
+    ours = ll.SoftmaxClassifier(standardize=True, tol=1e-11, **settings).fit(KINDS[kind](X), y, sample_weight=weight)
     scaler = StandardScaler(with_mean=fit_intercept).fit(X, sample_weight=weight)
     theirs = LogisticRegression(tol=1e-10, max_iter=10_000, **settings)
     theirs.fit(scaler.transform(X), y, sample_weight=weight)
