@@ -15,11 +15,17 @@ import numpy as np
 CLAIMS = {
     "rows": "softmax, log_softmax and cross_entropy of logits against torch and SciPy",
     "torch": "lastlayer.torch against torch.nn.functional, call by call",
+    "linear": "linear_cross_entropy against torch's plain and chunked paths, forward and backward",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
+    "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",
 }
 # What a claim's `measure` takes besides `quick`.
 OPTIONS = {
     "torch": {"--window": {"action": "store_true", "help": "where the kernels win; writes the table that they go by"}},
+    "linear": {
+        "--top-k": {"action": "store_true", "help": "the most probable of a million classes, against one product"},
+        "--fit": {"action": "store_true", "help": "an exact fit of 10,000 classes, against its products"},
+    },
     "rows": {
         "--sweep": {"action": "store_true", "help": "two functions against torch over the number of classes"},
         "--classes": {"nargs": "+", "type": int, "metavar": "K", "help": "the counts of --sweep"},

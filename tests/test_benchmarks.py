@@ -1,5 +1,9 @@
 """What a benchmark says of its figures; nothing is timed here."""
 
+import numpy as np
+
+import lastlayer as ll
+from benchmarks.sampled import bias_of
 from benchmarks.sweep import CLASSES, FUNCTIONS, summarise
 from benchmarks.windows import least_rows, merged, smoothed
 
@@ -27,3 +31,13 @@ def test_a_window_opens_where_three_neighbours_win_at_every_larger_size():
     least = least_rows(cells)
     assert least == {4: 256, 5: 64, 6: 64, 9: 64}
     assert merged(smoothed(least)) == ((4, 5, 256), (6, 6, 64))
+
+
+def test_the_bias_of_a_gradient_and_its_interval():
+    """With two classes and one candidate, a draw of the label itself leaves no loss: half the gradient."""
+    features, weight, labels = np.ones((1, 1)), np.zeros((2, 1)), [0]
+    full = np.array([[-0.5], [0.5]])
+    bias, interval = bias_of(features, weight, labels, ll.samplers.Uniform(2, random_state=0), 1, full, 400)
+    # The other class is drawn half of the time and then stands for two: its share is 1/2 as in the full softmax.
+    assert abs(bias - 0.5) <= 3 * interval
+    assert 0 < interval < 0.2

@@ -52,7 +52,8 @@ def test_type_checkers_see_the_same_names_from_the_same_homes():
     stub = (folder / "__init__.pyi").read_text()
     imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
     seen = {alias.asname: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
-    assert seen == {name: f"lastlayer.{home}.{name}" for name, home in lastlayer._HOME.items()}
+    homes = {name: f"lastlayer.{home}.{name}" for name, home in lastlayer._HOME.items()}
+    assert seen == homes | {name: f"lastlayer.{name}" for name in lastlayer._FOLDERS}
     assert (folder / "py.typed").is_file()
 
 

@@ -25,11 +25,18 @@ _HOME = {
     "fit_temperature": "calibration",
     "fold": "estimators",
     "hardmax": "functions",
+    "linear_cross_entropy": "losses",
+    "linear_cross_entropy_value_and_grad": "losses",
+    "linear_softmax_statistics": "losses",
     "load": "estimators",
     "log_sigmoid": "functions",
     "log_softmax": "functions",
     "logsumexp": "functions",
     "nll": "losses",
+    "sampled_binary_cross_entropy": "losses",
+    "sampled_binary_cross_entropy_value_and_grad": "losses",
+    "sampled_cross_entropy": "losses",
+    "sampled_cross_entropy_value_and_grad": "losses",
     "sigmoid": "functions",
     "smooth_max": "functions",
     "soft_cross_entropy": "losses",
@@ -37,11 +44,16 @@ _HOME = {
     "softmax": "functions",
 }
 
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+# Folders that are used as such: ll.samplers.Uniform.
+_FOLDERS = ("samplers",)
+
+__all__ = sorted([*_HOME, *_FOLDERS])  # pyright: ignore[reportUnsupportedDunderAll]
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
+    if name in _FOLDERS:
+        return importlib.import_module(f"lastlayer.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'lastlayer' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"lastlayer.{_HOME[name]}"), name)

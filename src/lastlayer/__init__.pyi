@@ -1,5 +1,6 @@
 # What a type checker sees in place of the lazy __init__.py: the same names, from the same homes.
 
+from lastlayer import samplers as samplers
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning
 from lastlayer.calibration import fit_temperature as fit_temperature
 from lastlayer.estimators import FitInterrupted as FitInterrupted
@@ -22,7 +23,16 @@ from lastlayer.losses import binary_likelihood_loss as binary_likelihood_loss
 from lastlayer.losses import binary_likelihood_loss_value_and_grad as binary_likelihood_loss_value_and_grad
 from lastlayer.losses import cross_entropy as cross_entropy
 from lastlayer.losses import cross_entropy_value_and_grad as cross_entropy_value_and_grad
+from lastlayer.losses import linear_cross_entropy as linear_cross_entropy
+from lastlayer.losses import linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad
+from lastlayer.losses import linear_softmax_statistics as linear_softmax_statistics
 from lastlayer.losses import nll as nll
+from lastlayer.losses import sampled_binary_cross_entropy as sampled_binary_cross_entropy
+from lastlayer.losses import (
+    sampled_binary_cross_entropy_value_and_grad as sampled_binary_cross_entropy_value_and_grad,
+)
+from lastlayer.losses import sampled_cross_entropy as sampled_cross_entropy
+from lastlayer.losses import sampled_cross_entropy_value_and_grad as sampled_cross_entropy_value_and_grad
 from lastlayer.losses import soft_cross_entropy as soft_cross_entropy
 from lastlayer.losses import soft_cross_entropy_value_and_grad as soft_cross_entropy_value_and_grad
 from lastlayer.metrics import Evaluation as Evaluation

@@ -170,6 +170,9 @@ def as_labels(
         raise ValueError(
             f"{name}: shape is {labels.shape}, expected {tuple(shape)}, one label for each row of {scores}."
         )
+    given = labels
+    if labels.dtype == np.uint64:  # which wraps around in int64
+        labels = np.minimum(labels, np.uint64(np.iinfo(np.int64).max))
     labels = np.ascontiguousarray(labels, dtype=np.int64).reshape(labels.shape)
     if not labels.size or (labels.min() >= 0 and labels.max() < num_classes):
         return labels
@@ -179,7 +182,7 @@ def as_labels(
     if wrong.any():
         first = np.unravel_index(int(wrong.argmax()), labels.shape)
         raise ValueError(
-            f"{name}: {named_row(first)}is {labels[first]}, but {scores} have {num_classes} classes "
+            f"{name}: {named_row(first)}is {given[first]}, but {scores} have {num_classes} classes "
             f"(0 to {num_classes - 1})."
         )
     return labels

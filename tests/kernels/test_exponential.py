@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from lastlayer.kernels.exponential import UNIT, exponential, exponential_in_units, plain_scale, scale_of, unpacked
+from lastlayer.kernels.exponential import (
+    UNIT,
+    exponential,
+    exponential_in_units,
+    exponential_minus_one,
+    plain_scale,
+    scale_of,
+    unpacked,
+)
 
 FLOATS = (np.float32, np.float64)
 
@@ -13,6 +21,14 @@ def exponentials(x):
     result = np.empty_like(x)
     for i in range(x.size):
         result[i] = exponential(x[i])
+    return result
+
+
+@numba.njit
+def exponentials_minus_one(x):
+    result = np.empty_like(x)
+    for i in range(x.size):
+        result[i] = exponential_minus_one(x[i])
     return result
 
 
@@ -79,3 +95,14 @@ def test_underflow_is_gradual(dtype):
     smallest = float(np.finfo(dtype).smallest_subnormal)
     expected = np.exp(x.astype(np.longdouble))
     assert (np.abs(exponentials(x) - expected) <= 0.51 * smallest + expected * np.finfo(dtype).eps).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_exponential_minus_one_is_relatively_accurate_near_0(dtype):
+    x = arguments(dtype)
+    with mp.workdps(40):
+        expected = np.array([float(mp.expm1(mpf(float(value)))) for value in x])
+    errors = np.abs(exponentials_minus_one(x) / expected - 1)
+    assert errors.max() <= 4 * np.finfo(dtype).eps
+    special = exponentials_minus_one(np.array([0.0, -np.inf, np.nan, -1e30], dtype))
+    np.testing.assert_array_equal(special, [0.0, -1.0, np.nan, -1.0])

@@ -72,3 +72,14 @@ def test_rows_taken_from_dense_features_are_a_copy():
     taken = DenseFeatures(X).take(np.array([2, 5]))
     taken[:] = 9
     assert not (X == 9).any()
+
+
+@pytest.mark.parametrize("scale", [None, np.linspace(1, 2, 7)])
+def test_rows_that_are_taken_are_dense_and_scaled(scale):
+    X, rows = features(np.float64), np.array([3, 0, 3])
+    for matrix in (SparseFeatures(sp.csr_array(X), scale), DenseFeatures(X, scale)):
+        taken = matrix.take(rows)
+        np.testing.assert_allclose(taken, X[rows] / (1 if scale is None else scale), rtol=1e-12)
+        assert taken.flags.c_contiguous
+        taken[:] = 7
+    np.testing.assert_array_equal(X, features(np.float64))

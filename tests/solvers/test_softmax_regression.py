@@ -32,9 +32,15 @@ def problem(features, labels, sample_weight=None, classes=3, C=1.0, fit_intercep
     )
 
 
+@pytest.fixture(params=["logits kept", "logits computed anew"])
+def logits_of_all_rows(request, monkeypatch):
+    if request.param == "logits computed anew":
+        monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
-def test_reaches_the_optimum_of_the_definition(C, fit_intercept):
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0, 1e4])
+def test_reaches_the_optimum_of_the_definition(logits_of_all_rows, C, fit_intercept):
     features, labels = data(1)
     sample_weight = np.random.default_rng(2).uniform(0.1, 2, len(labels))
     best = oracle.optimum(features, labels, sample_weight, 3, C, fit_intercept)
@@ -85,14 +91,43 @@ def test_memory_order_and_sparsity_change_nothing_but_rounding(dtype):
     np.testing.assert_allclose(objectives, objectives[0], rtol=1e-6)
 
 
-def test_logits_computed_anew_take_the_same_path_as_logits_kept(monkeypatch):
+def test_sparse_logits_computed_anew_take_the_same_path_but_for_the_steps(monkeypatch):
     features, labels = data(5, rows=3000)
+    features[np.abs(features) < 0.5] = 0
     kept = minimise(problem(features, labels), tol=1e-6, max_iter=100)
     monkeypatch.setattr(logit_blocks, "_MOST_ROWS", 300)
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
-    anew = minimise(problem(features, labels), tol=1e-6, max_iter=100)
-    assert kept[2].iterations == anew[2].iterations
-    np.testing.assert_allclose(kept[0], anew[0], rtol=1e-7, atol=1e-9)
+    for form in (features, sp.csr_array(features)):
+        anew = minimise(problem(form, labels), tol=1e-6, max_iter=100)
+        assert anew[2].stopped == "converged"
+        assert anew[2].iterations <= 2 * kept[2].iterations
+        np.testing.assert_allclose(anew[2].objective, kept[2].objective, rtol=1e-8)
+        assert anew[2].gap <= 1e-6 * anew[2].objective
+
+
+@pytest.mark.parametrize("factor", [30.0, -3.0])
+def test_a_start_from_which_a_step_of_1_is_no_good_is_left(logits_of_all_rows, factor):
+    features, labels = data(12, rows=300)
+    best = minimise(problem(features, labels), tol=1e-9, max_iter=500)
+    start = factor * best[0], -best[1]
+    again = minimise(problem(features, labels), tol=1e-9, max_iter=500, start=start)
+    np.testing.assert_allclose(again[2].objective, best[2].objective, rtol=1e-9)
+
+
+def test_an_interrupt_of_a_fit_without_kept_logits_leaves_the_best_head(monkeypatch):
+    features, labels = data(13, rows=300)
+    monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+    seen = []
+
+    def report(optimum):
+        seen.append(optimum.objective)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    weight, intercept, optimum = minimise(problem(features, labels), tol=1e-9, max_iter=500, report=report)
+    assert optimum.stopped == "interrupted"
+    ones = np.ones(len(labels))
+    assert oracle.objective(features, labels, ones, weight, intercept, 1.0) == pytest.approx(seen[-1], rel=1e-12)
 
 
 def test_wide_features_with_fewer_rows_than_features():

@@ -32,6 +32,11 @@ PROGRAMS = {
     "CrossEntropyLoss with options": (lt.CrossEntropyLoss(WEIGHT, label_smoothing=0.1), (ROWS, LABELS)),
     "CrossEntropyLoss of probabilities": (lt.CrossEntropyLoss(WEIGHT), (ROWS, TARGETS)),
     "BCEWithLogitsLoss": (lt.BCEWithLogitsLoss(TARGETS), (ROWS, TARGETS)),
+    "LinearCrossEntropyLoss": (
+        lt.LinearCrossEntropyLoss(5, 5, weight=WEIGHT, label_smoothing=0.1, soft_cap=3.0, z_loss=0.1),
+        (ROWS, LABELS),
+    ),
+    "LinearCrossEntropyLoss of probabilities": (lt.LinearCrossEntropyLoss(5, 5, bias=True), (ROWS, TARGETS)),
     "TemperatureScaling": (lt.TemperatureScaling(2.0), (ROWS,)),
 }
 for _module, _ in PROGRAMS.values():

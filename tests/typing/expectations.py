@@ -16,7 +16,7 @@ import lastlayer as ll
 import lastlayer.torch as lt
 from lastlayer.decision import TopK, top_k
 from lastlayer.estimators import TopKClasses, Training
-from lastlayer.losses import LossesAndGradient
+from lastlayer.losses import ClassRows, LossesAndGradient, SampledLossesAndGradients
 from lastlayer.solvers import Optimum
 
 single: NDArray[np.float32] = np.array([[2.0, 1.0, 0.1], [0.0, 3.0, 1.0]], np.float32)
@@ -75,6 +75,39 @@ def losses() -> None:
     assert_type(gradient, NDArray[np.float32] | Any)
 
 
+def samplers() -> None:
+    sampler = ll.samplers.LogUniform(1000, random_state=0)
+    assert_type(sampler.sample(10), ll.samplers.Candidates)
+    assert_type(sampler.sample(np.int64(10), np.random.default_rng(0)).indices, NDArray[np.int64])
+    assert_type(sampler.sample(10).log_expected_count, NDArray[np.float64])
+    assert_type(sampler.sample(10).log_expected_count_of([[1, 2]]), NDArray[np.float64])
+    assert_type(sampler.log_expected_count_of([1, 2], 10), NDArray[np.float64])
+    assert_type(sampler.get_state(), dict[str, Any])
+    assert_type(sampler.num_classes, int)
+    several: list[ll.samplers.Sampler] = [
+        sampler,
+        ll.samplers.Uniform(5, distinct=False),
+        ll.samplers.Unigram([1, 2, 3], power=1),
+    ]
+    several[0].set_state(sampler.get_state())
+    stream = ll.samplers.InBatch(1000, rate=0.1)
+    stream.update(labels)
+    assert_type(stream.sample(labels), ll.samplers.Candidates)
+    by_hand = ll.samplers.Candidates([1], [0.0], lambda labels: np.zeros(labels.shape))
+    features, weight = single[:, :2], np.zeros((1000, 2), np.float32)
+    assert_type(ll.sampled_cross_entropy(features, weight, labels, sampler.sample(10)), NDArray[np.float32])
+    assert_type(ll.sampled_cross_entropy([[1.0]], [[1.0], [2.0]], [0], by_hand), NDArray[np.floating[Any]])
+    assert_type(ll.sampled_binary_cross_entropy(double, double, labels, by_hand, bias=[0, 0]), NDArray[np.float64])
+    result = ll.sampled_cross_entropy_value_and_grad(features, weight, labels, by_hand, sample_weight=[1, 2])
+    assert_type(result, SampledLossesAndGradients[np.float32])
+    assert_type(result.features, NDArray[np.float32])
+    assert_type(result.weight, ClassRows[np.float32])
+    assert_type(result.weight.values, NDArray[np.float32])
+    assert_type(result.bias.to_dense(1000), NDArray[np.float32])
+    of_sigmoids = ll.sampled_binary_cross_entropy_value_and_grad(double, double, [[0, 1], [1, -1]], by_hand)
+    assert_type(of_sigmoids, SampledLossesAndGradients[np.float64])
+
+
 def decisions() -> None:
     assert_type(top_k(single, 2), TopK[np.float32])
     assert_type(top_k([1, 2, 3], 2), TopK[np.floating[Any]])
@@ -117,6 +150,9 @@ def heads() -> None:
     assert_type(head.calibrate(X, ["a", "b", "c", "c"]), ll.SoftmaxClassifier)
     assert_type(head.calibrate(X, ["a", "b", "c", "c"], sample_weight=[1, 2, 1, 1]), ll.SoftmaxClassifier)
     assert_type(ll.SoftmaxClassifier(C=np.inf, standardize=True).get_params(), dict[str, Any])
+    sampled = ll.SoftmaxClassifier(candidates=2, sampler=ll.samplers.Uniform(3), checkpoint=Path("fit.checkpoint"))
+    assert_type(sampled.partial_fit(X, y, classes=["a", "b", "c"], sample_weight=[1, 1, 2, 1]), ll.SoftmaxClassifier)
+    assert_type(sampled.training_.monitor_log_loss, float | None)
     assert_type(head.coef_, NDArray[np.floating[Any]])
     assert_type(head.classes_, NDArray[Any])
     assert_type(head.beta_, float)
@@ -148,13 +184,34 @@ def tensors() -> None:
     assert_type(lt.cross_entropy(logits, of_labels, ignore_index=1, reduction="none"), torch.Tensor)
     assert_type(lt.soft_cross_entropy(logits, targets), torch.Tensor)
     assert_type(lt.binary_cross_entropy_with_logits(logits, targets), torch.Tensor)
+    assert_type(lt.linear_cross_entropy(logits, logits, of_labels, soft_cap=30.0, z_loss=1e-4), torch.Tensor)
+    statistics = lt.linear_softmax_statistics(logits, logits)
+    assert_type(statistics, lt.LinearSoftmaxStatistics)
+    assert_type(statistics.entropy, torch.Tensor)
+    assert_type(lt.LinearCrossEntropyLoss(3, 5, bias=True).forward(logits, of_labels), torch.Tensor)
+    assert_type(lt.LinearCrossEntropyLoss(3, 5).soft_cap, float | None)
     assert_type(lt.Softmax(dim=1).forward(logits), torch.Tensor)
     assert_type(lt.LogSoftmax(beta=2.0).beta, float | torch.Tensor)
     assert_type(lt.CrossEntropyLoss().forward(logits, of_labels), torch.Tensor)
     assert_type(lt.BCEWithLogitsLoss().forward(logits, targets), torch.Tensor)
     assert_type(lt.TemperatureScaling().fit(logits, torch.tensor([0, 2])), lt.TemperatureScaling)
     assert_type(lt.TemperatureScaling(2.0).beta, torch.Tensor)
+    features, weight = torch.zeros(2, 4), torch.zeros(50, 4)
+    drawn = ll.samplers.Uniform(50, random_state=0).sample(5)
+    of_tensors = lt.Candidates(torch.tensor([3, 4]), torch.zeros(2), torch.zeros(2))
+    assert_type(lt.sampled_cross_entropy(features, weight, of_labels, drawn), torch.Tensor)
+    assert_type(lt.sampled_cross_entropy(features, weight, of_labels, of_tensors, reduction="none"), torch.Tensor)
+    assert_type(
+        lt.sampled_binary_cross_entropy(features, weight, of_labels, drawn, linear_bias=torch.zeros(50)), torch.Tensor
+    )
+    head = lt.SampledLinearCrossEntropyLoss(4, 50, num_candidates=5, sampler=ll.samplers.LogUniform(50), sparse=True)
+    assert_type(head.forward(features, of_labels), torch.Tensor)
+    assert_type(head.top_k(features, 3), lt.TopK)
+    assert_type(head.top_k(features, 3).probabilities, torch.Tensor)
+    assert_type(head.linear.weight, torch.Tensor)
+    in_batch = lt.SampledLinearCrossEntropyLoss(4, 50, sampler=ll.samplers.InBatch(50))
+    assert_type(in_batch.num_candidates, int | None)
 
 
-for check in (functions, losses, decisions, evaluations, heads, tensors):
+for check in (functions, losses, samplers, decisions, evaluations, heads, tensors):
     check()

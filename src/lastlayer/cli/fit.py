@@ -96,7 +96,26 @@ _HOLDOUT = 0.1
 )
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let every class weigh the same.")
 @click.option("--tol", default=1e-4, show_default=True, callback=positive, help="Accuracy of the optimum.")
-@click.option("--max-iter", type=click.IntRange(min=1), default=1000, show_default=True, help="Iterations at most.")
+@click.option(
+    "--max-iter",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Iterations at most; with --candidates, passes over the rows.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(min=1),
+    metavar="S",
+    help="For very many classes: score this many sampled classes in each step, not all. Thousands come near the "
+    "optimum, which is then not certified.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    type=click.Path(),
+    help="Keep the state of a fit with --candidates in this file; the same command goes on from it.",
+)
 @click.option("-o", "--output", required=True, metavar="MODEL", type=click.Path(), help="The model file, .safetensors.")
 @click.option("--keep-interrupted", is_flag=True, help="After Ctrl-C in the fit, write the best head so far.")
 @quiet_option
@@ -116,6 +135,8 @@ def command(
     class_weight: Literal["balanced"] | None,
     tol: float,
     max_iter: int,
+    candidates: int | None,
+    checkpoint: str | None,
     standardize: bool,
     output: str,
     keep_interrupted: bool,
@@ -133,13 +154,20 @@ def command(
     With --weight a row of weight 2 counts as two rows, in the fit and in the calibration; the model does not remember
     the column.
 
+    With --candidates a fit stops where the log-loss of a few rows of its own, which it does not learn from, falls no
+    more. With --checkpoint it can be killed at any time, and the same command on the same data ends as if it had not.
+
     Ctrl-C stops the fit and writes nothing; with --keep-interrupted it writes the best head so far. The exit code is
     130 either way.
     """
     seconds, compiling = stopwatch(), compiling_seconds()
     if holdout is not None and (validation or validation_where):
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
+    if checkpoint and not candidates:
+        raise click.UsageError("--checkpoint: stands without --candidates, expected both; leave it out")
     require_apart(output, [*data, *validation])
+    if checkpoint and (checkpoint == output or share_a_file([checkpoint], [output, *data, *validation])):
+        raise click.UsageError(f"--checkpoint {checkpoint}: is also the model or an input, expected another file")
     if validation and not validation_where and share_a_file(data, validation):
         raise click.UsageError(
             "--validation: names a file of DATA, expected rows that the fit has not seen; choose them with "
@@ -168,11 +196,13 @@ def command(
         tol=tol,
         max_iter=max_iter,
         standardize=standardize,
+        candidates=candidates,
+        checkpoint=checkpoint,
         verbose=int(not quiet),
     )
     with about_the_input(), _warnings_of_a_command(columns):
         model.fit(X, y, weights)
-    model.set_params(verbose=0)  # for whoever loads it
+    model.set_params(verbose=0, checkpoint=None)  # for whoever loads it
     optimum = model.optimum_
     interrupted = None
     if optimum.stopped == "interrupted":
@@ -194,11 +224,14 @@ def command(
         "list_column": columns.names[0] if columns.is_list else None,
         "C": C,
         "standardized": standardize,
+        "candidates": candidates,
         "objective": optimum.objective,
         "gap": optimum.gap,
         "expected": optimum.expected,
         "iterations": optimum.iterations,
         "stopped": optimum.stopped,
+        "monitor_rows": training.monitor_rows,
+        "monitor_log_loss": training.monitor_log_loss,
         "log_loss_before": training.log_loss_before,
         "log_loss_after": training.log_loss_after,
         "beta": float(model.beta_),
@@ -293,6 +326,13 @@ def _readable(summary, columns, certificate, output):
         ("objective", f"{summary['objective']:.6f}, {certificate}"),
         ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),
     ]
+    if summary["monitor_log_loss"] is not None:
+        monitored = f"{summary['monitor_log_loss']:.4f} on {summary['monitor_rows']:,} of the fitted rows, not learnt"
+        pairs[4:] = [
+            ("candidates", f"{summary['candidates']:,}"),
+            ("passes", f"{summary['iterations']:,} ({summary['stopped']})"),
+            ("full softmax", monitored),
+        ]
     if held:
         pairs.append(
             (

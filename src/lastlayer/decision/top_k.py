@@ -55,10 +55,7 @@ def top_k(logits: ArrayLike, k: Integer, *, beta: Number = 1.0) -> TopK[np.float
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits: shape is {logits.shape}, expected (..., K), at least one class.")
     num_classes = logits.shape[-1]
-    if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k: received {k!r}, expected a whole number from 1 to {num_classes}.")
-    if not 1 <= k <= num_classes:
-        raise ValueError(f"k: received {k}, expected 1 to {num_classes}, the number of classes.")
+    k = checked_k(k, num_classes)
     rows = logits.reshape(-1, num_classes)
     working = _working_dtype(logits, beta)
     indices, probabilities = np.empty((len(rows), k), np.int64), np.empty((len(rows), k), working)
@@ -68,8 +65,17 @@ def top_k(logits: ArrayLike, k: Integer, *, beta: Number = 1.0) -> TopK[np.float
             top_k_rows(block, scale_of(beta, working), indices[part], probabilities[part])
 
     run_blocks(work, len(rows), items_per_block=max(1, _DISPATCH // num_classes))
-    shape = (*logits.shape[:-1], int(k))
+    shape = (*logits.shape[:-1], k)
     return TopK(indices.reshape(shape), probabilities.reshape(shape).astype(result_dtype(logits), copy=False))
+
+
+def checked_k(k: object, num_classes: int) -> int:
+    """`k` as an int. Raises TypeError unless it is an integer, ValueError unless it is from 1 to num_classes."""
+    if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"k: received {k!r}, expected a whole number from 1 to {num_classes}.")
+    if not 1 <= k <= num_classes:
+        raise ValueError(f"k: received {k}, expected 1 to {num_classes}, the number of classes.")
+    return int(k)
 
 
 def _working_dtype(logits: NDArray[Any], beta: float) -> np.dtype[Any]:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from lastlayer.solvers import Optimum
 
@@ -11,9 +12,10 @@ _PAUSE = 2.0
 
 
 class ProgressLine:
-    """Called with the solver's Optimum before each iteration; `close` ends the line."""
+    """Called with the solver's Optimum before each iteration; `close` ends the line. `describe` puts it in words."""
 
-    def __init__(self):
+    def __init__(self, describe: Callable[[Optimum], str] | None = None):
+        self._describe = _state if describe is None else describe
         self._renew = sys.stderr.isatty()
         self._written = -_PAUSE
 
@@ -21,16 +23,21 @@ class ProgressLine:
         """Show where the fit stands."""
         if self._renew:
             # A line that wraps cannot be renewed.
-            print(f"\r{_state(optimum)[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{self._describe(optimum)[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._written >= _PAUSE:
-            print(_state(optimum), file=sys.stderr, flush=True)
+            print(self._describe(optimum), file=sys.stderr, flush=True)
             self._written = time.monotonic()
 
     def close(self, optimum: Optimum) -> None:
         """Leave the last state, the bound that the summary shows too, and why the fit stopped."""
         start, end = ("\r", "\033[K") if self._renew else ("", "")
-        text = f"{_state(optimum)}  {optimum.certificate()}  {optimum.stopped}"
+        text = f"{self._describe(optimum)}  {optimum.certificate()}  {optimum.stopped}"
         print(f"{start}{text}{end}", file=sys.stderr, flush=True)
+
+
+def in_passes(optimum: Optimum) -> str:
+    """A fit with candidates, in words."""
+    return f"pass {optimum.iterations:>4}  held-out log-loss {optimum.objective:.6f}"
 
 
 def _state(optimum: Optimum) -> str:

@@ -1,43 +1,39 @@
 """SoftmaxClassifier: a softmax head on features, with scikit-learn's conventions."""
 
+import math
 import os
-import warnings
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number
+from lastlayer._stopwatch import stopwatch
 from lastlayer.calibration import fit_temperature
-from lastlayer.decision import top_k
-from lastlayer.estimators.class_weight import ClassWeight, class_factors
+from lastlayer.decision import linear_top_k, top_k
+from lastlayer.estimators.class_weight import ClassWeight
+from lastlayer.estimators.exact_fit import exact_problem, fit_exact
 from lastlayer.estimators.feature_scales import warn_of_scales
-from lastlayer.estimators.progress import ProgressLine
-from lastlayer.estimators.sorted_classes import sorted_classes
+from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
+from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
+from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, plain, whole_number
+from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gradient
+from lastlayer.estimators.progress import ProgressLine, in_passes
+from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below, require_sampler, seed_of
+from lastlayer.estimators.save import save_head
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
-from lastlayer.linear import DenseFeatures, SparseFeatures
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
-from lastlayer.solvers import Optimum, SoftmaxRegression, minimise, standard_deviations
-from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
+from lastlayer.samplers import Sampler
+from lastlayer.solvers import Optimum
 
-# The square of a larger one leaves float64.
-_LARGEST_PENALTY = 1e150
-# Scores that predict and predict_top_k hold at a time.
+# Scores that predict, and predict_top_k of sparse features, hold at a time.
 _SCORES = 1 << 22
-
-
-class FitInterrupted(UserWarning):
-    """Ctrl-C stopped a fit; the estimator holds the best head so far and can be used."""
 
 
 class TopKClasses(NamedTuple):
@@ -55,9 +51,17 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     Same C, same argmin. Two classes are fitted as LogisticRegression does, with one weight vector for the second
     class. X is neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these;
     float16 becomes float32, everything else float64. Memory beyond X: logits twice, 8 N K bytes for float32 features
-    with K rounded up to a multiple of 8, but at most 4 GiB, after which they are computed anew, one more product, in
-    each pass; about 30 times the head, K D numbers, for the solver; D² numbers for the curvature; in the
-    end, for the bound, a part of the rows, at most 256 MiB.
+    with K rounded up to a multiple of 8, but at most 4 GiB, beyond which they are computed anew (of dense features in
+    tiles, in the two products that an iteration takes anyway); about 30 times the head, K D numbers, for the solver; D²
+    numbers for the curvature; in the end, for the bound, a part of the rows, at most 256 MiB.
+
+    With `candidates`, for up to millions of classes, F is descended on minibatches of rows, in steps that score the
+    labels of the minibatch and so many other classes, at a cost that does not depend on K. 2 % of the rows, fewer of
+    many and more of few, are held out: their full softmax log-loss after each interval (a pass over the rows, or less
+    of many rows, or more where that log-loss would cost more than the steps) tells when to stop. The head is the
+    averaged one of least held-out log-loss: near the optimum, the nearer the more candidates, but there is no
+    certificate. Memory beyond X is four times the head and 50 bytes a class or a row. The same seed gives the same head
+    on any number of threads.
 
     Args:
       C: inverse strength of the penalty, > 0; inf is none, and then there is no bound on F - F*. Features of unit
@@ -65,16 +69,25 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       fit_intercept: whether to fit b; it is not penalised.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
       tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F predicts a relative
-        decrease below 100 tol; or, whatever the gradient's scale, below tol / 100.
-      max_iter: iterations at most; each takes two products with X.
+        decrease below 100 tol; or, whatever the gradient's scale, below tol / 100. With candidates: where three
+        intervals in a row have not brought the held-out log-loss down by a share of tol.
+      max_iter: iterations at most; each takes two products with X. With candidates: passes over the rows at most.
       standardize: whether the penalty is on the weights of features divided by their standard deviations, so that no
         feature's unit matters; X is not copied, and coef_ and intercept_ are for X as it is. The optimum is that of
         make_pipeline(StandardScaler(), SoftmaxClassifier()); without intercept, of StandardScaler(with_mean=False),
         since a head without intercept cannot tell where features are centred. Deviations count sample_weight, as
         StandardScaler's do, not class_weight. A column that is constant but for rounding is not scaled.
       warm_start: start from the last fit's head if it has the same classes and as many features.
+      candidates: None for the full softmax, to the optimum; or S >= 1, how many sampled classes each minibatch is
+        scored against. K or more of them are the full softmax, with an AllClassesWarning.
+      sampler: a Sampler of `lastlayer.samplers` for the candidates, whose class k is classes_[k]; None is Unigram by
+        the rows of each class, to the power 0.75. It draws by `random_state`, not by its own. Files do not keep it.
+      checkpoint: the path of a file that keeps the whole state of a fit with candidates, replaced after each interval.
+        If it is there when `fit` begins, the fit goes on from it, before warm_start, and ends as it would have without
+        the break; a file of other data, or of other parameters than max_iter, is refused. It stays when the fit has
+        ended.
       random_state: seed of the sample of rows that estimates the features' covariance when there are many; it changes
-        the path to the optimum only. None is 0: the same fit each time.
+        the path to the optimum only. With candidates, of everything random. None is 0: the same fit each time.
       verbose: 1 shows a progress line on standard error.
 
     Attributes:
@@ -83,11 +96,13 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       intercept_: (K,) or (1,).
       beta_: the inverse temperature of probabilities, softmax(beta_ * scores); 1 until `calibrate`.
       optimum_: an Optimum: objective, gradient norm, a bound on F - F* and what it is expected to be, why the fit
-        stopped; with standardize, of F for the scaled features and their weights.
-      n_iter_: (1,) iterations.
+        stopped; with standardize, of F for the scaled features and their weights. With candidates the objective is
+        that of the held-out rows, and there is no bound.
+      n_iter_: (1,) iterations; with candidates, passes over the rows; after `partial_fit`, steps.
       n_features_in_, feature_names_in_: as in scikit-learn. A DataFrame, of pandas or Polars, must have these columns
         in this order; an array of the right width is taken as it is.
-      training_: a Training: how many rows made the head, and the columns that they came from.
+      training_: a Training: how many rows made the head, the columns that they came from, and the held-out log-loss of
+        a fit with candidates.
       header_: what `save` was told to remember; {} after a fit.
 
     >>> from sklearn.datasets import load_iris
@@ -126,6 +141,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             """As in scikit-learn."""
             raise NotImplementedError
 
+        def set_partial_fit_request(
+            self, *, classes: bool | str | None = None, sample_weight: bool | str | None = None
+        ) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
         def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
             """As in scikit-learn."""
             raise NotImplementedError
@@ -140,6 +161,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         max_iter: Integer = 1000,
         standardize: bool = False,
         warm_start: bool = False,
+        candidates: Integer | None = None,
+        sampler: Sampler | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         random_state: Integer | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
@@ -150,6 +174,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.max_iter: Integer = max_iter
         self.standardize: bool = standardize
         self.warm_start: bool = warm_start
+        self.candidates: Integer | None = candidates
+        self.sampler: Sampler | None = sampler
+        self.checkpoint: str | os.PathLike[str] | None = checkpoint
         self.random_state: Integer | np.random.RandomState | None = random_state
         self.verbose: int = verbose
 
@@ -166,112 +193,147 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
           y: (N,) labels: strings, integers or booleans.
           sample_weight: (N,) weights >= 0; a row of weight 0 is as good as absent.
         Raises: ValueError or TypeError, in one sentence, for parameters out of range, NaN or infinite features, fewer
-          than two classes, or lengths that differ.
+          than two classes, lengths that differ, or a checkpoint of another fit; UnwritableFile if a checkpoint cannot
+          be written: the old one stays, and the estimator holds the best head so far.
         """
         C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
-        if not isinstance(self.max_iter, Integral) or isinstance(self.max_iter, bool) or self.max_iter < 1:
-            raise ValueError(f"max_iter: received {self.max_iter!r}, expected a whole number of at least 1.")
+        max_iter = whole_number(self.max_iter, "max_iter")
+        check_sampling(self.candidates, self.sampler, self.checkpoint)
         previous = self._head_before() if self.warm_start else None
-        name = getattr(y, "name", None)
         given: Any = X, y
         checked: Any = validate_data(self, *given, **_accepted(X))
-        features, targets = checked
-        classes, labels = sorted_classes(targets)
-        if targets.dtype.kind not in "biuU" and not isinstance(classes[0], str):
-            check_classification_targets(targets)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y: only one class, {_plain(classes[0])!r}, in {len(targets)} rows, expected at least two classes."
-            )
-        weight = as_sample_weight(sample_weight, len(targets))
-        weight = np.ones(len(targets)) if weight is None else weight
-        scale = _scale(features, weight) if self.standardize else None
-        weight = weight * class_factors(self.class_weight, classes, labels, weight)[labels]
-        if not weight.any():
-            raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
-
-        binary = len(classes) == 2
-        matrix = SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
-        # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
-        penalty = (2 if binary else 1) / max(C * float(weight.sum()), np.finfo(float).tiny)
-        if not penalty < min(_LARGEST_PENALTY, float(np.finfo(features.dtype).max)):
-            raise ValueError(
-                f"C: received {self.C!r}, expected a larger number; its penalty is beyond {features.dtype}."
-            )
-        problem = SoftmaxRegression(
-            matrix,
-            labels,
-            weight,
-            len(classes),
-            penalty,
-            fit_intercept=bool(self.fit_intercept),
-            generator=check_random_state(0 if self.random_state is None else self.random_state),
+        rows = labelled_rows(
+            checked[0],
+            checked[1],
+            sample_weight,
+            C=C,
+            class_weight=self.class_weight,
+            standardize=bool(self.standardize),
         )
-        report = ProgressLine() if self.verbose else None
-        head, intercept, optimum = minimise(
-            problem,
-            tol=tol,
-            max_iter=int(self.max_iter),
-            start=_start(previous, classes, matrix),
-            report=report,
-        )
-        if report is not None:
-            report.close(optimum)
-        weights, head = head, matrix.unscaled(head)
-        if scale is not None and not np.isfinite(head).all():
-            column = int(np.isfinite(head).all(axis=0).argmin())
-            raise ValueError(
-                f"X: feature {column} has a standard deviation of {scale[column]:.1e}, too small for its weight to be "
-                f"a number of {head.dtype}, expected features on a scale that it holds; pass float64 features."
-            )
-        if binary:
-            head, intercept = head[1:] - head[:1], intercept[1:] - intercept[:1]
+        start = _start(previous, rows)
+        candidates, fit_intercept = number_below(self.candidates, len(rows.classes)), bool(self.fit_intercept)
+        problem = None
+        if candidates is None:
+            report = ProgressLine() if self.verbose else None
+            problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
+            fitted = fit_exact(problem, tol=tol, max_iter=max_iter, start=start, report=report)
         else:
-            intercept = intercept - intercept.mean()
-        self.classes_, self.coef_, self.intercept_ = classes, head, intercept.astype(head.dtype)
-        self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
-        self.training_ = Training(rows=len(targets), label=name if isinstance(name, str) else None)
-        self.n_iter_ = np.array([optimum.iterations])
-        self._warn_of_limits(tol)
+            report = ProgressLine(in_passes) if self.verbose else None
+            fitted = fit_sampled(
+                rows,
+                fit_intercept=fit_intercept,
+                tol=tol,
+                max_iter=max_iter,
+                num_candidates=candidates,
+                sampler=self.sampler,
+                checkpoint=self.checkpoint,
+                random_state=self.random_state,
+                start=start,
+                report=report,
+            )
+        if report is not None:
+            report.close(fitted.shown())
+        name = getattr(y, "name", None)
+        self._keep(fitted, rows, name if isinstance(name, str) else None)
+        if fitted.failure is not None:
+            raise fitted.failure
+        if problem is None:
+            warn_of_sampled_limits(fitted.optimum, fitted.log_loss, tol=tol, max_iter=max_iter)
+            return self
+        warn_of_limits(
+            *(fitted.optimum, self.coef_.dtype),
+            C=self.C,
+            tol=tol,
+            max_iter=max_iter,
+            standardize=self.standardize,
+        )
         if not self.standardize:
             names = getattr(self, "feature_names_in_", None)
-            warn_of_scales(features, problem, weights, optimum, names, stacklevel=2)
+            warn_of_scales(checked[0], problem, fitted.weight, fitted.optimum, names, stacklevel=2)
         return self
+
+    def partial_fit(
+        self,
+        X: Features,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Take a few steps along one batch of rows, from the head there is; shuffle rows before they come.
+
+        The loss is the full softmax, or that of `candidates` sampled classes, by the rows seen so far unless there is a
+        sampler. The head is the last iterate of row-wise AdaGrad: close to the optimum of `fit` after many batches, and
+        no certificate. Each call sets beta_ to 1. tol, max_iter, warm_start and checkpoint are of no account.
+
+        Args:
+          X: (n, D) features, dense or sparse.
+          y: (n,) labels, all of them among `classes`.
+          classes: (K,) all labels that there will be; the first call needs them, unless there is a fitted head.
+          sample_weight: (n,) weights >= 0; a row of weight 0 is as good as absent.
+        Raises: ValueError or TypeError, in one sentence, as `fit`; for a label that is no class; and for a class_weight
+          of "balanced", which needs all rows.
+        """
+        C = positive_number(self.C, "C", infinite=True)
+        check_sampling(self.candidates, self.sampler, self.checkpoint)
+        first = not hasattr(self, "coef_")
+        known = None if first else self.classes_
+        names = online_classes(classes, known)
+        given: Any = X, y
+        checked: Any = validate_data(self, *given, reset=first, **_accepted(X))
+        batch = labelled_batch(checked[0], checked[1], names, sample_weight, self.class_weight)
+        candidates = number_below(self.candidates, len(names))
+        online = self._online_fit(first, names, batch.features)
+        if candidates is None:
+            gradient = full_gradient
+        else:
+            sampler = online.sampler(batch.labels) if self.sampler is None else self.sampler
+            require_sampler(sampler, len(names), candidates)
+            gradient = sampled_gradient(candidates, sampler, seed_of(self.random_state))
+        seconds = stopwatch()
+        loss = online.learn(
+            *(batch.features, batch.labels, batch.weight, gradient),
+            C=C,
+            fit_intercept=bool(self.fit_intercept),
+            standardize=bool(self.standardize),
+        )
+        optimum = Optimum(loss, math.nan, math.inf, online.steps, seconds(), "partial_fit")
+        self._set_head(names, online.weight, online.bias, optimum)
+        self.training_, self._online = Training(rows=online.rows), (online, self.coef_)
+        return self
+
+    def _online_fit(self, first, classes, features):
+        """What learns: that of the last call, or a new one from the head there is."""
+        if first:
+            shape = (len(classes), features.shape[1])
+            return OnlineFit(np.zeros(shape, features.dtype), np.zeros(len(classes)))
+        online, coef = getattr(self, "_online", None) or (None, None)
+        if online is not None and coef is self.coef_:
+            return online
+        weight, intercept = all_rows(self.coef_, self.intercept_, len(classes))
+        return OnlineFit(np.array(weight), intercept)
 
     def _head_before(self):
         return (self.classes_, self.coef_, self.intercept_) if hasattr(self, "coef_") else None
 
-    def _warn_of_limits(self, tol):
-        optimum = self.optimum_
-        state = f"objective {optimum.objective:.6g}, {optimum.certificate()}"
-        if optimum.stopped == "interrupted":
-            warnings.warn(
-                f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
-                "used as it is, and fit continues from it with warm_start=True.",
-                FitInterrupted,
-                stacklevel=3,
-            )
-        elif optimum.stopped == "separable":
-            warnings.warn(
-                f"fit: C={self.C:g}, and a head can separate the classes, so that its weights would grow for ever; "
-                f"the fit ended where every row is right ({state}); pass a finite C for a head with an optimum.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        elif optimum.stopped == "max_iter":
-            warnings.warn(
-                f"fit: max_iter={self.max_iter} was reached before tol={tol:g} ({state}); raise max_iter, "
-                f"{'' if self.standardize else 'pass standardize=True, '}or lower C.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
-            warnings.warn(
-                f"fit: {self.coef_.dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
-                f"float64 features{'' if self.standardize else ' or standardize=True'}, or scale them.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+    def _keep(self, fitted, rows, label):
+        """Set what a fit sets, from its head for scaled features."""
+        self._set_head(rows.classes, rows.unscaled(fitted.weight), fitted.intercept, fitted.optimum)
+        self.training_ = Training(
+            rows=len(rows.labels),
+            label=label,
+            monitor_rows=fitted.held_out_rows,
+            monitor_log_loss=fitted.log_loss,
+        )
+        self._online = None
+
+    def _set_head(self, classes, weight, intercept, optimum):
+        if len(classes) == 2:
+            weight, intercept = weight[1:] - weight[:1], intercept[1:] - intercept[:1]
+        else:
+            intercept = intercept - intercept.mean()
+        self.classes_, self.coef_, self.intercept_ = classes, weight, intercept.astype(weight.dtype)
+        self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
+        self.n_iter_ = np.array([optimum.iterations])
 
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
         """Scores, (N, K), or (N,) for two classes: those of the second. They are not multiplied by beta_."""
@@ -297,8 +359,15 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         return log_softmax(logits, beta=self.beta_, out=logits)
 
     def predict_top_k(self, X: Features, k: Integer) -> TopKClasses:
-        """The `k` most probable classes of each row, as (labels (N, k), probabilities (N, k)); no (N, K) array."""
+        """The `k` most probable classes of each row, as (labels (N, k), probabilities (N, k)); no (N, K) array.
+
+        Memory is that of the answer and some tens of MB; probabilities are exact. Of equal scores the first class comes
+        first.
+        """
         features = self._validated(X)
+        if len(self.classes_) > 2 and not sp.issparse(features):
+            found = linear_top_k(features, self.coef_, k, bias=self.intercept_, beta=self.beta_)
+            return TopKClasses(self.classes_[found.indices], found.probabilities)
         parts = [top_k(self._logits(features[rows]), k, beta=self.beta_) for rows in self._blocks(features)]
         return TopKClasses(
             self.classes_[np.concatenate([part.indices for part in parts])],
@@ -326,7 +395,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if not known.all():
             row = int(known.argmin())
             raise ValueError(
-                f"y: row {row} is {_plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
+                f"y: row {row} is {plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
                 f"leave such rows out ({int((~known).sum())} of {len(y)})."
             )
         logits, labels = self._logits(features), index.find(y)
@@ -345,33 +414,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Args:
           path: the file; an old one is replaced in one step.
           header: dict of JSON-able things of your own to remember with it, found again as header_; None keeps those
-            that are there. A random_state that is no whole number is not kept.
+            that are there. A random_state that is no whole number is not kept, nor is a
+            sampler.
         Raises: TypeError for labels other than numbers and strings; OSError if the file cannot be written.
         """
         check_is_fitted(self)
-        tensors = {"coef": self.coef_, "intercept": self.intercept_, **encode_classes(self.classes_)}
-        if hasattr(self, "feature_names_in_"):
-            names = encode_classes(self.feature_names_in_)
-            tensors |= {FEATURE_NAMES + key: tensor for key, tensor in names.items()}
-        parameters = self.get_params()
-        if isinstance(self.class_weight, dict):
-            # JSON knows no keys but strings.
-            parameters["class_weight"] = [[_plain(key), float(value)] for key, value in self.class_weight.items()]
-        if self.random_state is not None and not isinstance(self.random_state, Integral):
-            parameters["random_state"] = None
-        write_head(
-            path,
-            tensors,
-            {
-                "estimator": type(self).__name__,
-                "parameters": {name: _plain(value) for name, value in parameters.items()},
-                "beta": float(self.beta_),
-                "decision": "argmax",
-                "optimum": vars(self.optimum_),
-                "training": vars(self.training_),
-                "caller": self.header_ if header is None else header,
-            },
-        )
+        save_head(self, path, self.header_ if header is None else header)
 
     def _validated(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -406,22 +454,11 @@ def _accepted(X: object) -> dict[str, Any]:
     return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _scale(X: Any, sample_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What divides each feature: its standard deviation, or 1 where that is 0."""
-    deviations = standard_deviations(X, sample_weight)
-    return np.where(deviations > 0, deviations, 1.0)
-
-
-def _start(previous, classes, features):
-    """The head of an earlier fit as (K, D) and (K,) for these features, or None where there is none that fits."""
-    if previous is None or not np.array_equal(previous[0], classes) or previous[1].shape[1] != features.shape[1]:
+def _start(previous, rows):
+    """The head of an earlier fit as (K, D) and (K,) for these rows, or None where there is none that fits."""
+    if previous is None or not np.array_equal(previous[0], rows.classes):
         return None
-    _, weight, intercept = previous
-    weight = features.scaled(weight)
-    if len(classes) == 2:
-        return np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
-    return weight, intercept
+    classes, weight, intercept = previous
+    if weight.shape[1] != rows.features.shape[1]:
+        return None
+    return all_rows(rows.features.scaled(weight), intercept, len(classes))

@@ -15,6 +15,8 @@ class Training:
       label: name of the column of labels.
       features: name of the one column of lists that the features came from. Features in columns of their own have
         their names in `feature_names_in_`.
+      monitor_rows: how many of `rows` a sampled fit has held out to see how good the head is, and when to stop.
+      monitor_log_loss: the mean full softmax log-loss of these, in nats, at beta = 1.
     """
 
     rows: int | None = None
@@ -23,6 +25,8 @@ class Training:
     log_loss_after: float | None = None
     label: str | None = None
     features: str | None = None
+    monitor_rows: int = 0
+    monitor_log_loss: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what a damaged or hostile file may hold."""
@@ -40,4 +44,6 @@ _KINDS = {
     "log_loss_after": _FIGURE,
     "label": _NAME,
     "features": _NAME,
+    "monitor_rows": int,
+    "monitor_log_loss": _FIGURE,
 }

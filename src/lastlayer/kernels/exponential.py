@@ -97,18 +97,27 @@ def exponential_in_units(difference: Any, scale: Any) -> Any:
     raise NotImplementedError
 
 
+def exponential_minus_one(x: Any) -> Any:
+    """exp(x) - 1 of a float32 or float64 x <= 0, relatively accurate near 0; only a kernel calls it."""
+    raise NotImplementedError
+
+
 @compiled(inline=True)
-def _two_to_the32(f):
+def _slope32(f):
     q = fused_multiply_add(_Q32[0], f, _Q32[1])
     q = fused_multiply_add(q, f, _Q32[2])
     q = fused_multiply_add(q, f, _Q32[3])
     q = fused_multiply_add(q, f, _Q32[4])
-    q = fused_multiply_add(q, f, _Q32[5])
-    return fused_multiply_add(q, f, _ONE_32)
+    return fused_multiply_add(q, f, _Q32[5])
 
 
 @compiled(inline=True)
-def _two_to_the64(f):
+def _two_to_the32(f):
+    return fused_multiply_add(_slope32(f), f, _ONE_32)
+
+
+@compiled(inline=True)
+def _slope64(f):
     # In Estrin's order: one product after the other would leave a core waiting for the last.
     square = f * f
     fourth = square * square
@@ -116,7 +125,12 @@ def _two_to_the64(f):
     high = fused_multiply_add(square, fused_multiply_add(f, _Q64[2], _Q64[3]), fused_multiply_add(f, _Q64[4], _Q64[5]))
     low = fused_multiply_add(square, fused_multiply_add(f, _Q64[6], _Q64[7]), fused_multiply_add(f, _Q64[8], _Q64[9]))
     q = fused_multiply_add(fourth, fused_multiply_add(fourth, highest, high), low)
-    return fused_multiply_add(f, fused_multiply_add(f, q, _Q64[10]), _ONE_64)
+    return fused_multiply_add(f, q, _Q64[10])
+
+
+@compiled(inline=True)
+def _two_to_the64(f):
+    return fused_multiply_add(f, _slope64(f), _ONE_64)
 
 
 def _in_units32(difference, scale):
@@ -149,12 +163,35 @@ def _exponential64(x):
     return _two_to_the64(f) * low_bits_as_exponent(shifted) * _PER_UNIT_64
 
 
+def _minus_one32(x):
+    x = at_least(x, _LOWEST_32)
+    shifted = fused_multiply_add(x, _LOG2_E_32[0], _ROUNDING_32)
+    f = fused_multiply_add(x, _LOG2_E_32[0], _ROUNDING_32 - shifted)
+    f = fused_multiply_add(x, _LOG2_E_32[1], f)
+    power = low_bits_as_exponent(shifted) * _PER_UNIT_32
+    return fused_multiply_add(power * f, _slope32(f), power - _ONE_32)
+
+
+def _minus_one64(x):
+    x = at_least(x, _LOWEST_64)
+    shifted = fused_multiply_add(x, _LOG2_E_64[0], _ROUNDING_64)
+    f = fused_multiply_add(x, _LOG2_E_64[0], _ROUNDING_64 - shifted)
+    f = fused_multiply_add(x, _LOG2_E_64[1], f)
+    power = low_bits_as_exponent(shifted) * _PER_UNIT_64
+    return fused_multiply_add(power * f, _slope64(f), power - _ONE_64)
+
+
 _PER_UNIT_32, _PER_UNIT_64 = np.float32(2.0**-64), np.float64(2.0**-128)
 
 
 @overload(exponential, jit_options={"fastmath": False, "error_model": "numpy"})
 def _choose_exponential(x):
     return {types.float32: _exponential32, types.float64: _exponential64}.get(getattr(x, "dtype", x))
+
+
+@overload(exponential_minus_one, jit_options={"fastmath": False, "error_model": "numpy"})
+def _choose_exponential_minus_one(x):
+    return {types.float32: _minus_one32, types.float64: _minus_one64}.get(getattr(x, "dtype", x))
 
 
 @overload(exponential_in_units, jit_options={"fastmath": False, "error_model": "numpy"})

@@ -52,10 +52,10 @@ def copy_from_panel(panel, columns, start):
 @compiled(inline=True)
 def maxima_of_lanes(source, where):
     """The maximum of each lane over the classes; NaN is passed over, since sums will meet it."""
-    top = load_lanes(source, where, 0)
+    even = odd = load_lanes(source, where, 0)  # two, so that one does not wait for the other
     for k in range(1, source.shape[1]):
-        top = larger(load_lanes(source, where, k), top)
-    return top
+        even, odd = odd, larger(load_lanes(source, where, k), even)
+    return larger(even, odd)
 
 
 @compiled(inline=True)

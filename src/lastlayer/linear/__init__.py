@@ -2,5 +2,16 @@
 
 from lastlayer.linear.features import DenseFeatures, FeatureMatrix, SparseFeatures
 from lastlayer.linear.logit_blocks import LogitBlocks, write_logits
+from lastlayer.linear.sweep import Gradients, Head, TileOperation, sweep
 
-__all__ = ["DenseFeatures", "FeatureMatrix", "LogitBlocks", "SparseFeatures", "write_logits"]
+__all__ = [
+    "DenseFeatures",
+    "FeatureMatrix",
+    "Gradients",
+    "Head",
+    "LogitBlocks",
+    "SparseFeatures",
+    "TileOperation",
+    "sweep",
+    "write_logits",
+]

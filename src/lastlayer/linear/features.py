@@ -4,12 +4,17 @@ Where there is a scale, everything is said of X with each column divided by its 
 place of the features, which costs nothing a row.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from lastlayer.linear.sweep import Gradients, Head, TileOperation, sweep
+
+# Entries of dense features that are looked at together.
+_COPIED = 1 << 20
 # Entries of a sparse matrix that are squared at a time, at least.
 _ENTRIES = 1 << 18
 
@@ -45,6 +50,12 @@ class DenseFeatures(_Scaled):
     def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None):
         super().__init__(features, scale)
 
+    def contents(self) -> Iterator[NDArray[Any]]:
+        """All numbers of X as it is, in contiguous arrays of some megabytes."""
+        step = max(1, _COPIED // max(1, self.shape[1]))
+        for start in range(0, self.shape[0], step):
+            yield np.ascontiguousarray(self._features[start : start + step])
+
     def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
         np.matmul(self._features[rows], self._divided(weight).T, out=out)
@@ -52,6 +63,15 @@ class DenseFeatures(_Scaled):
     def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided(residual.T @ self._features[rows])
+
+    def sweep(
+        self, operation: TileOperation, head: Head, weight: NDArray[Any] | None, class_sums: NDArray[np.float64]
+    ) -> None:
+        """Show an operation all logits of a head, and write its gradient (K, D) and class sums; see `sweep`."""
+        head = head._replace(weight=self._divided(head.weight))
+        sweep(operation, head, self._features, None, self.dtype, Gradients(None, weight, class_sums))
+        if weight is not None and self._inverse is not None:
+            weight *= self._inverse
 
     def take(self, rows: NDArray[Any] | slice) -> NDArray[Any]:
         """The rows of an index array as a dense array of their own."""
@@ -76,6 +96,10 @@ class SparseFeatures(_Scaled):
         parts = (whole.data[first:last], whole.indices[first:last], whole.indptr[start : stop + 1] - first)
         return sp.csr_array(parts, shape=(stop - start, self.shape[1]), copy=False)
 
+    def contents(self) -> Iterator[NDArray[Any]]:
+        """All numbers of X as it is: its data, columns and the edges of its rows."""
+        yield from (self._features.data, self._features.indices, self._features.indptr)
+
     def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
         out[...] = self._block(rows) @ np.ascontiguousarray(self._divided(weight).T)
@@ -87,6 +111,10 @@ class SparseFeatures(_Scaled):
     def rows(self, index: NDArray[Any]) -> "SparseFeatures":
         """The features of the rows of an index array, a copy."""
         return SparseFeatures(self._features[index], self._scale)
+
+    def take(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows of an index array as a dense array of their own."""
+        return np.ascontiguousarray(self._divided(self._features[rows].toarray()))
 
     def weighted_squares(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum over rows of `weight` (N,) times the squares of X, in float64, (D,)."""

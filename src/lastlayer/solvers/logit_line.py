@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
-from lastlayer.linear import FeatureMatrix, LogitBlocks
+from lastlayer.linear import DenseFeatures, FeatureMatrix, Head, LogitBlocks
+from lastlayer.losses import SoftmaxLossOnTiles
 
 # Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew in each pass.
 _MOST_BYTES_KEPT = 4 << 30
@@ -40,6 +41,11 @@ class LogitLine:
         """Memory for Z and V of so many rows, padded with classes of probability 0 that V does not change."""
         return self._blocks.zeros(num_rows, -np.inf), self._blocks.zeros(num_rows, 0.0)
 
+    @property
+    def keeps_logits(self) -> bool:
+        """Whether `evaluate` takes no product with X."""
+        return self._kept is not None
+
     def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Set Z to the logits X weight' + offset; (K, D) and (K,)."""
         self._head = weight.copy(), offset.copy()
@@ -71,7 +77,25 @@ class LogitLine:
         Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
           sum over rows, (K,), which is the intercepts' gradient; and the mean of p (1 - p) of each class, (K,).
         """
-        return self._advance(t, self._features.adjoint)
+        if self.keeps_logits or not isinstance(self._features, DenseFeatures):
+            return self._advance(t, self._features.adjoint)
+        gradient = np.empty_like(self._head[0])
+        loss, residual_sum, masses = self._swept(t, self._features, gradient)
+        return loss, gradient, residual_sum, masses
+
+    def _swept(self, t, features, gradient):
+        """`step` in a product with X, of logits that are not kept, and one more where `gradient` (K, D) is written."""
+        t = features.dtype.type(t)
+        (weight, intercept), (weight_step, intercept_step) = self._head, self._direction
+        self._head = weight + t * weight_step, intercept + t * intercept_step
+        losses, log_sums = np.empty((2, self._num_rows))
+        no_options = None, 0.0, 0.0
+        loss = SoftmaxLossOnTiles(
+            self._labels, np.ones(self._num_rows), *no_options, self._row_weight, losses, log_sums
+        )
+        class_sums = np.empty((2, self._num_classes))
+        features.sweep(loss, Head(*self._head, 0.0), gradient, class_sums)
+        return float(losses @ self._row_weight), class_sums[0], class_sums[1]
 
     def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Add `offset` (K,) to the logits of every row.
@@ -79,6 +103,8 @@ class LogitLine:
         Returns: the loss, the residuals' sum and the means of p (1 - p) as `step` does, without a product with X.
         """
         self.set_direction(np.zeros_like(self._head[0]), offset)
+        if not self.keeps_logits and isinstance(self._features, DenseFeatures):
+            return self._swept(1.0, self._features, None)
         loss, _, residual_sum, masses = self._advance(1.0, lambda residual, rows: 0.0)
         return loss, residual_sum, masses
 

@@ -37,6 +37,8 @@ _BLOCK = 8192
 _LEAST_PENALTY = 1e-6
 # Passes over the logits, at most, that bring the intercepts to their optimum in the end.
 _MOST_INTERCEPT_STEPS = 10
+# Where logits are not kept: trials of one direction at most, and the slope at its end that is flat enough.
+_MOST_TRIALS, _FLATTER = 6, 0.7
 # Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
 # mean to the mean under p (measured: 0.4 to 0.8 cost the same number of passes, 0 and 1 cost a third more).
 _STEP_TO_CLASS_MEAN = 0.5
@@ -47,16 +49,18 @@ class Optimum:
     """What is known about a fitted head: a certificate, not a "converged" flag.
 
     Attributes:
-      objective: F, in nats.
-      gradient_norm: largest absolute entry of F's gradient, for features about their mean.
+      objective: F, in nats; of a sampled fit the log-loss of held-out rows and the penalty; of partial_fit the mean
+        loss of the last call's rows, before a step was taken along them.
+      gradient_norm: largest absolute entry of F's gradient, for features about their mean; NaN where it is not known.
       gap: a bound on F - F*, in nats (see solvers/certificate.py and solvers/minorant.py); the least value F* lies in
         [objective - gap, objective], up to the rounding of the features' dtype; inf where there is no bound. In what
         `report` is shown it is the head's own duality gap, which can be far above the bound in the end.
-      iterations: number of directions taken.
+      iterations: number of directions taken; of a sampled fit, passes over the rows; of partial_fit, steps.
       seconds: wall time of the fit, without that in which kernels were compiled.
       stopped: "converged"; "max_iter"; "noise", if rounding hides any further decrease; "separable", if there is no
-        penalty and every row's class has more than half of the probability, so that F* = 0 is never reached; or
-        "interrupted".
+        penalty and every row's class has more than half of the probability, so that F* = 0 is never reached;
+        "interrupted"; of a sampled fit also "held_out", if the log-loss of held-out rows falls no more, and
+        "unwritable", if its checkpoint could not be written; "partial_fit" of what that has made.
       expected: what the solver's quadratic model expects F - F* to be, in nats: an estimate, no bound; inf where there
         is none, as in files of earlier versions.
     """
@@ -341,11 +345,13 @@ class _Search:
         return weight, flat[weight.size :] if self._problem.fit_intercept else None
 
     def advance(self, flat):
-        """Go to the lowest point along a direction; False if rounding hides any decrease."""
+        """Go to a lower point along a direction; False if rounding hides any decrease."""
         problem, point = self._problem, self.point
         weight, intercept = self._split(flat)
         intercept = np.zeros(point.intercept.size) if intercept is None else intercept.astype(np.float64)
         self._line.set_direction(weight, intercept - weight @ problem.mean)
+        if not self._line.keeps_logits:
+            return self._advance_by_trial(flat, weight, intercept)
         linear = problem.penalty * float(np.vdot(point.weight, weight))
         square = problem.penalty * float(np.vdot(weight, weight))
         at_zero = point.objective - point.loss
@@ -363,6 +369,40 @@ class _Search:
             t, point.weight + point.weight.dtype.type(t) * weight, point.intercept + t * intercept
         )
         self._history.add(flat.dtype.type(t) * flat, self.point.objective_gradient - before)
+        return True
+
+    def _advance_by_trial(self, flat, weight, intercept):
+        """Go to the first point on the way whose slope is a good deal flatter, beginning with a step of 1.
+
+        A trial costs as much as an iteration, and the step of a quasi-Newton direction is soon about 1.
+        """
+        before, best, t, below, above = self.point, None, 1.0, 0.0, math.inf
+        slope = float(np.vdot(before.objective_gradient, flat))
+        for _ in range(_MOST_TRIALS):
+            t = float(weight.dtype.type(t))
+            self._line.set_head(before.weight, before.intercept - before.weight @ self._problem.mean)
+            trial = self._point_after(
+                t, before.weight + weight.dtype.type(t) * weight, before.intercept + t * intercept
+            )
+            if trial.objective < (before if best is None else best[0]).objective:
+                best = trial, t
+            slope_here = float(np.vdot(trial.objective_gradient, flat))
+            if best is not None and best[1] == t and abs(slope_here) <= _FLATTER * abs(slope):
+                break
+            if slope_here < 0 and trial.objective < before.objective:
+                below = t
+            else:
+                above = t
+            # Where the slope would be 0, were it linear.
+            secant = t * slope / (slope - slope_here) if slope_here > slope else 4 * t
+            width = above - below
+            least, most = (below + 0.1 * width, below + 0.9 * width) if width < math.inf else (t, 4 * t)
+            t = min(max(secant if math.isfinite(secant) else 0.0, least), most)
+        if best is None:
+            return False
+        self.point, t = best
+        self._line.set_head(self.point.weight, self.point.intercept - self.point.weight @ self._problem.mean)
+        self._history.add(flat.dtype.type(t) * flat, self.point.objective_gradient - before.objective_gradient)
         return True
 
     def optimise_intercepts(self):

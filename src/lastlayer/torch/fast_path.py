@@ -25,6 +25,8 @@ from lastlayer.kernels.targets import Label
 from lastlayer.torch._team import threads_of_torch
 from lastlayer.torch._windows import WINDOWS as _BY_INSTRUCTIONS
 
+# Multiplications of a linear head from which on its tiles win; fewer take less time than the call.
+_LEAST_LINEAR = 1 << 21
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 _INSTRUCTIONS = torch.backends.cpu.get_cpu_capability()
 # Empty where nothing was measured.
@@ -63,9 +65,36 @@ def takes(name: str, input: Any, dim: int) -> bool:
     return False
 
 
+def takes_linear(*tensors: torch.Tensor | None) -> bool:
+    """Whether compiled tiles win on the loss of a linear head, the first two being its rows (N, D) and weights (K, D).
+
+    All are ordinary CPU tensors, those two of one dtype, float32 or float64, and their product is worth the call.
+    """
+    rows, weight = tensors[:2]
+    if rows is None or weight is None or rows.dtype not in (torch.float32, torch.float64) or weight.dtype != rows.dtype:
+        return False
+    # Sizes come last: of a program that is being recorded they are not known yet.
+    plain = all(tensor is None or is_plain(tensor) for tensor in tensors)
+    return plain and rows.shape[0] * weight.numel() >= _LEAST_LINEAR
+
+
+def takes_sampled(input: Any, weight: Any, target: Any, bias: Any) -> bool:
+    """Whether a sampled loss of a linear head is for the kernels: ordinary CPU tensors of one dtype, no autocast.
+
+    They win at every size measured, since they form no array of all sampled logits.
+    """
+    heads = [tensor for tensor in (input, weight, bias) if tensor is not None]
+    return (
+        all(is_plain(tensor) for tensor in (*heads, target))
+        and input.dtype in (torch.float32, torch.float64)
+        and all(tensor.dtype is input.dtype for tensor in heads)
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
 def along_last_dim(name: str, input: torch.Tensor, beta: float) -> torch.Tensor:
     """Softmax or log_softmax of a tensor that `takes` took, for a beta whose products its dtype holds."""
-    _borrow_threads()
+    borrow_threads()
     if input.requires_grad and torch.is_grad_enabled():
         return (_Softmax if name == "softmax" else _LogSoftmax).apply(input, beta)
     return _filled(Softmax if name == "softmax" else LogSoftmax, input, beta)
@@ -76,14 +105,14 @@ def cross_entropy(input: torch.Tensor, target: torch.Tensor, ignore_index: int, 
 
     Raises: IndexError for a label out of range.
     """
-    _borrow_threads()
+    borrow_threads()
     if input.requires_grad and torch.is_grad_enabled():
         return _CrossEntropy.apply(input, target, ignore_index, reduction)
     return _losses(input, target, ignore_index, reduction, None)
 
 
 @cache
-def _borrow_threads() -> None:
+def borrow_threads() -> None:
     """Run the kernels on PyTorch's own threads from the first call on: they spin for a while after each operation."""
     borrow(threads_of_torch())
 

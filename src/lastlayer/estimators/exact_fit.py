@@ -1,0 +1,32 @@
+"""A fit to the optimum of the full softmax."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from lastlayer.estimators.fitted_head import FittedHead
+from lastlayer.estimators.labelled_rows import LabelledRows
+from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
+
+
+def exact_problem(rows: LabelledRows, *, fit_intercept: bool, random_state: Any) -> SoftmaxRegression:
+    """The problem that the solver takes; a random_state of None is 0."""
+    return SoftmaxRegression(
+        *(rows.features, rows.labels, rows.weight, len(rows.classes), rows.penalty),
+        fit_intercept=fit_intercept,
+        generator=check_random_state(0 if random_state is None else random_state),
+    )
+
+
+def fit_exact(
+    problem: SoftmaxRegression,
+    *,
+    tol: float,
+    max_iter: int,
+    start: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None,
+    report: Callable[[Optimum], object] | None,
+) -> FittedHead:
+    """The head of the optimum, from the head `start` (weight, intercept) if there is one."""
+    return FittedHead(*minimise(problem, tol=tol, max_iter=max_iter, start=start, report=report))

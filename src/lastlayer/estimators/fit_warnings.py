@@ -1,0 +1,63 @@
+"""What a fit warns of when it has ended."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from lastlayer.solvers import Optimum
+
+
+class FitInterrupted(UserWarning):
+    """Ctrl-C stopped a fit; the estimator holds the best head so far and can be used."""
+
+
+def warn_of_limits(optimum: Optimum, dtype: object, *, C: object, tol: float, max_iter: int, standardize: bool) -> None:
+    """Say which limit was hit and what to change, to the caller of fit."""
+    state = f"objective {optimum.objective:.6g}, {optimum.certificate()}"
+    if optimum.stopped == "interrupted":
+        warnings.warn(
+            f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
+            "used as it is, and fit continues from it with warm_start=True.",
+            FitInterrupted,
+            stacklevel=3,
+        )
+    elif optimum.stopped == "separable":
+        warnings.warn(
+            f"fit: C={C:g}, and a head can separate the classes, so that its weights would grow for ever; "
+            f"the fit ended where every row is right ({state}); pass a finite C for a head with an optimum.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    elif optimum.stopped == "max_iter":
+        warnings.warn(
+            f"fit: max_iter={max_iter} was reached before tol={tol:g} ({state}); raise max_iter, "
+            f"{'' if standardize else 'pass standardize=True, '}or lower C.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
+        warnings.warn(
+            f"fit: {dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
+            f"float64 features{'' if standardize else ' or standardize=True'}, or scale them.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def warn_of_sampled_limits(optimum: Optimum, log_loss: float | None, *, tol: float, max_iter: int) -> None:
+    """The same of a sampled fit."""
+    state = f"held-out log-loss {log_loss:.6g}"
+    if optimum.stopped == "interrupted":
+        warnings.warn(
+            f"fit: interrupted in pass {optimum.iterations} at the best head so far ({state}); it can be used as it "
+            "is, and fit continues from it with warm_start=True, or from a checkpoint.",
+            FitInterrupted,
+            stacklevel=3,
+        )
+    elif optimum.stopped == "max_iter":
+        warnings.warn(
+            f"fit: max_iter={max_iter} passes ended before the held-out log-loss stopped falling by tol={tol:g} "
+            f"({state}); raise max_iter or tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

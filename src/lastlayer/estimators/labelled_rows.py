@@ -1,0 +1,120 @@
+"""What a fit is given, checked: features, classes, each row's class and weight, and the penalty that C stands for."""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.multiclass import check_classification_targets
+
+from lastlayer._arrays import as_sample_weight
+from lastlayer.estimators.class_weight import ClassWeight, class_factors
+from lastlayer.estimators.sorted_classes import sorted_classes
+from lastlayer.linear import DenseFeatures, FeatureMatrix, SparseFeatures
+from lastlayer.solvers import standard_deviations
+
+# The square of a larger one leaves float64.
+_LARGEST_PENALTY = 1e150
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """The rows of a fit.
+
+    Attributes:
+      features: (N, D) matrix, its columns divided by `scale` if there is one.
+      scale: (D,) or None.
+      classes: (K,) sorted.
+      labels: (N,) int64 in 0..K-1.
+      weight: (N,) float64, of samples times classes.
+      penalty: lambda of the objective with weights that sum to 1, for K rows of weights.
+    """
+
+    features: FeatureMatrix
+    scale: NDArray[np.float64] | None
+    classes: NDArray[Any]
+    labels: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    penalty: float
+
+    def unscaled(self, weight: NDArray[Any]) -> NDArray[Any]:
+        """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
+        unscaled = self.features.unscaled(weight)
+        if self.scale is not None and not np.isfinite(unscaled).all():
+            column = int(np.isfinite(unscaled).all(axis=0).argmin())
+            raise ValueError(
+                f"X: feature {column} has a standard deviation of {self.scale[column]:.1e}, too small for its weight "
+                f"to be a number of {weight.dtype}, expected features on a scale that it holds; pass float64 features."
+            )
+        return unscaled
+
+
+def labelled_rows(
+    features: Any,
+    targets: NDArray[Any],
+    sample_weight: ArrayLike | None,
+    *,
+    C: float,
+    class_weight: ClassWeight,
+    standardize: bool,
+) -> LabelledRows:
+    """The rows of a fit, from features and labels that scikit-learn has checked.
+
+    Raises: ValueError or TypeError, in one sentence, for fewer than two classes, weights or a C that leave nothing to
+      fit, and labels of no common kind.
+    """
+    classes, labels = sorted_classes(targets)
+    if targets.dtype.kind not in "biuU" and not isinstance(classes[0], str):
+        check_classification_targets(targets)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y: only one class, {plain(classes[0])!r}, in {len(targets)} rows, expected at least two classes."
+        )
+    weight = as_sample_weight(sample_weight, len(targets))
+    weight = np.ones(len(targets)) if weight is None else weight
+    scale = _scale(features, weight) if standardize else None
+    weight = weight * class_factors(class_weight, classes, labels, weight)[labels]
+    if not weight.any():
+        raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
+    matrix = SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
+    penalty = penalty_of(C, float(weight.sum()), len(classes), features.dtype)
+    return LabelledRows(matrix, scale, classes, labels, weight, penalty)
+
+
+def penalty_of(C: float, total: float, num_classes: int, dtype: np.dtype[Any]) -> float:
+    """Lambda of the objective with weights that sum to 1, if they sum to `total` as given.
+
+    Raises: ValueError if it is beyond the dtype.
+    """
+    # Two opposite weight vectors under twice the penalty are one weight vector under the penalty.
+    penalty = (2 if num_classes == 2 else 1) / max(C * total, np.finfo(float).tiny)
+    if not penalty < min(_LARGEST_PENALTY, float(np.finfo(dtype).max)):
+        raise ValueError(f"C: received {C!r}, expected a larger number; its penalty is beyond {dtype}.")
+    return penalty
+
+
+def all_rows(coef: NDArray[Any], intercept: NDArray[Any], num_classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A head as (K, D) and (K,), also of two classes, for which one row stands as coef_ and intercept_."""
+    if num_classes == 2:
+        return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+    return coef, intercept
+
+
+def whole_number(value: object, name: str) -> int:
+    """`value` as an int. Raises ValueError unless it is a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: received {value!r}, expected a whole number of at least 1.")
+    return int(value)
+
+
+def plain(value: Any) -> Any:
+    """A number of Python for one of NumPy; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _scale(X: Any, sample_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What divides each feature: its standard deviation, or 1 where that is 0."""
+    deviations = standard_deviations(X, sample_weight)
+    return np.where(deviations > 0, deviations, 1.0)

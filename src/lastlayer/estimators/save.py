@@ -1,0 +1,45 @@
+"""An estimator as a file that `load` reads."""
+
+import os
+from numbers import Integral
+from typing import Any
+
+from lastlayer.estimators.labelled_rows import plain
+from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
+
+
+def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
+    """Write a fitted SoftmaxClassifier to one .safetensors file, as a whole or not at all.
+
+    Args:
+      model: the estimator.
+      path: the file; an old one is replaced in one step.
+      header: what the caller wants to be remembered, JSON-able.
+    Raises: TypeError for labels other than numbers and strings; UnwritableFile if the file cannot be written.
+    """
+    tensors = {"coef": model.coef_, "intercept": model.intercept_, **encode_classes(model.classes_)}
+    if hasattr(model, "feature_names_in_"):
+        names = encode_classes(model.feature_names_in_)
+        tensors |= {FEATURE_NAMES + key: tensor for key, tensor in names.items()}
+    parameters = model.get_params()
+    if isinstance(model.class_weight, dict):
+        # JSON knows no keys but strings.
+        parameters["class_weight"] = [[plain(key), float(value)] for key, value in model.class_weight.items()]
+    if model.random_state is not None and not isinstance(model.random_state, Integral):
+        parameters["random_state"] = None
+    parameters["sampler"] = None
+    if model.checkpoint is not None:
+        parameters["checkpoint"] = os.fspath(model.checkpoint)
+    write_head(
+        path,
+        tensors,
+        {
+            "estimator": type(model).__name__,
+            "parameters": {name: plain(value) for name, value in parameters.items()},
+            "beta": float(model.beta_),
+            "decision": "argmax",
+            "optimum": vars(model.optimum_),
+            "training": vars(model.training_),
+            "caller": header,
+        },
+    )
