@@ -2,50 +2,28 @@
 
 Forward and backward of the mean loss in bfloat16: medians of interleaved rounds, and the most memory that was allocated
 beyond features and weights (so gradients are part of it: K D + N D numbers). What the products alone would take is
-measured in the same run, and losses and gradients are held against float64. Needs PyTorch and NumPy; without Numba, the
-function is taken out of the package by itself.
+measured in the same run, and losses and gradients are held against float64.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import statistics
-import sys
 import time
-import types
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
-SOURCES = Path(__file__).resolve().parents[1] / "src"
+import lastlayer.torch as lt
+from lastlayer.torch import _tiles
+
 SIZES = ("4096x1024x32000", "8192x2304x256000")
 MEGABYTE = 1 << 20
 
 
-def without_numba():
-    """Stand in for what the package imports besides the function: nothing of it runs on a GPU."""
-    package, fast_path = types.ModuleType("lastlayer.torch"), types.ModuleType("lastlayer.torch.fast_path")
-    package.__path__ = [str(SOURCES / "lastlayer" / "torch")]
-    fast_path.is_plain = lambda tensor: False
-    sys.modules.update({"lastlayer.torch": package, "lastlayer.torch.fast_path": fast_path})
-
-
-def ours():
-    """linear_cross_entropy and the module that holds the size of its tiles."""
-    if importlib.util.find_spec("lastlayer") is None:
-        sys.path.insert(0, str(SOURCES))
-    if importlib.util.find_spec("numba") is None:
-        print("Numba is not installed: linear_cross_entropy is imported without the rest of the package")
-        without_numba()
-    function = importlib.import_module("lastlayer.torch.linear_cross_entropy").linear_cross_entropy
-    return function, importlib.import_module("lastlayer.torch._tiles")
-
-
 def variants(compiled):
     """What is measured: name -> loss of (features, weight, labels)."""
-    function, tiles = ours()
+    function, tiles = lt.linear_cross_entropy, _tiles
 
     def with_scratch(megabytes):
         scratch = tiles.Scratch(elsewhere=megabytes * MEGABYTE)

@@ -6,7 +6,7 @@ sum_k t_k (-log p_k) + c L², where L is the row's logsumexp, and its slope in z
 A tile is (V, T, lanes), as in `products`: T classes, and in vector v the rows from v lanes on. Entries at the maximum,
 whose exponential is 1, are counted, and all others added, so that neither the loss of a confident right answer nor its
 slope cancels, though its classes are spread over tiles. The label's logit comes from the same tile as its exponential,
-so that no loss is below 0 (c aside). A slope leaves out probabilities below 2^-99 of the largest (2^-600 in float64).
+so that no loss is below 0 (c aside). A slope leaves out probabilities below 2^-99 of the largest (2^-598 in float64).
 """
 
 import math
@@ -253,7 +253,7 @@ def _write_slopes(logits, common, cap, scratch, constants):
 
 @compiled(inline=True)
 def _probable(below, constants):
-    """exponential_in_units, but 0 below 2^-99 (float32) or 2^-600: near underflow, products take far longer."""
+    """exponential_in_units, but 0 below 2^-99 (float32) or 2^-598: near underflow, products take far longer."""
     return where_at_least(constants[LOWEST] * _IMPOSSIBLE, below, 0.0, exponential_in_units(below, constants))
 
 

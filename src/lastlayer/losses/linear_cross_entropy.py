@@ -141,8 +141,8 @@ def linear_cross_entropy_value_and_grad(
 ) -> LinearLossesAndGradients[np.floating[Any]]:
     """linear_cross_entropy of each example and the gradients of the sum of sample_weight times them.
 
-    Memory beyond the gradients is at most 128 MB, for any N and K: logits are kept for as many tiles as fit into
-    96 MB, and computed anew for the others.
+    Memory beyond the gradients is at most 128 MB, for any N and K: logits are kept where that takes less time, for as
+    many tiles as fit into 96 MB, and computed anew for the others.
 
     Args:
       features: (..., D) features.
