@@ -173,6 +173,31 @@ def unpack_rows(panels, rows):
         transpose_lanes(panels[v : v + 1], rows, v * lanes, min(lanes, rows.shape[0] - v * lanes))
 
 
+@compiled(inline=True)
+def _add_block(target, place, numbers, number_places, lanes, lane_places, counts, rows_left):
+    """The next block of rows, or the next row of the last few; how many were done.
+
+    The last of `counts`, (outer, inner, fresh, rest), says how many lanes are left, which decide the vectors.
+    """
+    width = lane_count(target)
+    whole, rest = rows_left >= _ROWS, counts[3]
+    if rest >= _VECTORS * width:
+        if whole:
+            _whole(target, place, numbers, number_places, lanes, lane_places, counts)
+        else:
+            _one_row(target, place, numbers, number_places, lanes, lane_places, counts)
+    elif rest >= width:
+        if whole:
+            _one_vector(target, place, numbers, number_places, lanes, lane_places, counts)
+        else:
+            _one(target, place, numbers, number_places, lanes, lane_places, counts)
+    elif whole:
+        _masked(target, place, numbers, number_places, lanes, lane_places, counts)
+    else:
+        _one_masked(target, place, numbers, number_places, lanes, lane_places, counts)
+    return _ROWS if whole else 1
+
+
 @compiled
 def write_products(weight, panels, logits):
     """logits[v, t] = sum over d of weight[t, d] panels[v, d]: (T, D), (V, D, lanes) and (V, T, lanes)."""
@@ -181,32 +206,21 @@ def write_products(weight, panels, logits):
     stretches = max(1, (num_features + _FEATURE_STRETCH - 1) // _FEATURE_STRETCH)
     v = 0
     while v < num_vectors:
-        several = num_vectors - v >= _VECTORS
+        rest = (num_vectors - v) * lanes
         for stretch in range(stretches):
             d, end = num_features * stretch // stretches, num_features * (stretch + 1) // stretches
             t = 0
             while t < num_classes:
-                place = ((v * num_classes + t) * lanes, lanes, num_classes * lanes)
-                numbers = (t * num_features + d, num_features, 0, 1)
-                vectors = ((v * num_features + d) * lanes, num_features * lanes, 0, lanes)
-                counts = (1, end - d, stretch == 0, 0)
                 if v == 0:
                     for row in range(t + _AHEAD, min(t + _AHEAD + _ROWS, num_classes)):
                         for j in range(d, end, lanes):
                             prefetch_to_read(weight[row], j)
-                if num_classes - t >= _ROWS:
-                    if several:
-                        _whole(logits, place, weight, numbers, panels, vectors, counts)
-                    else:
-                        _one_vector(logits, place, weight, numbers, panels, vectors, counts)
-                    t += _ROWS
-                else:
-                    if several:
-                        _one_row(logits, place, weight, numbers, panels, vectors, counts)
-                    else:
-                        _one(logits, place, weight, numbers, panels, vectors, counts)
-                    t += 1
-        v += _VECTORS if several else 1
+                place = ((v * num_classes + t) * lanes, lanes, num_classes * lanes)
+                numbers = (t * num_features + d, num_features, 0, 1)
+                vectors = ((v * num_features + d) * lanes, num_features * lanes, 0, lanes)
+                counts = (1, end - d, stretch == 0, rest)
+                t += _add_block(logits, place, weight, numbers, panels, vectors, counts, num_classes - t)
+        v += _VECTORS if rest >= _VECTORS * lanes else 1
 
 
 @compiled
@@ -215,31 +229,19 @@ def add_to_features(weight, residual, of_features):
     lanes, (num_classes, num_features) = lane_count(residual), weight.shape
     num_vectors = residual.shape[0]
     for t in range(0, num_classes, _STRETCH):
-        counts = (1, min(_STRETCH, num_classes - t), 0, 0)
         v = 0
         while v < num_vectors:
-            several = num_vectors - v >= _VECTORS
-            d = 0
+            rest, d = (num_vectors - v) * lanes, 0
+            counts = (1, min(_STRETCH, num_classes - t), 0, rest)
             while d < num_features:
-                place = ((v * num_features + d) * lanes, lanes, num_features * lanes)
-                numbers = (t * num_features + d, 1, 0, num_features)
-                vectors = ((v * num_classes + t) * lanes, num_classes * lanes, 0, lanes)
                 if v == 0 and d % lanes < _ROWS:
                     for row in range(t + _STRETCH, min(t + 2 * _STRETCH, num_classes)):
                         prefetch_to_read(weight[row], d)
-                if num_features - d >= _ROWS:
-                    if several:
-                        _whole(of_features, place, weight, numbers, residual, vectors, counts)
-                    else:
-                        _one_vector(of_features, place, weight, numbers, residual, vectors, counts)
-                    d += _ROWS
-                else:
-                    if several:
-                        _one_row(of_features, place, weight, numbers, residual, vectors, counts)
-                    else:
-                        _one(of_features, place, weight, numbers, residual, vectors, counts)
-                    d += 1
-            v += _VECTORS if several else 1
+                place = ((v * num_features + d) * lanes, lanes, num_features * lanes)
+                numbers = (t * num_features + d, 1, 0, num_features)
+                vectors = ((v * num_classes + t) * lanes, num_classes * lanes, 0, lanes)
+                d += _add_block(of_features, place, weight, numbers, residual, vectors, counts, num_features - d)
+            v += _VECTORS if rest >= _VECTORS * lanes else 1
 
 
 @compiled
@@ -254,33 +256,17 @@ def add_to_weight(residual, features, of_weight, fresh):
         height, d = min(_ROW_STRETCH, num_vectors - v), 0
         while d < num_features:
             rest, t = num_features - d, 0
-            several = rest >= _VECTORS * lanes
+            counts = (height, lanes, fresh and v == 0, rest)
             while t < num_classes:
-                place = (t * num_features + d, num_features, lanes)
-                numbers = ((v * num_classes + t) * lanes, lanes, num_classes * lanes, 1)
-                vectors = (v * lanes * padded + d, lanes, lanes * padded, padded)
-                counts = (height, lanes, fresh and v == 0, rest)
                 if v == 0:
                     for row in range(t + _AHEAD, min(t + _AHEAD + _ROWS, num_classes)):
                         for j in range(d, min(d + _VECTORS * lanes, num_features), lanes):
                             prefetch_to_write(of_weight[row], j)
-                if num_classes - t >= _ROWS:
-                    if several:
-                        _whole(of_weight, place, residual, numbers, features, vectors, counts)
-                    elif rest >= lanes:
-                        _one_vector(of_weight, place, residual, numbers, features, vectors, counts)
-                    else:
-                        _masked(of_weight, place, residual, numbers, features, vectors, counts)
-                    t += _ROWS
-                else:
-                    if several:
-                        _one_row(of_weight, place, residual, numbers, features, vectors, counts)
-                    elif rest >= lanes:
-                        _one(of_weight, place, residual, numbers, features, vectors, counts)
-                    else:
-                        _one_masked(of_weight, place, residual, numbers, features, vectors, counts)
-                    t += 1
-            d += _VECTORS * lanes if several else lanes
+                place = (t * num_features + d, num_features, lanes)
+                numbers = ((v * num_classes + t) * lanes, lanes, num_classes * lanes, 1)
+                vectors = (v * lanes * padded + d, lanes, lanes * padded, padded)
+                t += _add_block(of_weight, place, residual, numbers, features, vectors, counts, num_classes - t)
+            d += _VECTORS * lanes if rest >= _VECTORS * lanes else lanes
 
 
 @compiled

@@ -1,8 +1,8 @@
 """How the (N, K) logits of a head are cut into blocks of rows and tiles of classes, whose products fit into a cache.
 
 A block of rows goes through all tiles before the next: their sums first, then their residuals. Logits of a block are
-kept between the two where that takes less time and as far as memory allows, and the others are computed anew. Everything
-here follows from the shapes alone, so that results do not depend on the number of threads.
+kept between the two where that takes less time and as far as memory allows, and the others are computed anew.
+Everything here follows from the shapes alone, so that results do not depend on the number of threads.
 """
 
 from collections.abc import Iterator
