@@ -97,15 +97,3 @@ class _TopKOnTiles(NamedTuple):
         with np.errstate(invalid="ignore"):
             below = np.exp(known.keys.astype(np.float64) - sums.maxima[:, None])
             self.probabilities[where] = below / (sums.others + sums.winners)[:, None]
-
-    def write_residuals(self, known: _Known, where: slice, logits: NDArray[Any], first: int) -> None:
-        """There are no gradients."""
-        raise NotImplementedError
-
-    def add_class_sums(self, where: slice, residual: NDArray[Any], sums: NDArray[np.float64]) -> None:
-        """There are no gradients."""
-        raise NotImplementedError
-
-    def without_slope(self, where: slice) -> NDArray[np.bool_]:
-        """There are no gradients."""
-        raise NotImplementedError

@@ -55,8 +55,12 @@ class TileOperation(Protocol):
     def finish(self, known: Any, where: slice, /) -> None:
         """All tiles of a block have been added."""
 
+
+class LossOperation(TileOperation, Protocol):
+    """An operation that has gradients."""
+
     def write_residuals(self, known: Any, where: slice, logits: NDArray[Any], first: int, /) -> None:
-        """Replace the logits of a tile by the slopes in them before the soft cap; only where gradients are wanted."""
+        """Replace the logits of a tile by the slopes in them before the soft cap."""
 
     def add_class_sums(self, where: slice, residual: NDArray[Any], sums: NDArray[np.float64], /) -> None:
         """Add to (S, T) sums what a tile's residual adds, over the rows."""
@@ -80,7 +84,7 @@ def sweep(
     """Show an operation all tiles of logits, and write the products of the residuals that it makes of them.
 
     Args:
-      operation: what is done with tiles.
+      operation: what is done with tiles; a LossOperation where there are gradients.
       head: what scores the rows.
       features: (M, D), of any real dtype and strides.
       rows: (N,) indices of the features that are meant, of whose gradient only those are written; None for all M.
@@ -115,7 +119,7 @@ def sweep(
 
 
 class _Problem(NamedTuple):
-    operation: TileOperation
+    operation: Any
     head: Head
     features: NDArray[Any]
     rows: NDArray[np.int64] | None

@@ -17,7 +17,7 @@ from lastlayer._arrays import (
     rounded,
 )
 from lastlayer.kernels.targets import Smoothed
-from lastlayer.linear import Head
+from lastlayer.linear import Gradients, Head, sweep
 from lastlayer.losses.label_targets import label_target
 from lastlayer.losses.softmax_loss_on_tiles import SoftmaxLossOnTiles
 
@@ -35,23 +35,20 @@ class Linear(NamedTuple):
 
 
 class LinearWithLabels(NamedTuple):
-    """As Linear, and the operation on the `rows` that are not ignored, all if that is None."""
+    """A checked head, and the operation on the `rows` that are not ignored, all if that is None."""
 
-    head: Head
-    features: NDArray[Any]
-    shape: tuple[int, ...]
-    working: np.dtype[Any]
-    dtype: np.dtype[Any]
+    linear: Linear
     rows: NDArray[np.int64] | None
     operation: SoftmaxLossOnTiles
 
-    def losses(self) -> Any:
-        """The losses that the operation has written, as they are returned."""
-        losses = self.operation.losses
+    def sweep(self, gradients: Gradients | None = None) -> Any:
+        """The losses as they are returned; gradients are written."""
+        linear, losses = self.linear, self.operation.losses
+        sweep(self.operation, linear.head, linear.features, self.rows, linear.working, gradients)
         if self.rows is not None:
-            losses = np.zeros(len(self.features))
+            losses = np.zeros(len(linear.features))
             losses[self.rows] = self.operation.losses
-        return rounded(losses.reshape(self.shape), self.dtype)[()]
+        return rounded(losses.reshape(linear.shape), linear.dtype)[()]
 
 
 def checked_head(features: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, soft_cap: Number | None) -> Linear:
@@ -117,7 +114,7 @@ def checked_linear(
         scale,
         *np.empty((2, len(known))),
     )
-    return LinearWithLabels(*given, rows, operation)
+    return LinearWithLabels(given, rows, operation)
 
 
 def _checked_row_scale(sample_weight: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import ArrayOrScalar, Float, Float_co, Integer, Number, rounded
-from lastlayer.linear import Gradients, sweep
+from lastlayer.linear import Gradients
 from lastlayer.losses.linear_arguments import checked_linear
 
 
@@ -94,8 +94,7 @@ def linear_cross_entropy(
     given = checked_linear(
         features, weight, labels, bias, class_weight, label_smoothing, ignore_index, soft_cap, z_loss
     )
-    sweep(given.operation, given.head, given.features, given.rows, given.working)
-    return given.losses()
+    return given.sweep()
 
 
 @overload
@@ -173,15 +172,14 @@ def linear_cross_entropy_value_and_grad(
     given = checked_linear(
         features, weight, labels, bias, class_weight, label_smoothing, ignore_index, soft_cap, z_loss, sample_weight
     )
-    num_classes, num_features = given.head.weight.shape
-    of_features = np.zeros((len(given.features), num_features), given.working)
-    of_weight = np.empty((num_classes, num_features), given.working)
-    of_bias = None if given.head.bias is None else np.empty((1, num_classes))
-    gradients = Gradients(of_features, of_weight, of_bias)
-    sweep(given.operation, given.head, given.features, given.rows, given.working, gradients)
+    linear = given.linear
+    num_classes, num_features = linear.head.weight.shape
+    of_features = np.zeros((len(linear.features), num_features), linear.working)
+    of_weight = np.empty((num_classes, num_features), linear.working)
+    of_bias = None if linear.head.bias is None else np.empty((1, num_classes))
     return LinearLossesAndGradients(
-        given.losses(),
-        rounded(of_features.reshape(*given.shape, num_features), given.dtype),
-        rounded(of_weight, given.dtype),
-        None if of_bias is None else rounded(of_bias[0], given.dtype),
+        given.sweep(Gradients(of_features, of_weight, of_bias)),
+        rounded(of_features.reshape(*linear.shape, num_features), linear.dtype),
+        rounded(of_weight, linear.dtype),
+        None if of_bias is None else rounded(of_bias[0], linear.dtype),
     )

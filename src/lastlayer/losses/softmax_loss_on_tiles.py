@@ -116,18 +116,6 @@ class StatisticsOnTiles(NamedTuple):
         with np.errstate(invalid="ignore"):
             self.entropy[where] = log_sums - known.maxima + known.spreads / (known.others + known.winners)
 
-    def write_residuals(self, known: RowSums, where: slice, logits: NDArray[Any], first: int) -> None:
-        """Statistics have no gradient."""
-        raise NotImplementedError
-
-    def add_class_sums(self, where: slice, residual: NDArray[Any], sums: NDArray[np.float64]) -> None:
-        """Statistics have no gradient."""
-        raise NotImplementedError
-
-    def without_slope(self, where: slice) -> NDArray[np.bool_]:
-        """Statistics have no gradient."""
-        raise NotImplementedError
-
 
 def _scratch(logits: NDArray[Any]) -> NDArray[Any]:
     return np.empty((SCRATCH, logits.shape[2]), logits.dtype)
