@@ -23,7 +23,7 @@ import torch
 import lastlayer as ll
 import lastlayer.torch as lt
 
-# PyTorch asks to be told whether it shall check sparse gradients.
+# PyTorch's Adagrad builds sparse tensors, and warns unless it is told whether to check them.
 torch.sparse.check_sparse_tensor_invariants.disable()
 
 CONTEXT, EMBEDDING, HIDDEN, BATCH, EPOCHS, CANDIDATES = 4, 64, 128, 512, 2, 1000

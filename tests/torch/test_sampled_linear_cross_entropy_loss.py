@@ -197,3 +197,12 @@ def test_what_it_is_printed_with():
 def test_bad_options_get_one_sentence(options, error, words):
     with pytest.raises(error, match=words):
         Module(6, 50, **options)
+
+
+def test_a_batch_without_labels_costs_nothing_whatever_the_sampler():
+    for sampler, count in ((InBatch(50), None), (None, 5)):
+        head = lt.SampledLinearCrossEntropyLoss(4, 50, num_candidates=count, sampler=sampler)
+        loss = head(torch.randn(3, 4), torch.full((3,), -100))
+        loss.backward()
+        assert loss.item() == 0
+        assert not head.linear.weight.grad.any()

@@ -27,9 +27,8 @@ def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) 
         parameters["class_weight"] = [[plain(key), float(value)] for key, value in model.class_weight.items()]
     if model.random_state is not None and not isinstance(model.random_state, Integral):
         parameters["random_state"] = None
-    parameters["sampler"] = None
-    if model.checkpoint is not None:
-        parameters["checkpoint"] = os.fspath(model.checkpoint)
+    # Of one fit, on one machine: a head that is loaded and fitted to other data has no use for them.
+    parameters["sampler"] = parameters["checkpoint"] = None
     write_head(
         path,
         tensors,

@@ -74,7 +74,7 @@ def linear_cross_entropy(
       class_weight: (K,) factors >= 0, one for each class; None means 1.
       label_smoothing: the part of the target that is spread evenly over the classes, 0 to 1.
       ignore_index: the label of examples whose loss is 0, whatever their features, and which cost no product.
-      soft_cap: c > 0, for logits c tanh(z / c); None means none.
+      soft_cap: c > 0, for logits c tanh(z / c), which no bias of -inf makes impossible; None means none.
       z_loss: the factor of logsumexp(z)², which is added to the loss, >= 0.
     Returns: losses in the shape of `labels`, in the wider dtype of `features` and `weight` (float64 for integers,
       float16 computed in float32). An example whose logits are NaN or +inf, or all -inf, is NaN.
@@ -151,7 +151,7 @@ def linear_cross_entropy_value_and_grad(
       class_weight: (K,) factors >= 0; None means 1.
       label_smoothing: the part of the target that is spread evenly over the classes, 0 to 1.
       ignore_index: the label of examples whose loss and gradient are 0, whatever their features.
-      soft_cap: c > 0, for logits c tanh(z / c); None means none.
+      soft_cap: c > 0, for logits c tanh(z / c), which no bias of -inf makes impossible; None means none.
       z_loss: the factor of logsumexp(z)², which is added to the loss, >= 0.
       sample_weight: numbers >= 0 in the shape of `labels`, the factors of the examples' gradients; losses are as they
         are without them, and an example of weight 0 adds nothing to a gradient, whatever its features. None means 1.

@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
-from lastlayer.torch._logit_tiles import Head, autocast_knows
+from lastlayer.torch._logit_tiles import Head, is_autocast
 
 _OF_PYTORCH = (torch.Tensor, torch.nn.Parameter, FakeTensor)
 
@@ -57,12 +57,6 @@ def checked_head(
             )
     positions = math.prod(linear_weight.shape[1:-1])
     return tensors[0], Head(tensors[1], tensors[2] if len(tensors) > 2 else None, positions, soft_cap)
-
-
-def is_autocast(input: torch.Tensor) -> bool:
-    """Whether autocast is at work for the device of a tensor."""
-    device = input.device.type
-    return autocast_knows(device) and torch.is_autocast_enabled(device)
 
 
 def checked_soft_cap(soft_cap: object) -> float | None:

@@ -10,6 +10,7 @@ from torch import _C
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.compiler import is_compiling
 
+from lastlayer.torch._composed_gradients import composed_gradients
 from lastlayer.torch._linear_gradients import gradients
 from lastlayer.torch._logit_tiles import (
     HALF,
@@ -115,7 +116,13 @@ class _Tiled(torch.autograd.Function):
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         *tensors, lse, of_target, _of_all = ctx.saved_tensors
         if not is_compiling() and (torch.is_grad_enabled() or _is_transformed(*upstream)):
-            found = _composed_gradients(ctx, tensors, upstream)
+
+            def composed(input, weight, bias, target, class_weight):
+                head = Head(weight, bias, *ctx.rest)
+                return composed_log_probabilities(input, head, target, class_weight, all_classes=ctx.all_classes)
+
+            with without_autocast(tensors[0]):
+                found = composed_gradients(composed, tensors, ctx.needs_input_grad[:5], upstream)[:4]
         else:
             input, weight, bias, target, class_weight = tensors
             options = {"all_classes": ctx.all_classes, "needed": ctx.needs_input_grad}
@@ -127,24 +134,6 @@ class _Tiled(torch.autograd.Function):
 
 def _is_transformed(*tensors):
     return _C._are_functorch_transforms_active() or any(map(is_legacy_batchedtensor, tensors))
-
-
-def _composed_gradients(ctx, tensors, upstream):
-    """Gradients of input, weight, bias and target that may be differentiated again, or hold many upstream ones."""
-    again = torch.is_grad_enabled()
-    with torch.enable_grad(), without_autocast(tensors[0]):
-        # Views, so that gradients end here whatever the inputs depend on.
-        views = [
-            tensor if not needed else tensor.view_as(tensor) if again else tensor.detach().requires_grad_()
-            for tensor, needed in zip(tensors, ctx.needs_input_grad, strict=False)
-        ]
-        input, weight, bias, target, class_weight = views
-        head = Head(weight, bias, *ctx.rest)
-        outputs = composed_log_probabilities(input, head, target, class_weight, all_classes=ctx.all_classes)
-        pairs = [(output, g) for output, g in zip(outputs, upstream, strict=True) if output.requires_grad]
-        needed = [view for view, needed in zip(views, ctx.needs_input_grad, strict=False) if needed]
-        found = iter(torch.autograd.grad([o for o, _ in pairs], needed, [g for _, g in pairs], create_graph=again))
-    return tuple(next(found) if needed else None for needed in ctx.needs_input_grad[:4])
 
 
 def _of_rows(input, target, head, class_weight, all_classes, classes, memory):

@@ -193,3 +193,9 @@ def without_autocast(tensor: torch.Tensor) -> AbstractContextManager[Any]:
 def autocast_knows(device: str) -> bool:
     """Whether there is autocast for such a device; there is none for meta."""
     return torch.amp.is_autocast_available(device)
+
+
+def is_autocast(input: torch.Tensor) -> bool:
+    """Whether autocast is at work for the device of a tensor."""
+    device = input.device.type
+    return autocast_knows(device) and torch.is_autocast_enabled(device)

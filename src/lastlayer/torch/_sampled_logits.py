@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
 from lastlayer.torch._arguments import refuse_arrays
+from lastlayer.torch._logit_tiles import is_autocast
 from lastlayer.torch.candidates import AnyCandidates, as_tensors
 from lastlayer.torch.nll import wide_sum
 
@@ -98,12 +99,6 @@ def sampled_logits(
         columns = labels.masked_fill(~exists, -1).unsqueeze(2).unbind(1)
         sampled = sampled.masked_fill_(reduce(torch.logical_or, [c == drawn.indices for c in columns]), -torch.inf)
     return SampledLogits(true, exists, sampled, kept, dtype)
-
-
-def is_autocast(input: torch.Tensor) -> bool:
-    """Whether autocast is at work on the device of a tensor."""
-    kind = input.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def reduced_rows(losses: torch.Tensor, kept: torch.Tensor, dtype: torch.dtype, reduction: str) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 from lastlayer import samplers
 from lastlayer.torch import fast_path
 from lastlayer.torch._arguments import checked_ignore_index, checked_reduction
+from lastlayer.torch._composed_gradients import composed_gradients
 from lastlayer.torch._sampled_logits import SampledLogits, check_head, sampled_logits
 from lastlayer.torch.candidates import AnyCandidates, as_tensors
 
@@ -116,9 +117,8 @@ class _Fused(torch.autograd.Function):
         needed = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():
             head = ctx.saved_tensors[:3]
-            wanted = [tensor for tensor, need in zip(head, needed, strict=True) if need]
-            gradients = iter(torch.autograd.grad(call.composed(*head, False), wanted, upstream, create_graph=True))
-            return *(next(gradients) if need else None for need in needed), None
+            found = composed_gradients(lambda *views: (call.composed(*views, False),), head, needed, (upstream,))
+            return *found, None
         scale = upstream / ctx.divisor
         _, weight, bias, _target = ctx.saved_tensors
         return (
@@ -133,5 +133,7 @@ def _of_rows(rows, parameter, scale, sparse):
     """The gradient of which an array of ClassRows has the rows."""
     indices, values = torch.from_numpy(rows.indices), torch.from_numpy(rows.values) * scale
     if sparse:
-        return torch.sparse_coo_tensor(indices.unsqueeze(0), values, parameter.shape, is_coalesced=True)
+        return torch.sparse_coo_tensor(
+            indices.unsqueeze(0), values, parameter.shape, is_coalesced=True, check_invariants=False
+        )
     return torch.zeros_like(parameter).index_copy_(0, indices, values)

@@ -16,6 +16,7 @@ from lastlayer.linear import Gradients, sweep
 from lastlayer.linear import Head as ArrayHead
 from lastlayer.losses import SoftmaxLossOnTiles
 from lastlayer.torch import fast_path
+from lastlayer.torch._composed_gradients import composed_gradients
 from lastlayer.torch._logit_tiles import Head
 
 
@@ -74,7 +75,7 @@ class _LinearLoss(torch.autograd.Function):
         input, weight, bias, labels, class_weight, *gradients = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled() or not fast_path.is_plain(upstream):
-            found = _composed_gradients(ctx.composed, (input, weight, bias), wanted, upstream)
+            found = composed_gradients(lambda *head: (ctx.composed(*head),), (input, weight, bias), wanted, (upstream,))
         elif ctx.options.reduction == "none":
             loss = _Loss(input, weight, bias, labels, class_weight, ctx.options)
             found = loss.run(wanted, upstream.numpy().astype(np.float64))
@@ -148,16 +149,3 @@ class _Loss:
             losses = np.zeros(len(self._input))
             losses[self._rows] = self._loss.losses
         return torch.from_numpy(losses).to(self._dtype)
-
-
-def _composed_gradients(composed, tensors, wanted, upstream):
-    again = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # Views, so that gradients end here whatever the inputs depend on.
-        views = [
-            tensor if not needed else tensor.view_as(tensor) if again else tensor.detach().requires_grad_()
-            for tensor, needed in zip(tensors, wanted, strict=True)
-        ]
-        needed = [view for view, needed in zip(views, wanted, strict=True) if needed]
-        found = iter(torch.autograd.grad(composed(*views), needed, upstream, create_graph=again))
-    return tuple(next(found) if needed else None for needed in wanted)

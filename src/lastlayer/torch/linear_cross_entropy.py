@@ -12,7 +12,6 @@ from lastlayer.torch._linear_head import (
     checked_head,
     checked_soft_cap,
     checked_z_loss,
-    is_autocast,
     may_look_at,
     takes_tiles,
 )
@@ -21,7 +20,7 @@ from lastlayer.torch._linear_log_probabilities import (
     composed_log_probabilities,
     tiled_log_probabilities,
 )
-from lastlayer.torch._logit_tiles import Head
+from lastlayer.torch._logit_tiles import Head, is_autocast
 from lastlayer.torch._tracing import compile_instead, is_recorded, record
 from lastlayer.torch.cross_entropy import cross_entropy
 from lastlayer.torch.fast_linear import Options, linear_loss
@@ -56,7 +55,7 @@ def linear_cross_entropy(
       linear_weight: (K, D); or (K, d_1, ..., D), which gives an input d_1 x ... losses, each a softmax over K.
       target: labels (N, d_1, ...), or () of a single example, integers in 0..K-1 or `ignore_index`; or probabilities
         (N, K, d_1, ...), or (K,), floating point, which may require grad.
-      linear_bias: (K, d_1, ...) or None; -inf marks a class as impossible.
+      linear_bias: (K, d_1, ...) or None; -inf marks a class as impossible, but with a soft cap it is a logit of -cap.
       weight: (K,) factors >= 0 for each class, through which no gradient flows; None means 1.
       reduction: "mean" (over the summed weights of the labels that are kept; of probabilities over the losses), "sum"
         or "none". A mean over nothing is 0 with gradient 0.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
-from lastlayer.samplers import InBatch, Sampler, Uniform
+from lastlayer.samplers import Candidates, InBatch, Sampler, Uniform
 from lastlayer.torch._arguments import checked_ignore_index, checked_reduction, refuse_arrays
 from lastlayer.torch._sampled_logits import reduced_rows
 from lastlayer.torch._sampled_loss import sampled_loss
@@ -134,6 +134,8 @@ class SampledLinearCrossEntropyLoss(torch.nn.Module):
         if isinstance(sampler, InBatch):
             labels = np.zeros(1, np.int64) if target.is_meta else target.numpy(force=True)
             labels = labels[labels != self.ignore_index]
+            if not labels.size:  # nothing to score, and a loss of 0
+                return Candidates([0], [0.0], np.zeros_like)
             sampler.update(labels)
             return sampler.sample(labels)
         count: Any = self.num_candidates
