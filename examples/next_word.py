@@ -112,7 +112,7 @@ def train(kind: str, quick: bool) -> None:
     seconds: list[float] = []
     for _ in range(1 if quick else EPOCHS):
         order = torch.randperm(len(word))
-        for start in range(0, 10 * BATCH if quick else len(word), BATCH):
+        for start in range(0, 3 * BATCH if quick else len(word), BATCH):
             rows = order[start : start + BATCH]
             began = time.perf_counter()
             loss: torch.Tensor = head(body(context[rows]), word[rows])

@@ -34,7 +34,7 @@ def test_the_optimum_is_that_of_the_definition(num_classes, beta, scale, dtype):
     assert_optimal(found, logits, labels)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), num_classes=st.integers(2, 6), spread=st.floats(0.1, 3))
 def test_trap_02_weights_and_impossible_classes(seed, num_classes, spread):
     rng = np.random.default_rng(seed)

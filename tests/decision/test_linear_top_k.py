@@ -31,7 +31,7 @@ def test_probabilities_are_those_of_the_definition():
         np.testing.assert_allclose(probabilities, np.array(expected)[indices], rtol=1e-14)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_of_equal_logits_the_first_class_comes_first(num_classes, num_rows, seed):
     rng = np.random.default_rng(seed)

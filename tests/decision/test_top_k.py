@@ -34,7 +34,7 @@ def test_the_most_probable_classes_of_the_definition(num_classes, k, beta, dtype
             assert abs(p - exact) <= SMALL[dtype] * exact * (1 + abs(mpmath.log(exact))) + np.finfo(dtype).tiny
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     row=st.lists(st.integers(-2, 2), min_size=1, max_size=200),
     data=st.data(),

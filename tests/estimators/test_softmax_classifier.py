@@ -48,7 +48,7 @@ def test_the_same_argmin_as_logistic_regression(digits, classes, class_weight, f
 @pytest.mark.parametrize("C", [0.1, 1.0, 100.0])
 def test_float32_ends_at_or_below_logistic_regression_by_a_float64_evaluator(digits, C):
     X, y = digits
-    X = (X * 16).astype(np.float32)
+    X, y = (X[::3] * 16).astype(np.float32), y[::3]
     ours = ll.SoftmaxClassifier(C=C).fit(X, y)
     theirs = LogisticRegression(C=C, max_iter=10_000).fit(X, y)
     ones = np.ones(len(y))

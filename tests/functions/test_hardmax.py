@@ -27,7 +27,7 @@ def test_the_first_of_equals_on_several_axes_is_that_of_the_least_index():
     np.testing.assert_array_equal(ll.hardmax(logits, axis=()), 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     arrays.arrays(
         st.sampled_from((np.float16, np.float32, np.float64)),

@@ -113,7 +113,7 @@ def test_worked_example_softmax_over_channels():
     np.testing.assert_allclose(ll.softmax(logits, axis=1)[0], np.moveaxis(by_pixel, -1, 0), rtol=1e-15)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     arrays.arrays(
         st.sampled_from(FLOATS),

@@ -61,7 +61,7 @@ def test_trap_06_and_08_a_confident_right_answer_keeps_its_relative_accuracy(dty
         assert max(relative_errors(gradient, slopes)) <= BOUND[dtype]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.booleans(), st.integers(0, 2**32 - 1))
 def test_trap_12_gradient_is_the_slope_of_each_loss(num_labels, weighted, seed):
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def test_trap_12_gradient_is_the_slope_of_each_loss(num_labels, weighted, seed):
     np.testing.assert_allclose((upstream * gradient * direction).sum(), slope, rtol=1e-6, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_yes_and_no_may_change_places(seed):
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_yes_and_no_may_change_places(seed):
     np.testing.assert_allclose(yes.gradient, -no.gradient, rtol=1e-15, atol=1e-16)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_two_classes_of_a_softmax(seed):
     # "multi-class images": softmax([x, 0])[0] equals sigmoid(x).
@@ -105,7 +105,7 @@ def test_two_classes_of_a_softmax(seed):
     np.testing.assert_allclose(ll.binary_cross_entropy_with_logits(first, labels), chosen, rtol=2e-15)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(0.001, 0.999), st.integers(0, 2**32 - 1))
 def test_least_loss_is_the_entropy_at_the_log_odds_of_the_target(target, seed):
     entropy = -target * np.log(target) - (1 - target) * np.log1p(-target)

@@ -43,7 +43,7 @@ def test_trap_08_losses_and_gradients_match_the_definition(dtype):
     assert max(relative_errors(gradient, [oracle.likelihood_slope(*entry) for entry in entries])) <= 2 * BOUND[dtype]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_trap_12_gradient_is_the_slope_of_each_loss(num_labels, seed):
     rng = np.random.default_rng(seed)
@@ -56,7 +56,7 @@ def test_trap_12_gradient_is_the_slope_of_each_loss(num_labels, seed):
     np.testing.assert_allclose((upstream * gradient * direction).sum(), slope, rtol=1e-6, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_is_a_probability_and_yes_and_no_share_it(seed):
     rng = np.random.default_rng(seed)

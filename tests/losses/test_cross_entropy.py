@@ -69,7 +69,7 @@ def test_trap_11_weight_by_smoothing_by_ignored_labels(dtype, num_classes):
             np.testing.assert_allclose(gradient[i], expected, rtol=20 * BOUND[dtype], atol=2 * BOUND[dtype])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 90), st.floats(0, 1), st.booleans(), st.integers(0, 2**32 - 1))
 def test_trap_12_gradient_is_the_slope_of_each_loss(num_classes, smoothing, weighted, seed):
     rng = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def test_trap_12_gradient_is_the_slope_of_each_loss(num_classes, smoothing, weig
     np.testing.assert_allclose((upstream[:, None] * gradient * direction).sum(), slope, rtol=1e-6, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 90), st.floats(-50, 50), st.integers(0, 2**32 - 1))
 def test_ignores_a_shift_and_gradients_sum_to_nothing(num_classes, shift, seed):
     rng = np.random.default_rng(seed)

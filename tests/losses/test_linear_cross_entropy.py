@@ -90,7 +90,7 @@ def test_they_are_those_of_cross_entropy_on_the_logits(tiles, dtype, shape):
     assert_near(result.bias, residual.sum(axis=0), dtype, bound * np.abs(residual).sum(axis=0).max())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(1, 40), st.floats(0, 1), st.booleans(), st.floats(0.5, 20), st.floats(0, 0.5), st.integers(0, 2**32 - 1)
 )
@@ -253,7 +253,7 @@ def test_traps_06_08_and_15_a_confident_right_answer_is_accurate_and_never_negat
     assert (np.abs(result.features[np.arange(21), labels] / slopes - 1) <= 2 * bound).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 300), st.integers(0, 2**32 - 1))
 def test_trap_15_no_loss_is_negative(num_classes, seed):
     rng = np.random.default_rng(seed)

@@ -105,7 +105,7 @@ def test_trap_21_all_classes_give_every_sigmoid():
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.booleans(), st.integers(0, 7), st.integers(1, 4), st.integers(1, 25), st.booleans(), st.integers(0, 2**32 - 1)
 )

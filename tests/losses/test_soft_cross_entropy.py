@@ -94,7 +94,7 @@ def test_one_hot_targets_give_cross_entropy(dtype, num_classes):
         np.testing.assert_allclose(gradient, expected.gradient, rtol=4 * BOUND[dtype])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 90), st.floats(-9e-4, 9e-4), st.integers(0, 2**32 - 1))
 def test_trap_12_gradient_is_the_slope_of_each_loss(num_classes, surplus, seed):
     rng = np.random.default_rng(seed)
@@ -108,7 +108,7 @@ def test_trap_12_gradient_is_the_slope_of_each_loss(num_classes, surplus, seed):
     np.testing.assert_allclose((upstream[:, None] * gradient * direction).sum(), slope, rtol=1e-6, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 90), st.floats(-50, 50), st.integers(0, 2**32 - 1))
 def test_least_loss_is_the_entropy_at_the_logarithm_of_the_target(num_classes, shift, seed):
     rng = np.random.default_rng(seed)
@@ -121,7 +121,7 @@ def test_least_loss_is_the_entropy_at_the_logarithm_of_the_target(num_classes, s
     assert (ll.soft_cross_entropy(elsewhere, targets) >= least - 1e-14).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 90), st.floats(-50, 50), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_ignores_a_shift_and_is_linear_in_the_targets(num_classes, shift, part, seed):
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ def random_case(seed, rows, num_classes):
     return rng.dirichlet(np.ones(num_classes), size=rows), rng.integers(0, num_classes, rows)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, 60), max_size=6), seed=st.integers(0, 1000))
 def test_blocks_of_any_size_give_the_evaluation_of_the_whole(cuts, seed):
     probabilities, labels = random_case(seed, 60, 5)

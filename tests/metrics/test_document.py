@@ -46,7 +46,7 @@ def test_a_weighted_evaluation_makes_the_round_trip():
     assert ll.Evaluation.from_json(example().to_json()).per_class.support.dtype == np.int64
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(classes=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=3, max_size=3, unique=True))
 def test_any_class_name_makes_the_round_trip(classes):
     # NumPy drops zeros at the end of a str, so such names are not distinct there.

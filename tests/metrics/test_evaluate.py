@@ -46,7 +46,7 @@ def test_every_figure_is_its_definition(rows, num_classes, dtype):
         assert_agrees(result, probabilities, labels, top_k=3, bins=7)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_trap_31_ties_and_absent_classes(data):
     # Rows over a grid of eighths are full of ties, and of confidences that lie exactly on the edge of a bin.
@@ -99,7 +99,7 @@ def assert_same_figures(one, other):
     np.testing.assert_allclose(one.reliability.confidence, other.reliability.confidence, rtol=1e-13)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(scale=st.floats(1e-140, 1e140), seed=st.integers(0, 100))
 def test_scaling_all_weights_changes_no_figure(scale, seed):
     rng = np.random.default_rng(seed)

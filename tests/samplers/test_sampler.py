@@ -28,7 +28,7 @@ def expected_counts(sampler, num_candidates):
     return np.exp(sampler.log_expected_count_of(np.arange(sampler.num_classes), num_candidates))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS), st.integers(2, 300), st.data(), st.floats(0, 30), st.integers(0, 2**32 - 1))
 def test_distinct_candidates_are_distinct_ascending_and_as_many_as_asked_for(kind, num_classes, data, spread, seed):
     count = data.draw(st.one_of(st.just(num_classes - 1), st.integers(1, num_classes - 1)))
@@ -45,7 +45,7 @@ def test_distinct_candidates_are_distinct_ascending_and_as_many_as_asked_for(kin
         )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(2, 300), st.data(), st.floats(0, 30))
 def test_expected_counts_sum_to_the_candidates(kind, distinct, num_classes, data, spread):
     count = data.draw(st.one_of(st.just(num_classes - 1), st.integers(1, num_classes - 1)))

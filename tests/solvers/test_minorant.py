@@ -48,7 +48,7 @@ def above_optimum(features, labels, sample_weight, classes, C, fit_intercept, he
     kept=st.sampled_from([1, 12, 40]),
 )
 @example(152, 100.0, True, True, 1e-3, 10.0, 1, np.float32, 1)  # the kept row is sure of its class: the bound was -32
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_bound_is_never_below_the_truth(seed, C, fit_intercept, weighted, scale, signal, iterations, dtype, kept):
     features, labels = data(seed, 40, 3, 3, signal)
     features[:, 0] *= scale

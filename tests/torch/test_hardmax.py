@@ -2,14 +2,13 @@ import math
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lastlayer as ll
 import lastlayer.torch as lt
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data())
 def test_any_shape_and_dim_as_the_arrays(shape, data):
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))

@@ -15,6 +15,8 @@ OF_ARRAYS = {
     "binary": ll.sampled_binary_cross_entropy_value_and_grad,
 }
 both = pytest.mark.parametrize("kind", LOSSES)
+# Rows, features and classes where each number is moved, and each pair of them.
+FEW = (4, 2, 9)
 
 
 @pytest.fixture(params=["kernels", "composed"])
@@ -28,14 +30,15 @@ def path(request, monkeypatch):
 pytestmark = pytest.mark.usefixtures("path")
 
 
-def problem(dtype=torch.float64, num_true=None, seed=0):
+def problem(dtype=torch.float64, num_true=None, seed=0, sizes=(7, 4, 20)):
+    rows, features, classes = sizes
     generator = torch.Generator().manual_seed(seed)
     input, weight, bias = (
         torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
-        for shape in ((7, 4), (20, 4), (20,))
+        for shape in ((rows, features), (classes, features), (classes,))
     )
-    shape = (7,) if num_true is None else (7, num_true)
-    return input, weight, torch.randint(0, 20, shape, generator=generator), bias
+    shape = (rows,) if num_true is None else (rows, num_true)
+    return input, weight, torch.randint(0, classes, shape, generator=generator), bias
 
 
 def as_tensors(candidates, target):
@@ -72,8 +75,8 @@ def test_trap_12_losses_and_gradients_are_those_of_arrays(kind, dtype, num_true,
 @both
 @pytest.mark.parametrize("num_true", [None, 2])
 def test_trap_13_gradients_of_any_order_are_finite_differences(kind, num_true):
-    input, weight, target, bias = problem(num_true=num_true)
-    candidates = as_tensors(Uniform(20, random_state=0).sample(6), target)
+    input, weight, target, bias = problem(num_true=num_true, sizes=FEW)
+    candidates = as_tensors(Uniform(9, random_state=0).sample(4), target)
 
     def function(x, w, b):
         return LOSSES[kind](x, w, target, candidates, linear_bias=b)
@@ -86,9 +89,9 @@ def test_trap_13_gradients_of_any_order_are_finite_differences(kind, num_true):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("num_true", [None, 3])
 def test_trap_12_and_13_gradients_of_the_reduced_loss(kind, reduction, num_true):
-    input, weight, target, bias = problem(num_true=num_true)
+    input, weight, target, bias = problem(num_true=num_true, sizes=FEW)
     target[0] = -100
-    candidates = Unigram(np.arange(1, 21), random_state=0).sample(6)
+    candidates = Unigram(np.arange(1, 10), random_state=0).sample(4)
 
     def function(x, w, b):
         return LOSSES[kind](x, w, target, candidates, linear_bias=b, reduction=reduction)
@@ -163,8 +166,8 @@ def test_trap_19_tensors_of_ones_own_are_candidates_too(kind):
 @pytest.mark.parametrize("num_true", [None, 2])
 def test_compiles_without_a_break_for_candidates_of_tensors(kind, num_true):
     torch._dynamo.reset()
-    input, weight, target, bias = problem(num_true=num_true)
-    candidates = as_tensors(Uniform(20, random_state=0).sample(6), target)
+    input, weight, target, bias = problem(num_true=num_true, sizes=FEW)
+    candidates = as_tensors(Uniform(9, random_state=0).sample(4), target)
 
     def function(x, w, b, y, c):
         return LOSSES[kind](x, w, y, c, linear_bias=b)

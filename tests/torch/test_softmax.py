@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lastlayer as ll
@@ -145,7 +145,6 @@ def test_trap_18_sizes_of_zero_and_one(shape):
             assert torch.equal(lt.log_softmax(logits, dim, beta=beta), torch.log_softmax(logits, dim))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data())
 def test_any_shape_and_dim_as_the_arrays(shape, data):
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
