@@ -17,6 +17,7 @@ CLAIMS = {
     "torch": "lastlayer.torch against torch.nn.functional, call by call",
     "linear": "linear_cross_entropy against torch's plain and chunked paths, forward and backward",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
+    "path": "SoftmaxClassifierCV against single fits and LogisticRegressionCV",
     "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",
 }
 # What a claim's `measure` takes besides `quick`.

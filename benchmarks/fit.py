@@ -122,7 +122,7 @@ def digits(quick):
 def clinc150(quick):
     import polars as pl
 
-    return _embeddings(
+    return embeddings(
         "clinc150.parquet", (pl.col("split") == "train") & (pl.col("intent") != "out_of_scope"), pl.col("intent")
     )
 
@@ -130,10 +130,11 @@ def clinc150(quick):
 def goemotions(quick):
     import polars as pl
 
-    return _embeddings("goemotions.parquet", pl.col("split") == "dev", pl.col("emotions").list.first())
+    return embeddings("goemotions.parquet", pl.col("split") == "dev", pl.col("emotions").list.first())
 
 
-def _embeddings(file, rows, label):
+def embeddings(file, rows, label):
+    """Embeddings (N, D) float32 and labels of some rows of a data file, or None where it is not there."""
     import polars as pl
 
     shared = Path(__file__).resolve().parents[1].parent / "shared" / "data"

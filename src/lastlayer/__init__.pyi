@@ -4,8 +4,10 @@ from lastlayer import samplers as samplers
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning
 from lastlayer.calibration import fit_temperature as fit_temperature
 from lastlayer.estimators import FitInterrupted as FitInterrupted
+from lastlayer.estimators import PathEndWarning as PathEndWarning
 from lastlayer.estimators import ScalingWarning as ScalingWarning
 from lastlayer.estimators import SoftmaxClassifier as SoftmaxClassifier
+from lastlayer.estimators import SoftmaxClassifierCV as SoftmaxClassifierCV
 from lastlayer.estimators import fold as fold
 from lastlayer.estimators import load as load
 from lastlayer.functions import hardmax as hardmax

@@ -79,15 +79,25 @@ def lists(tmp_path):
 @pytest.mark.parametrize("holdout", ["0", "0.2"])
 def test_trap_33_fit(run, table, lists, tmp_path, holdout):
     options = ("--holdout", holdout, "-o", tmp_path / "m", "--json")
+    of_one_c = {key: kind for key, kind in promised("fit").items() if not key.startswith("path.")}
     columns = strict(printed(run, "fit", table, "--label", "kind", "--features", "width,height", *options))
-    assert_as_promised(columns, promised("fit"))
+    assert_as_promised(columns, of_one_c)
     assert (columns["feature_columns"], columns["list_column"]) == (["width", "height"], None)
     assert (columns["log_loss_after"] is None) == (holdout == "0")
     one = strict(printed(run, "fit", table, "--label", "kind", "--features", "width", *options))
     assert one["feature_columns"] == ["width"]
     vectors = strict(printed(run, "fit", lists, "--weight", "w", *options))
-    assert_as_promised(vectors, promised("fit"))
+    assert_as_promised(vectors, of_one_c)
     assert (vectors["feature_columns"], vectors["list_column"]) == (None, "e")
+
+
+def test_trap_33_fit_with_a_path_of_c(run, table, tmp_path):
+    arguments = ("fit", table, "--label", "kind", "--features", "width,height", "--C", "auto", "-o", tmp_path / "m")
+    for options, folds in ((), 5), (("--where", "split <> 'val'", "--validation-where", "split = 'val'"), 1):
+        document = strict(printed(run, *arguments, *options, "--json"))
+        assert_as_promised(document, promised("fit"))
+        assert document["path"]["folds"] == folds
+        assert document["C"] in document["path"]["C"]
 
 
 def test_trap_33_evaluate(run, table, model, lists, tmp_path):

@@ -44,6 +44,11 @@ def test_the_line_that_renews_itself_never_wraps(monkeypatch, columns):
     assert last == f"{state}  {optimum(2).certificate()}  converged\033[K\n"
 
 
+def test_lines_of_what_comes_before_the_fit(capsys):
+    ProgressLine().show("fold 1 of 5")
+    assert capsys.readouterr().err == "fold 1 of 5\n"
+
+
 def test_lines_that_stay_come_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr("time.monotonic", iter([0.0, 0.0, 1.0, 3.0, 3.0]).__next__)
     line = ProgressLine()

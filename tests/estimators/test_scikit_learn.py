@@ -10,16 +10,23 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from lastlayer import SoftmaxClassifier
+from lastlayer import SoftmaxClassifier, SoftmaxClassifierCV
 
 
 @parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(standardize=True)])
 def test_keeps_every_convention(estimator, check):
+    check(estimator)
+
+
+# On the few rows of some checks the best C is at an end of the path.
+@pytest.mark.filterwarnings("ignore::lastlayer.estimators.PathEndWarning")
+@parametrize_with_checks([SoftmaxClassifierCV()])
+def test_a_path_of_c_keeps_every_convention(estimator, check):
     check(estimator)
 
 
@@ -69,6 +76,15 @@ def test_metadata_routing_passes_sample_weight(iris):
         routed = pipeline.fit(X, y, sample_weight=weight)[-1]
     alone = SoftmaxClassifier().fit(StandardScaler().fit_transform(X), y, sample_weight=weight)
     np.testing.assert_array_equal(routed.coef_, alone.coef_)
+
+
+def test_metadata_routing_passes_groups_to_a_path_of_c(iris):
+    X, y = iris
+    groups = np.arange(len(y)) // 5
+    with sklearn.config_context(enable_metadata_routing=True):
+        head = SoftmaxClassifierCV(cv=GroupKFold(3)).set_fit_request(groups=True)
+        pipeline = make_pipeline(StandardScaler(), head).fit(X, y, groups=groups)
+    assert pipeline[-1].log_losses_.shape == (19, 3)
 
 
 def test_pickle_joblib_and_clone(iris, tmp_path):

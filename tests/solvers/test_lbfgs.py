@@ -45,3 +45,24 @@ def test_the_gradient_is_left_alone():
     history.add(np.array([1.0, 0.0]), np.array([2.0, 0.5]))
     history.direction(gradient, lambda g: g)
     np.testing.assert_array_equal(gradient, [1.0, 2.0])
+
+
+def test_a_ridge_makes_the_pairs_those_of_the_other_function():
+    hessian, rng = quadratic(6, 4), np.random.default_rng(5)
+    ridge = np.diag([0.7] * 4 + [0.0] * 2)
+    before, after = StepHistory(size=3), StepHistory(size=3)
+    for step in rng.standard_normal((5, 6)):
+        before.add(step, hessian @ step)
+        after.add(step, (hessian + ridge) @ step)
+    before.add_ridge(0.7, 4)
+    gradient = rng.standard_normal(6)
+    np.testing.assert_allclose(
+        before.direction(gradient, lambda g: 2 * g), after.direction(gradient, lambda g: 2 * g), rtol=1e-12
+    )
+
+
+def test_a_pair_whose_curvature_a_negative_ridge_takes_away_is_forgotten():
+    history = StepHistory()
+    history.add(np.array([1.0, 0.0]), np.array([0.5, 0.0]))
+    history.add_ridge(-0.5, 2)
+    np.testing.assert_array_equal(history.direction(np.array([1.0, 1.0]), lambda g: g), [-1.0, -1.0])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import lastlayer as ll
 import lastlayer.torch as lt
 from lastlayer.decision import TopK, top_k
-from lastlayer.estimators import TopKClasses, Training
+from lastlayer.estimators import CPath, TopKClasses, Training
 from lastlayer.losses import ClassRows, LossesAndGradient, SampledLossesAndGradients
 from lastlayer.solvers import Optimum
 
@@ -150,6 +150,20 @@ def heads() -> None:
     assert_type(head.calibrate(X, ["a", "b", "c", "c"]), ll.SoftmaxClassifier)
     assert_type(head.calibrate(X, ["a", "b", "c", "c"], sample_weight=[1, 2, 1, 1]), ll.SoftmaxClassifier)
     assert_type(ll.SoftmaxClassifier(C=np.inf, standardize=True).get_params(), dict[str, Any])
+    of_path = ll.SoftmaxClassifierCV(Cs=[10], cv=2, rule="one_standard_error", random_state=0)
+    assert_type(of_path.fit(X, y, sample_weight=[1, 1, 2, 1], validation=(X, y, [1, 1, 2, 1])), ll.SoftmaxClassifierCV)
+    assert_type(of_path.fit(np.tile(X, (2, 1)), np.tile(y, 2), groups=[0] * 4 + [1] * 4), ll.SoftmaxClassifierCV)
+    assert_type(ll.SoftmaxClassifierCV(cv=[([0, 1], [2, 3])], Cs=np.geomspace(1, 10)).get_params(), dict[str, Any])
+    assert_type(of_path.C_, float)
+    assert_type(of_path.Cs_, NDArray[np.float64])
+    assert_type(of_path.log_losses_, NDArray[np.float64])
+    assert_type(of_path.path_, CPath)
+    assert_type(of_path.path_.mean_log_losses, NDArray[np.float64])
+    assert_type(of_path.path_.chosen, int)
+    assert_type(of_path.path_chart(60), str)
+    assert_type(of_path.predict_proba(X), NDArray[np.floating[Any]])
+    assert_type(of_path.calibrate(X, ["a", "b", "c", "c"]), ll.SoftmaxClassifierCV)
+    assert_type(ll.PathEndWarning("Cs: ..."), ll.PathEndWarning)
     sampled = ll.SoftmaxClassifier(candidates=2, sampler=ll.samplers.Uniform(3), checkpoint=Path("fit.checkpoint"))
     assert_type(sampled.partial_fit(X, y, classes=["a", "b", "c"], sample_weight=[1, 1, 2, 1]), ll.SoftmaxClassifier)
     assert_type(sampled.training_.monitor_log_loss, float | None)

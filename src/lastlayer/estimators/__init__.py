@@ -1,17 +1,22 @@
 """The scikit-learn facade: thin, it composes solvers, calibration, decision and storage."""
 
+from lastlayer.estimators.c_path import CPath, PathEndWarning
 from lastlayer.estimators.feature_scales import ScalingWarning
 from lastlayer.estimators.fit_warnings import FitInterrupted
 from lastlayer.estimators.fold import fold
 from lastlayer.estimators.load import load
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier, TopKClasses
+from lastlayer.estimators.softmax_classifier_cv import SoftmaxClassifierCV
 from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.estimators.training import Training
 
 __all__ = [
+    "CPath",
     "FitInterrupted",
+    "PathEndWarning",
     "ScalingWarning",
     "SoftmaxClassifier",
+    "SoftmaxClassifierCV",
     "TopKClasses",
     "Training",
     "fold",

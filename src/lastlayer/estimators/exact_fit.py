@@ -8,15 +8,18 @@ from sklearn.utils import check_random_state
 
 from lastlayer.estimators.fitted_head import FittedHead
 from lastlayer.estimators.labelled_rows import LabelledRows
-from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
+from lastlayer.solvers import Curvature, Optimum, SoftmaxRegression, minimise
 
 
-def exact_problem(rows: LabelledRows, *, fit_intercept: bool, random_state: Any) -> SoftmaxRegression:
-    """The problem that the solver takes; a random_state of None is 0."""
+def exact_problem(
+    rows: LabelledRows, *, fit_intercept: bool, random_state: Any, curvature: Curvature | None = None
+) -> SoftmaxRegression:
+    """The problem that the solver takes; a random_state of None is 0, and a curvature of None that of the rows."""
     return SoftmaxRegression(
         *(rows.features, rows.labels, rows.weight, len(rows.classes), rows.penalty),
         fit_intercept=fit_intercept,
         generator=check_random_state(0 if random_state is None else random_state),
+        curvature=curvature,
     )
 
 

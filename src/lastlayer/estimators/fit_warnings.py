@@ -12,35 +12,35 @@ class FitInterrupted(UserWarning):
 
 
 def warn_of_limits(optimum: Optimum, dtype: object, *, C: object, tol: float, max_iter: int, standardize: bool) -> None:
-    """Say which limit was hit and what to change, to the caller of fit."""
+    """Say which limit was hit and what to change, to the caller of fit, which calls what calls this."""
     state = f"objective {optimum.objective:.6g}, {optimum.certificate()}"
     if optimum.stopped == "interrupted":
         warnings.warn(
             f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
             "used as it is, and fit continues from it with warm_start=True.",
             FitInterrupted,
-            stacklevel=3,
+            stacklevel=4,
         )
     elif optimum.stopped == "separable":
         warnings.warn(
             f"fit: C={C:g}, and a head can separate the classes, so that its weights would grow for ever; "
             f"the fit ended where every row is right ({state}); pass a finite C for a head with an optimum.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     elif optimum.stopped == "max_iter":
         warnings.warn(
             f"fit: max_iter={max_iter} was reached before tol={tol:g} ({state}); raise max_iter, "
             f"{'' if standardize else 'pass standardize=True, '}or lower C.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
         warnings.warn(
             f"fit: {dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
             f"float64 features{'' if standardize else ' or standardize=True'}, or scale them.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -74,6 +74,31 @@ def labelled_rows(
         )
     weight = as_sample_weight(sample_weight, len(targets))
     weight = np.ones(len(targets)) if weight is None else weight
+    return rows_of_classes(features, classes, labels, weight, C=C, class_weight=class_weight, standardize=standardize)
+
+
+def rows_of_classes(
+    features: Any,
+    classes: NDArray[Any],
+    labels: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    *,
+    C: float,
+    class_weight: ClassWeight,
+    standardize: bool,
+) -> LabelledRows:
+    """The rows of a fit whose classes are known, of which some may have no row here.
+
+    Args:
+      features: (N, D) array or CSR matrix.
+      classes: (K,) sorted.
+      labels: (N,) int64 in 0..K-1.
+      weight: (N,) float64 >= 0, of samples.
+      C: inverse strength of the penalty.
+      class_weight: as in SoftmaxClassifier; "balanced" balances these rows.
+      standardize: whether columns are divided by their standard deviations.
+    Raises: ValueError or TypeError, in one sentence, for weights or a C that leave nothing to fit.
+    """
     scale = _scale(features, weight) if standardize else None
     weight = weight * class_factors(class_weight, classes, labels, weight)[labels]
     if not weight.any():

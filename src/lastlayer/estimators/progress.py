@@ -12,7 +12,10 @@ _PAUSE = 2.0
 
 
 class ProgressLine:
-    """Called with the solver's Optimum before each iteration; `close` ends the line. `describe` puts it in words."""
+    """Called with the solver's Optimum before each iteration; `close` ends the line. `describe` puts it in words.
+
+    What comes before the fit may `show` lines of its own.
+    """
 
     def __init__(self, describe: Callable[[Optimum], str] | None = None):
         self._describe = _state if describe is None else describe
@@ -21,11 +24,15 @@ class ProgressLine:
 
     def __call__(self, optimum: Optimum) -> None:
         """Show where the fit stands."""
+        self.show(self._describe(optimum))
+
+    def show(self, text: str) -> None:
+        """Show a line, which renews the one before on a terminal."""
         if self._renew:
             # A line that wraps cannot be renewed.
-            print(f"\r{self._describe(optimum)[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{text[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._written >= _PAUSE:
-            print(self._describe(optimum), file=sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)
             self._written = time.monotonic()
 
     def close(self, optimum: Optimum) -> None:

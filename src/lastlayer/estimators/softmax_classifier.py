@@ -211,45 +211,49 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             standardize=bool(self.standardize),
         )
         start = _start(previous, rows)
+        name = _name_of(y)
         candidates, fit_intercept = number_below(self.candidates, len(rows.classes)), bool(self.fit_intercept)
-        problem = None
         if candidates is None:
-            report = ProgressLine() if self.verbose else None
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
-            fitted = fit_exact(problem, tol=tol, max_iter=max_iter, start=start, report=report)
-        else:
-            report = ProgressLine(in_passes) if self.verbose else None
-            fitted = fit_sampled(
-                rows,
-                fit_intercept=fit_intercept,
-                tol=tol,
-                max_iter=max_iter,
-                num_candidates=candidates,
-                sampler=self.sampler,
-                checkpoint=self.checkpoint,
-                random_state=self.random_state,
-                start=start,
-                report=report,
-            )
+            report = ProgressLine() if self.verbose else None
+            return self._fit_exact(checked[0], rows, problem, C, tol, max_iter, start, name, report)
+        report = ProgressLine(in_passes) if self.verbose else None
+        fitted = fit_sampled(
+            rows,
+            fit_intercept=fit_intercept,
+            tol=tol,
+            max_iter=max_iter,
+            num_candidates=candidates,
+            sampler=self.sampler,
+            checkpoint=self.checkpoint,
+            random_state=self.random_state,
+            start=start,
+            report=report,
+        )
         if report is not None:
             report.close(fitted.shown())
-        name = getattr(y, "name", None)
-        self._keep(fitted, rows, name if isinstance(name, str) else None)
+        self._keep(fitted, rows, name)
         if fitted.failure is not None:
             raise fitted.failure
-        if problem is None:
-            warn_of_sampled_limits(fitted.optimum, fitted.log_loss, tol=tol, max_iter=max_iter)
-            return self
+        warn_of_sampled_limits(fitted.optimum, fitted.log_loss, tol=tol, max_iter=max_iter)
+        return self
+
+    def _fit_exact(self, X, rows, problem, C, tol, max_iter, start, name, report):
+        """Fit the problem that these rows make, and warn whoever called `fit`."""
+        fitted = fit_exact(problem, tol=tol, max_iter=max_iter, start=start, report=report)
+        if report is not None:
+            report.close(fitted.shown())
+        self._keep(fitted, rows, name)
         warn_of_limits(
             *(fitted.optimum, self.coef_.dtype),
-            C=self.C,
+            C=C,
             tol=tol,
             max_iter=max_iter,
             standardize=self.standardize,
         )
         if not self.standardize:
             names = getattr(self, "feature_names_in_", None)
-            warn_of_scales(checked[0], problem, fitted.weight, fitted.optimum, names, stacklevel=2)
+            warn_of_scales(X, problem, fitted.weight, fitted.optimum, names, stacklevel=3)
         return self
 
     def partial_fit(
@@ -452,6 +456,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
 def _accepted(X: object) -> dict[str, Any]:
     half = getattr(X, "dtype", None) == np.float16
     return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
+
+
+def _name_of(y):
+    """The name of a column of labels, or None."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else None
 
 
 def _start(previous, rows):

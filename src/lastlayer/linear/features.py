@@ -77,6 +77,10 @@ class DenseFeatures(_Scaled):
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._divided(self._features[rows]))
 
+    def like(self, features: NDArray[Any]) -> "DenseFeatures":
+        """Other features (M, D), with the same scale."""
+        return DenseFeatures(features, self._scale)
+
     def rows(self, index: NDArray[Any]) -> "DenseFeatures":
         """The features of the rows of an index array, a copy."""
         return DenseFeatures(self.take(index))
@@ -107,6 +111,10 @@ class SparseFeatures(_Scaled):
     def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
         """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
         return self._divided((self._block(rows).T @ residual).T)
+
+    def like(self, features: Any) -> "SparseFeatures":
+        """Other features (M, D), with the same scale."""
+        return SparseFeatures(features, self._scale)
 
     def rows(self, index: NDArray[Any]) -> "SparseFeatures":
         """The features of the rows of an index array, a copy."""

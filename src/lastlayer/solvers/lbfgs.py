@@ -23,6 +23,18 @@ class StepHistory:
         if product > 1e-7 * np.linalg.norm(step) * np.linalg.norm(change):
             self._pairs.append((step, change, 1.0 / product))
 
+    def add_ridge(self, ridge: float, count: int) -> None:
+        """Make of the pairs what they had been with ridge / 2 ||.||² more on the first `count` parameters.
+
+        A ridge may be < 0. Pairs whose curvature that makes meaningless are forgotten.
+        """
+        pairs = list(self._pairs)
+        self._pairs.clear()
+        for step, change, _ in pairs:
+            moved = change.copy()
+            moved[:count] += change.dtype.type(ridge) * step[:count]
+            self.add(step, moved)
+
     def direction(self, gradient: NDArray[Any], precondition: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
         """Minus the implied inverse Hessian times `gradient`.
 

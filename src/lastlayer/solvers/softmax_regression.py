@@ -178,6 +178,7 @@ class SoftmaxRegression:
       penalty: lambda of the objective with weights that sum to 1.
       fit_intercept: whether there is an intercept.
       generator: numpy.random.RandomState that samples the rows of which the features' covariance is taken.
+      curvature: that of rows like these, in place of a decomposition of their own; None takes one.
     """
 
     features: FeatureMatrix
@@ -202,6 +203,7 @@ class SoftmaxRegression:
         *,
         fit_intercept: bool,
         generator: np.random.RandomState,
+        curvature: Curvature | None = None,
     ):
         self.features, self.labels, self.penalty, self.fit_intercept = features, labels, penalty, fit_intercept
         self.epsilon = float(np.finfo(features.dtype).eps)
@@ -213,7 +215,9 @@ class SoftmaxRegression:
         sums = self._class_sums(num_classes)
         self.mean = sums.sum(axis=0) if fit_intercept else np.zeros(features.shape[1])
         self.class_sums = sums - np.outer(self.shares, self.mean)
-        if isinstance(features, SparseFeatures):
+        if curvature is not None:
+            self.curvature = curvature
+        elif isinstance(features, SparseFeatures):
             self.curvature = Curvature.of_sparse(features, self.mean, self.row_weight)
         else:
             self.curvature = Curvature.of_dense(features, self.mean, self.row_weight, generator)
@@ -312,6 +316,14 @@ class _Search:
             self._line.set_head(weight, intercept - weight @ problem.mean)
             self._line.set_direction(np.zeros_like(weight), np.zeros(num_classes))
             self.point = self._point_after(0.0, weight, intercept)
+
+    def set_penalty(self, penalty):
+        """Go on from the point, and from what is known of the curvature, with another penalty; it takes no pass."""
+        problem, point = self._problem, self.point
+        self._history.add_ridge(penalty - problem.penalty, point.weight.size)
+        problem.penalty = penalty
+        known = point.loss, point.gradient, point.residual_sum, point.masses
+        self.point = _Point(problem, point.weight, point.intercept, *known)
 
     def direction(self):
         """A flat direction of descent, the decrease that F's model predicts, and the largest entry of F's gradient."""
