@@ -18,6 +18,7 @@ CLAIMS = {
     "linear": "linear_cross_entropy against torch's plain and chunked paths, forward and backward",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
     "path": "SoftmaxClassifierCV against single fits and LogisticRegressionCV",
+    "temperature": "fit_temperature against a copy of the logits, scikit-learn and probmetrics",
     "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",
 }
 # What a claim's `measure` takes besides `quick`.

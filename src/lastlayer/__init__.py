@@ -7,6 +7,7 @@ read __init__.pyi instead.
 import importlib
 
 _HOME = {
+    "Calibration": "calibration",
     "Evaluation": "metrics",
     "EvaluationAccumulator": "metrics",
     "SoftmaxClassifier": "estimators",
@@ -24,6 +25,7 @@ _HOME = {
     "cross_entropy": "losses",
     "cross_entropy_value_and_grad": "losses",
     "evaluate": "metrics",
+    "fit_calibration": "calibration",
     "fit_temperature": "calibration",
     "fold": "estimators",
     "hardmax": "functions",
@@ -31,6 +33,7 @@ _HOME = {
     "linear_cross_entropy_value_and_grad": "losses",
     "linear_softmax_statistics": "losses",
     "load": "estimators",
+    "load_calibration": "storage",
     "log_sigmoid": "functions",
     "log_softmax": "functions",
     "logsumexp": "functions",
@@ -39,6 +42,7 @@ _HOME = {
     "sampled_binary_cross_entropy_value_and_grad": "losses",
     "sampled_cross_entropy": "losses",
     "sampled_cross_entropy_value_and_grad": "losses",
+    "save_calibration": "storage",
     "sigmoid": "functions",
     "smooth_max": "functions",
     "soft_cross_entropy": "losses",

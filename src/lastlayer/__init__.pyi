@@ -1,7 +1,9 @@
 # What a type checker sees in place of the lazy __init__.py: the same names, from the same homes.
 
 from lastlayer import samplers as samplers
+from lastlayer.calibration import Calibration as Calibration
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning
+from lastlayer.calibration import fit_calibration as fit_calibration
 from lastlayer.calibration import fit_temperature as fit_temperature
 from lastlayer.estimators import FitInterrupted as FitInterrupted
 from lastlayer.estimators import PathEndWarning as PathEndWarning
@@ -42,6 +44,8 @@ from lastlayer.metrics import EvaluationAccumulator as EvaluationAccumulator
 from lastlayer.metrics import evaluate as evaluate
 from lastlayer.storage import UnreadableHead as UnreadableHead
 from lastlayer.storage import UnwritableFile as UnwritableFile
+from lastlayer.storage import load_calibration as load_calibration
+from lastlayer.storage import save_calibration as save_calibration
 
 __all__: list[str]
 __version__: str

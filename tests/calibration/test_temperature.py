@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 import lastlayer as ll
 from lastlayer.calibration import TemperatureWarning
+from lastlayer.calibration.rows import CalibrationRows
+from lastlayer.calibration.temperature import _from_a_share
 from tests.oracles.temperature import mean_loss, slope
 from tests.shared_data import data_file
 
@@ -181,6 +183,32 @@ def test_threads_do_not_change_the_result(monkeypatch):
         monkeypatch.setenv("LASTLAYER_NUM_THREADS", threads)
         found.append(ll.fit_temperature(logits, labels))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_rows_end_where_few_do(monkeypatch, weighted):
+    logits, labels = drawn(np.random.default_rng(12), 30_000, 5, 0.7)
+    weight = np.random.default_rng(13).integers(0, 3, 30_000) / 2 if weighted else None
+    expected = ll.fit_temperature(logits, labels, sample_weight=weight)
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
+    monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 8000)
+    found = ll.fit_temperature(logits, labels, sample_weight=weight)
+    from_a_share, _ = _from_a_share(CalibrationRows(logits, labels, weight))
+    assert from_a_share == pytest.approx(expected, rel=1e-4)
+    assert found == pytest.approx(expected, rel=1e-5)
+    # A share that is not like the rest is corrected by so much that all rows are searched.
+    unlike = logits.copy()
+    unlike[::3] *= 2
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 10**9)
+    expected = ll.fit_temperature(unlike, labels, sample_weight=weight)
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
+    assert ll.fit_temperature(unlike, labels, sample_weight=weight) == pytest.approx(expected, rel=1e-10)
+    spoilt = logits.copy()
+    spoilt[7] = np.nan
+    with pytest.raises(ValueError, match="logits: row 7 has nan for class 0"):
+        ll.fit_temperature(spoilt, labels)
+    with pytest.warns(TemperatureWarning, match="falls for ever"):
+        ll.fit_temperature(logits, logits.argmax(axis=1))
 
 
 def test_an_overconfident_network_is_cooled():

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import lastlayer as ll
-from lastlayer.cli.given_scores import class_names
+from lastlayer.cli.score_table import class_names
 
 NAMES = ["cat", "cow", "dog"]
 
@@ -108,14 +108,14 @@ def test_rows_that_sum_to_something_else(refused, tmp_path):
 
 def test_many_batches_are_one_evaluation(run, scored, monkeypatch):
     folder, probabilities, labels, _ = scored
-    monkeypatch.setattr("lastlayer.cli.given_scores._ENTRIES", 21)
+    monkeypatch.setattr("lastlayer.cli.score_table._ENTRIES", 21)
     expected = ll.evaluate(probabilities, labels)
     assert_is(figures(run, folder / "scores.parquet", "--logits", "scores", "--label", "number"), expected)
     assert_is(figures(run, "--probabilities", folder / "p.npy", "--labels", folder / "y.npy"), expected)
 
 
 def test_memory_is_that_of_a_batch(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("lastlayer.cli.given_scores._ENTRIES", 1 << 14)
+    monkeypatch.setattr("lastlayer.cli.score_table._ENTRIES", 1 << 14)
     np.save(tmp_path / "z.npy", np.zeros((100_000, 40), np.float32))  # 16 MB
     np.save(tmp_path / "y.npy", np.zeros(100_000, np.int64))
     arguments = ("--logits", tmp_path / "z.npy", "--labels", tmp_path / "y.npy")

@@ -112,6 +112,9 @@ def test_trap_33_evaluate(run, table, model, lists, tmp_path):
     assert_as_promised(weighted, promised("evaluate"))
     assert weighted["classes"] == [0, 1, 2]
     assert any(isinstance(weight, float) for weight in weighted["per_class"]["support"])
+    more = strict(printed(run, "evaluate", tmp_path / "m", lists, "--classwise", "--intervals", "0.9", "--json"))
+    assert_as_promised(more, promised("evaluate"))
+    assert (more["interval_confidence"], len(more["per_class"]["calibration_error"])) == (0.9, 3)
     np.save(tmp_path / "p.npy", [[1.0, 0.0], [0.5, 0.5]])
     np.save(tmp_path / "y.npy", [1, 0])
     arrays = ("--probabilities", tmp_path / "p.npy", "--labels", tmp_path / "y.npy")
@@ -156,6 +159,22 @@ def test_trap_33_predict(run, table, model):
         assert len(lines) == 600
         for line in lines[:20]:
             assert_as_promised(strict(line), kinds)
+
+
+@pytest.mark.parametrize("method", ["temperature", "entropy-temperature", "vector"])
+def test_trap_33_calibrate(run, tmp_path, method):
+    rng = np.random.default_rng(3)
+    logits = rng.standard_normal((90, 3)) * 2
+    frame = pl.DataFrame({"z": logits, "label": (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)})
+    frame.write_parquet(tmp_path / "t.parquet")
+    arguments = (tmp_path / "t.parquet", "--from", "logits", "--method", method, "-o", tmp_path / "c", "--json")
+    assert_as_promised(strict(printed(run, "calibrate", *arguments)), promised("calibrate"))
+    applied = strict(
+        printed(run, "calibrate", "--apply", tmp_path / "c", tmp_path / "t.parquet", "--json").split("\n")[0]
+    )
+    kinds = promised("predict", 0)
+    kind = kinds.pop("probability_CLASS")
+    assert_as_promised(applied, kinds | {f"probability_{k}": kind for k in range(3)})
 
 
 def test_every_command_that_has_json_is_on_the_page():

@@ -9,7 +9,7 @@ from tests.oracles.temperature import mean_loss
 def derivatives(logits, labels, beta):
     """Per row: the loss, its first and second derivative, and the shortfall of the label."""
     results = tuple(np.empty(len(labels)) for _ in range(4))
-    temperature_rows(logits, labels, float(beta), *results)
+    temperature_rows(logits, labels, np.full(len(labels), float(beta)), np.empty(0), *results)
     return results
 
 

@@ -38,6 +38,28 @@ def test_what_version_0_1_wrote_is_read():
     assert ll.Evaluation.from_json(old) == evaluation
 
 
+def test_intervals_and_errors_of_classes_make_the_round_trip():
+    evaluation = example(intervals=0.95, classwise=True)
+    assert evaluation.log_loss_interval[1] == math.inf
+    back = ll.Evaluation.from_json(evaluation.to_json())
+    assert back == evaluation
+    assert back.ece_interval == evaluation.ece_interval
+    for key in ("log_loss_interval", "ece_interval"):
+        with pytest.raises(ValueError, match="expected two numbers or null"):
+            ll.Evaluation.from_json(json.dumps(evaluation.to_dict() | {key: [1]}))
+
+
+def test_what_was_written_before_there_were_such_figures_is_read():
+    document = example().to_dict()
+    for key in ("smooth_ece", "classwise_ece", "interval_confidence", "log_loss_interval", "ece_interval"):
+        del document[key]
+    del document["per_class"]["calibration_error"]
+    back = ll.Evaluation.from_json(json.dumps(document))
+    assert math.isnan(back.smooth_ece)
+    assert back.per_class.calibration_error is back.ece_interval is None
+    assert back.accuracy == example().accuracy
+
+
 def test_a_weighted_evaluation_makes_the_round_trip():
     evaluation = example(sample_weight=[0.5, 1.0])
     back = ll.Evaluation.from_json(evaluation.to_json())

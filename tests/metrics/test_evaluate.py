@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import lastlayer as ll
 from lastlayer.kernels.evaluation import evaluate_rows
+from tests.oracles.calibration import classwise_errors
 from tests.oracles.evaluation import evaluation as slow_evaluation
 from tests.oracles.evaluation import weighted_evaluation
 from tests.shared_data import data_file
@@ -365,10 +366,11 @@ def test_json_keys_are_a_promise():
     document = json.loads(ll.evaluate([[0.7, 0.3]], [0]).to_json())
     assert list(document) == [
         "schema", "rows", "num_classes", "top_k", "accuracy", "top_k_accuracy", "log_loss", "brier", "ece",
-        "mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1", "per_class", "reliability", "classes",
+        "mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1", "smooth_ece", "classwise_ece",
+        "interval_confidence", "log_loss_interval", "ece_interval", "per_class", "reliability", "classes",
     ]  # fmt: skip
     assert document["schema"] == 1
-    assert list(document["per_class"]) == ["precision", "recall", "f1", "support"]
+    assert list(document["per_class"]) == ["precision", "recall", "f1", "support", "calibration_error"]
     assert list(document["reliability"]) == ["rows", "confidence", "accuracy"]
 
 
@@ -386,3 +388,32 @@ def test_trap_25_scores_are_not_taken_for_probabilities():
     scores = np.random.default_rng(0).normal(size=(20, 3))
     with pytest.raises(ValueError, match=r"pass softmax\(logits\) if these are logits"):
         ll.evaluate(scores, np.zeros(20, int))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_calibration_error_of_each_class_is_its_definition(dtype, monkeypatch):
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "2")
+    monkeypatch.setattr("lastlayer.metrics.accumulator._DISPATCH", 8)
+    rng = np.random.default_rng(11)
+    probabilities, labels = random_case(rng, 90, 7, dtype, 3.0)
+    weights = rng.integers(0, 3, 90) / 2
+    probabilities[0] = np.eye(7)[2]  # 0 and 1 belong to the first bin and to the last
+    rows = probabilities.astype(np.float64).tolist(), labels.tolist()
+    for sample_weight, weight in ((None, np.ones(90)), (weights, weights)):
+        result = ll.evaluate(probabilities, labels, sample_weight=sample_weight, bins=6, classwise=True)
+        expected = classwise_errors(*rows, weight.tolist(), 6)
+        np.testing.assert_allclose(result.per_class.calibration_error, expected, rtol=1e-12)
+        assert result.classwise_ece == pytest.approx(np.mean(expected), rel=1e-12)
+        assert ll.Evaluation.from_json(result.to_json()) == result
+        assert "of the classes" in str(result)
+    plain = ll.evaluate(probabilities, labels)
+    assert math.isnan(plain.classwise_ece)
+    assert plain.per_class.calibration_error is None
+
+
+def test_two_classes_have_the_calibration_error_of_either():
+    p = np.random.default_rng(12).random(500)
+    labels = (np.random.default_rng(13).random(500) < p**2).astype(int)
+    first, second = ll.evaluate(np.c_[1 - p, p], labels, bins=10, classwise=True).per_class.calibration_error
+    assert first == pytest.approx(second, rel=1e-9)
+    assert second == pytest.approx(1 / 6, abs=0.04)  # the mean of p - p^2

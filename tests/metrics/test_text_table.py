@@ -15,6 +15,7 @@ def test_a_small_evaluation_reads_like_this():
         "log-loss                 0.8574  nats",
         "Brier score              0.5800  0 to 2",
         "calibration error        0.4000  15 bins",
+        "  without bins           0.3000  smooth ECE",
         "mean confidence          0.8000  above the accuracy: over-confident",
         "",
         "class  precision    recall        F1       support",
@@ -48,3 +49,12 @@ def test_weighted_rows_are_told_apart():
         "0         1.0000    1.0000    1.0000           0.5",
         "1         1.0000    1.0000    1.0000   1.23457e+06",
     ]
+
+
+def test_intervals_stand_beside_their_figures():
+    evaluation = ll.evaluate([[0.9, 0.1], [0.2, 0.8]] * 50, [0, 0] * 50, intervals=0.9)
+    lines = str(evaluation).splitlines()
+    low, high = evaluation.log_loss_interval
+    assert f"nats, {low:.4f} to {high:.4f} at 90 %" in lines[5]
+    assert "15 bins, 0." in lines[7]
+    assert max(map(len, lines)) <= 80

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import lastlayer as ll
 import lastlayer.torch as lt
+from lastlayer.calibration import EntropyBetas, VectorScaling
 from lastlayer.decision import TopK, top_k
 from lastlayer.estimators import CPath, TopKClasses, Training
 from lastlayer.losses import ClassRows, LossesAndGradient, SampledLossesAndGradients
@@ -114,9 +115,20 @@ def decisions() -> None:
     assert_type(top_k(single, 2).indices, NDArray[np.int64])
     assert_type(top_k(single, 2).probabilities, NDArray[np.float32])
     assert_type(ll.fit_temperature(single, [0, 2]), float)
+    rows = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]]
+    calibration = ll.fit_calibration(rows, [0, 1, 2], scores_are="probabilities", method="entropy-temperature")
+    assert_type(calibration, ll.Calibration)
+    assert_type(calibration.beta, float)
+    assert_type(calibration.entropy_betas, EntropyBetas | None)
+    assert_type(calibration.vector, VectorScaling | None)
+    assert_type(calibration.apply(rows), NDArray[np.float32 | np.float64])
+    with TemporaryDirectory() as folder:
+        ll.save_calibration(calibration, Path(folder, "calibration.json"))
+        assert_type(ll.load_calibration(Path(folder, "calibration.json")), ll.Calibration)
 
 
 def evaluations() -> None:
+    rows = ll.softmax(double)
     evaluation = ll.evaluate(ll.softmax(single), ["a", "b"], classes=["a", "b", "c"])
     assert_type(evaluation, ll.Evaluation)
     assert_type(evaluation.accuracy, float)
@@ -124,6 +136,11 @@ def evaluations() -> None:
     assert_type(evaluation.per_class.support, NDArray[Any])
     assert_type(evaluation.reliability.rows, NDArray[Any])
     assert_type(evaluation.classes, NDArray[Any] | None)
+    assert_type(evaluation.smooth_ece, float)
+    assert_type(evaluation.classwise_ece, float)
+    assert_type(evaluation.per_class.calibration_error, NDArray[np.float64] | None)
+    assert_type(evaluation.ece_interval, tuple[float, float] | None)
+    assert_type(ll.evaluate(rows, [0, 1], classwise=True, intervals=0.95, random_state=None), ll.Evaluation)
     assert_type(evaluation.to_dict(), dict[str, Any])
     assert_type(evaluation.to_json(indent=2), str)
     assert_type(ll.Evaluation.from_json(evaluation.to_json()), ll.Evaluation)

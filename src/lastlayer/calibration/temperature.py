@@ -3,38 +3,37 @@
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from lastlayer._arrays import Integer, as_float_array, as_labels, as_sample_weight
-from lastlayer._blocks import dense_blocks, without_read_only_flag
-from lastlayer._threads import run_blocks
-from lastlayer.kernels.temperature import temperature_rows
+from lastlayer.calibration.rows import CalibrationRows
 
 # Where uniform probabilities are best: beta times the typical standard deviation of the logits within a row.
 _ALL_BUT_UNIFORM = 1e-3
 # Newton's step is quadratic: one of this relative size leaves an error of about its square.
-_SMALL_STEP = 1e-7
+_SMALL_STEP = 1e-6
 # One step goes no further than this factor; after so many passes every other step halves the bracket instead, so that
 # the search ends whatever the data.
 _FARTHEST, _PATIENCE = 32.0, 24
-# Logits worth a dispatch to another thread.
-_DISPATCH = 1 << 15
+# Of more logits than these, a share of the rows says where to begin: so many rows, at least.
+_LARGE, _SHARE, _FEWEST = 1 << 22, 32, 1 << 14
+# A correction of this relative size leaves an error of a millionth, and so a loss that is right to 1e-12.
+_CLOSE = 1e-2
 
 
 class TemperatureWarning(UserWarning):
-    """No inverse temperature is the best one; the message says why, and what was returned instead."""
+    """No inverse temperature is the best one, or rows are too few to tell; the message says why, and what it is now."""
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """The inverse temperature beta > 0 for which softmax(beta * logits) has the least mean -ln p(label).
 
     Fit it on rows that the model was not trained on. The loss is convex in beta; its derivatives are exact, in
-    float64 whatever the dtype of the logits, and the optimum is found to 1e-12 relative in 3 to 10 passes over the
-    logits. No array of their size is formed. Multiplying all logits by s divides the result by s: beta = 1 means
-    that the logits are calibrated as they are, and 1 / beta is the temperature T of the literature.
+    float64 whatever the dtype of the logits, and the optimum is found to 1e-11 relative in 3 to 10 passes over the
+    logits. Of millions of logits it is found to about 1e-6, at which the loss is the least one to 1e-11, in one pass,
+    after several over a share of the rows. No array of their size is formed. Multiplying all logits by s divides the
+    result by s: beta = 1 means that the logits are calibrated as they are, and 1 / beta is the temperature T of the
+    literature.
 
     Three kinds of data have no best beta, and a warning says so. Where every label is its row's largest logit the loss
     falls for ever as beta grows; the result is the beta at which it has fallen to 1 / (N + 1) nats, since N right
@@ -65,32 +64,69 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weight: Arra
     >>> round(beta, 12), round(np.log(3).item() / 2, 12)
     (0.549306144334, 0.549306144334)
     """
-    rows = _Rows(logits, labels, sample_weight)
-    rows.sweep(0.0)
-    rows.check()
-    if rows.curvature == 0:
-        _warn("the logits of every row are all equal, so every beta gives the same loss; beta is 1.")
-        return 1.0
-    if rows.slope >= 0:
-        beta = _ALL_BUT_UNIFORM / math.sqrt(rows.curvature)
-        _warn(
-            "labels score on average no higher than the mean of their row, so uniform probabilities are best; beta is "
-            f"{beta:.6g}, all but uniform; check that labels and columns of logits are in the same order."
-        )
-        return beta
-    first = -rows.slope / rows.curvature
-    if rows.shortfall > 0:
-        # The slope rises from a negative to a positive value: there is one root.
-        return _search(rows, first, _towards_the_optimum)
-    beta = _search(rows, first, _towards_the_remainder)
-    _warn(
-        "every label is its row's largest logit, so the loss falls for ever as beta grows; beta is "
-        f"{beta:.6g}, where it is 1 / (rows + 1) nats; calibrate on more rows, or keep beta = 1."
-    )
+    beta, reason = solve_temperature(CalibrationRows(logits, labels, sample_weight))
+    if reason is not None:
+        warnings.warn(f"fit_temperature: {reason}", TemperatureWarning, stacklevel=2)
     return beta
 
 
-def _towards_the_optimum(rows: "_Rows", beta: float) -> tuple[bool, float]:
+def solve_temperature(rows: CalibrationRows) -> tuple[float, str | None]:
+    """The best beta of these rows, and None; or another beta, and why there is no best one. See `fit_temperature`."""
+    beta, is_close = _from_a_share(rows)
+    if beta is not None:
+        return beta if is_close else _search(rows, beta, _towards_the_optimum), None
+    rows.sweep(0.0)
+    rows.check()
+    if rows.curvature == 0:
+        return 1.0, "the logits of every row are all equal, so every beta gives the same loss; beta is 1."
+    if rows.slope >= 0:
+        beta = _ALL_BUT_UNIFORM / math.sqrt(rows.curvature)
+        return beta, (
+            "labels score on average no higher than the mean of their row, so uniform probabilities are best; beta is "
+            f"{beta:.6g}, all but uniform; check that labels and columns of logits are in the same order."
+        )
+    first = -rows.slope / rows.curvature
+    if rows.shortfall > 0:
+        # The slope rises from a negative to a positive value: there is one root.
+        return _search(rows, first, _towards_the_optimum), None
+    beta = _search(rows, first, _towards_the_remainder)
+    return beta, (
+        "every label is its row's largest logit, so the loss falls for ever as beta grows; beta is "
+        f"{beta:.6g}, where it is 1 / (rows + 1) nats; calibrate on more rows, or keep beta = 1."
+    )
+
+
+def _from_a_share(rows: CalibrationRows) -> tuple[float | None, bool]:
+    """A beta near the optimum of many rows, from one pass over them all and several over a share; whether it is close.
+
+    The share alone errs by some thousandths. What the slope and the curvature of all rows differ by from its own, at
+    its optimum, corrects that: what is left is the square of the correction times the share's error in the third
+    derivative. None for few rows, or where the share has no optimum or its correction is large.
+    """
+    num_rows, num_classes = rows.shape
+    if num_rows * num_classes < _LARGE or num_rows < 2 * _FEWEST:
+        return None, False
+    share = rows.every(min(_SHARE, num_rows // _FEWEST))
+    if share.count == 0:
+        return None, False
+    share.sweep(0.0)
+    if not (share.curvature > 0 and share.slope < 0 and 0 < share.shortfall < math.inf):
+        return None, False
+    beta = first = _search(share, -share.slope / share.curvature, _towards_the_optimum, small_step=_CLOSE)
+    rows.sweep(beta)
+    rows.check()
+    share.sweep(beta)
+    slope, curvature = rows.slope - share.slope, rows.curvature - share.curvature
+    for _ in range(2):
+        beta -= (share.slope + slope + curvature * (beta - first)) / (share.curvature + curvature)
+        if not first / 2 < beta < 2 * first:
+            return None, False
+        share.sweep(beta)
+    beta -= (share.slope + slope + curvature * (beta - first)) / (share.curvature + curvature)
+    return beta, abs(beta - first) <= _CLOSE * first
+
+
+def _towards_the_optimum(rows: CalibrationRows, beta: float) -> tuple[bool, float]:
     """(is beta at or above the optimum, logarithm of the factor to it by Newton's step).
 
     The slope is shortfall - pull(beta), pull = -E_p[d] falling towards 0. A step in ln(beta) on ln(pull / shortfall)
@@ -102,7 +138,7 @@ def _towards_the_optimum(rows: "_Rows", beta: float) -> tuple[bool, float]:
     return rows.slope >= 0, math.log(pull / rows.shortfall) * pull / (beta * rows.curvature)
 
 
-def _towards_the_remainder(rows: "_Rows", beta: float) -> tuple[bool, float]:
+def _towards_the_remainder(rows: CalibrationRows, beta: float) -> tuple[bool, float]:
     """The same for the beta at which the loss is 1 / (N + 1), where every label is its row's largest logit."""
     remainder = 1 / (rows.count + 1)
     if rows.loss <= 0 or rows.slope >= 0:  # softmax has saturated
@@ -110,7 +146,13 @@ def _towards_the_remainder(rows: "_Rows", beta: float) -> tuple[bool, float]:
     return rows.loss <= remainder, math.log(remainder / rows.loss) * rows.loss / (beta * rows.slope)
 
 
-def _search(rows: "_Rows", beta: float, newton_step: Callable[["_Rows", float], tuple[bool, float]]) -> float:
+def _search(
+    rows: CalibrationRows,
+    beta: float,
+    newton_step: Callable[[CalibrationRows, float], tuple[bool, float]],
+    *,
+    small_step: float = _SMALL_STEP,
+) -> float:
     """The root that `newton_step` approaches: steps in ln(beta), inside a bracket that only shrinks."""
     below, above = 0.0, math.inf
     farthest = math.log(_FARTHEST)
@@ -124,75 +166,8 @@ def _search(rows: "_Rows", beta: float, newton_step: Callable[["_Rows", float], 
         else:
             below = beta
         following = beta * math.exp(min(max(exponent, -farthest), farthest))
-        if abs(following - beta) <= _SMALL_STEP * beta:
+        if abs(following - beta) <= small_step * beta:
             return following
         if not below < following < above or (passes > _PATIENCE and passes % 2):
             following = math.sqrt(max(below, beta / _FARTHEST) * min(above, beta * _FARTHEST))
         beta = following
-
-
-class _Rows:
-    """The rows to calibrate on, and the weighted means over them at the last beta that was swept.
-
-    `loss` is the mean of -ln p(label), `slope` and `curvature` its derivatives with respect to beta, `shortfall` the
-    mean of how far the label's logit lies below the largest, `count` the number of rows whose weight is not 0.
-    """
-
-    def __init__(self, logits: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None):
-        # An array is converted block by block; anything else must become an array first.
-        self._logits = logits if isinstance(logits, np.ndarray) else as_float_array(logits, "logits")
-        if self._logits.ndim != 2:
-            raise ValueError(f"logits: shape is {self._logits.shape}, expected (N, K), a row of scores for each label.")
-        num_rows, num_classes = self._logits.shape
-        if num_classes < 2:
-            raise ValueError(
-                f"logits: shape is {self._logits.shape}, expected at least 2 columns; binary scores s are the two "
-                "columns (0, s)."
-            )
-        if num_rows == 0:
-            raise ValueError("logits: no rows, expected at least one row to calibrate on.")
-        self._labels = without_read_only_flag(as_labels(labels, num_classes, (num_rows,)))
-        weight = as_sample_weight(sample_weight, num_rows)
-        self._kept = np.arange(num_rows) if weight is None else np.flatnonzero(weight)
-        self._weight = None if weight is None else weight[self._kept]
-        self._of_rows = tuple(np.empty(num_rows) for _ in range(4))
-        self.count = len(self._kept)
-        self.loss = self.slope = self.curvature = self.shortfall = math.nan
-
-    def sweep(self, beta: float) -> None:
-        """Work out the means at `beta` >= 0, in one pass over the logits."""
-        run_blocks(
-            lambda start, stop: self._sweep_range(beta, start, stop),
-            len(self._labels),
-            items_per_block=max(1, _DISPATCH // self._logits.shape[1]),
-        )
-        self.loss, self.slope, self.curvature, self.shortfall = (
-            float(np.average(values[self._kept], weights=self._weight)) for values in self._of_rows
-        )
-
-    def check(self) -> None:
-        """Raise ValueError, naming the first row, unless every row had a finite loss and derivatives."""
-        fine = np.isfinite(sum(self._of_rows))[self._kept]
-        if not fine.all():
-            row = int(self._kept[fine.argmin()])
-            raise ValueError(_what_is_wrong(row, self._logits[row], self._labels[row]))
-
-    def _sweep_range(self, beta: float, start: int, stop: int) -> None:
-        for part, block in dense_blocks(self._logits, start, stop, "logits"):
-            temperature_rows(block, self._labels[part], beta, *(values[part] for values in self._of_rows))
-
-
-def _what_is_wrong(row: int, logits: NDArray[Any], label: Integer) -> str:
-    bad = np.isnan(logits) | (logits == np.inf)
-    if bad.any():
-        k = int(bad.argmax())
-        return f"logits: row {row} has {logits[k]} for class {k}, expected a finite number, or -inf where impossible."
-    if logits.max() == -np.inf:
-        return f"logits: row {row} is all -inf, expected at least one possible class; drop the row."
-    if logits[label] == -np.inf:
-        return f"labels: row {row} is class {label}, whose logit is -inf, expected a possible class; drop the row."
-    return f"logits: row {row} spans more than float64 can square, expected less than 1e154; divide logits by a number."
-
-
-def _warn(reason: str) -> None:
-    warnings.warn(f"fit_temperature: {reason}", TemperatureWarning, stacklevel=3)

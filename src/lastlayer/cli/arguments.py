@@ -103,6 +103,13 @@ def fraction(context: click.Context, parameter: click.Parameter, value: float | 
     return value
 
 
+def open_fraction(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """A click callback: refuses a number that is not between 0 and 1."""
+    if value is not None and not 0 < value < 1:
+        raise click.UsageError(f"{parameter.opts[0]}: received {value:g}, expected a number between 0 and 1")
+    return value
+
+
 class _StandardInput:
     """Standard input, whose state matters only to who reads it."""
 

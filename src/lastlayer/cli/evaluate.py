@@ -8,6 +8,7 @@ from lastlayer.cli.arguments import (
     format_option,
     fraction,
     json_option,
+    open_fraction,
     standard_input,
     weight_option,
     where_option,
@@ -29,6 +30,7 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
         "lastlayer evaluate kind.safetensors test.parquet",
         "lastlayer evaluate kind.safetensors test.csv --weight count --max-ece 0.05",
         "lastlayer evaluate kind.safetensors test.parquet --json | jq .log_loss",
+        "lastlayer evaluate kind.safetensors test.parquet --intervals 0.95",
         "lastlayer evaluate out.csv --probabilities 'p_*' --label kind",
         "lastlayer evaluate out.parquet --logits scores --label kind \\",
         "  --classes cat,dog,cow",
@@ -54,6 +56,14 @@ from lastlayer.tables import label_column, nothing_weighs, open_table, require_w
     help="What the entries of --probabilities or --logits are called, with commas between; or a text file of one name "
     "a line.  [default: 0, 1, ...]",
 )
+@click.option("--classwise", is_flag=True, help="Work out the calibration error of every class too.")
+@click.option(
+    "--intervals",
+    type=float,
+    metavar="SHARE",
+    callback=open_fraction,
+    help="Bootstrap intervals of log-loss and calibration error, that hold them with this confidence, such as 0.95.",
+)
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
 @json_option
@@ -67,6 +77,8 @@ def command(
     logits: str | None,
     labels: str | None,
     classes: str | None,
+    classwise: bool,
+    intervals: float | None,
     max_ece: float | None,
     min_accuracy: float | None,
     as_json: bool,
@@ -84,6 +96,7 @@ def command(
     if probabilities is not None and logits is not None:
         raise click.UsageError("--logits: stands beside --probabilities, expected one of the two")
     scores = logits if probabilities is None else probabilities
+    figures = {"classwise": classwise, "intervals": intervals}
     if scores is None:
         for option, value in (("--labels", labels), ("--classes", classes)):
             if value is not None:
@@ -92,7 +105,7 @@ def command(
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight)
+        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight, figures)
     else:
         if files and labels is not None:
             raise click.UsageError(f"--labels {labels}: stands beside DATA, expected --label COLUMN; leave one out")
@@ -110,6 +123,7 @@ def command(
             label=label,
             weight=weight,
             classes=classes,
+            **figures,
         )
     if as_json:
         print_document(evaluation.to_json())
@@ -125,7 +139,7 @@ def command(
         click.get_current_context().exit(GATE_FAILED)
 
 
-def _evaluate_model(model, data, where, format_, label, weight):
+def _evaluate_model(model, data, where, format_, label, weight, figures):
     head = load_model(model)
     remembered = head.training_.label
     table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
@@ -133,7 +147,7 @@ def _evaluate_model(model, data, where, format_, label, weight):
     require_weight(table, weight, label)
     table = table.as_written([label]).filtered(where)
     columns = feature_columns(head, table, label, weight)
-    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_)
+    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_, **figures)
     others = [label, *([] if weight is None else [weight])]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)

@@ -9,23 +9,18 @@ import numpy as np
 
 import lastlayer as ll
 from lastlayer.cli.arguments import standard_input
-from lastlayer.cli.judged_labels import judged_labels
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import placed_batches
-from lastlayer.metrics import ClassIndex, EvaluationAccumulator, NoDistributionError
+from lastlayer.cli.score_table import ScoreTable, class_names
+from lastlayer.metrics import EvaluationAccumulator, NoDistributionError
 from lastlayer.tables import (
     FeatureColumns,
     InputError,
     choose_scores,
-    feature_matrix,
     label_column,
     nothing_weighs,
     open_table,
     require_weight,
-    weight_array,
 )
-
-_ENTRIES = 1 << 22
 
 
 def evaluate_scores(
@@ -39,6 +34,8 @@ def evaluate_scores(
     label: str | None,
     weight: str | None,
     classes: str | None,
+    classwise: bool,
+    intervals: float | None,
 ) -> ll.Evaluation:
     """The Evaluation of the probabilities, or else the logits, that `scores` names.
 
@@ -52,6 +49,8 @@ def evaluate_scores(
       label: with `data`, the column of labels; None for the usual one.
       weight: with `data`, the column of weights; without, a .npy file; None for none.
       classes: names of the classes, see `class_names`; None where columns say them, or for 0 to K - 1.
+      classwise: as in `evaluate`.
+      intervals: as in `evaluate`.
     Raises: InputError, click.UsageError.
     """
     option = "--logits" if are_logits else "--probabilities"
@@ -66,56 +65,29 @@ def evaluate_scores(
         names = None
     if names is not None and classes is not None:
         raise click.UsageError("--classes: stands beside columns that say their classes, expected one of the two")
-    names = names if classes is None else class_names(classes)
-    width = len(columns.names)
-    if columns.is_list:
-        width = _width(table, columns)
-    if names is not None and len(names) != width:
-        raise InputError(f"--classes: {len(names)} names, but {option} has {width} classes, expected a name for each.")
-    with about_the_input():
-        index = ClassIndex(np.arange(width) if names is None else names)
-    accumulator = EvaluationAccumulator(classes=index.classes)
-    remedy = "name the classes with --classes, or leave" if names is None else "leave"
-    wanted = [*columns.names, label, *([] if weight is None else [weight])]
-    for frame, place in placed_batches(table, wanted, max(1, _ENTRIES // width)):
-        weights = None if weight is None else weight_array(frame[weight], place)
-        given = judged_labels(table, frame[label], index, place, weights, unknown="which is no class", remedy=remedy)
-        values = feature_matrix(frame, columns, place, finite=False)
-        if values.shape[1] != width:
-            raise InputError(f"{place(0)}: {values.shape[1]} classes, expected {width}, as in the first row.")
+    given = ScoreTable(
+        table, columns, names if classes is None else class_names(classes), option, label=label, weight=weight
+    )
+    accumulator = EvaluationAccumulator(classes=given.index.classes, classwise=classwise, intervals=intervals)
+    for batch in given.batches():
+        probabilities = batch.scores
         if are_logits:
-            _require_scores(values, weights, columns, place)
-            values = ll.softmax(values)
+            _require_scores(given, batch)
+            probabilities = ll.softmax(batch.scores)
         with about_the_input():
-            _add(accumulator, values, given, weights, columns, place)
+            _add(accumulator, probabilities, given, batch)
     if not accumulator.rows:
         raise nothing_weighs(table.name, weight)
     evaluation = accumulator.result()
-    return replace(evaluation, classes=None) if names is None else evaluation
+    return replace(evaluation, classes=None) if given.names is None else evaluation
 
 
-def _add(accumulator, probabilities, labels, weights, columns, place):
+def _add(accumulator, probabilities, given, batch):
     try:
-        accumulator.add(probabilities, labels, weights)
+        accumulator.add(probabilities, batch.labels, batch.weights)
     except NoDistributionError as failure:
-        raise InputError(f"{place(failure.row)}: {_subject(columns)} {failure.found}; logits go to --logits.") from None
-
-
-def class_names(classes: str) -> list[str]:
-    """The names in `classes`: a text file of one name a line where there is such a file, else commas between."""
-    path = Path(classes)
-    try:
-        is_file = path.is_file()
-    except (OSError, ValueError):  # too long for the name of a file, or with a NUL in it
-        is_file = False
-    if not is_file:
-        return [name.strip() for name in classes.split(",")]
-    try:
-        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise InputError(
-            f"--classes {classes}: cannot be read ({failure}), expected a text file of one name a line."
-        ) from None
+        place = batch.place(failure.row)
+        raise InputError(f"{place}: {given.subject()} {failure.found}; logits go to --logits.") from None
 
 
 def _from_arrays(option, scores, labels, weight, where):
@@ -141,13 +113,9 @@ def _from_arrays(option, scores, labels, weight, where):
     return table, FeatureColumns((stems[0],), is_list=True), stems[1], stems[2] if weight is not None else None
 
 
-def _width(table, columns):
-    frame = next(iter(table.batches(columns.names, 1)))
-    return feature_matrix(frame, columns, table.place, finite=False).shape[1]
-
-
-def _require_scores(values, weights, columns, place):
+def _require_scores(given, batch):
     """Raise InputError for NaN or +inf, or a row without a possible class, in a row that weighs."""
+    values, weights = batch.scores, batch.weights
     rows = np.isnan(values).any(axis=1) | (values.max(axis=1) == np.inf) | (values.max(axis=1) == -np.inf)
     if weights is not None:
         rows &= weights > 0
@@ -156,9 +124,5 @@ def _require_scores(values, weights, columns, place):
         wrong = np.isnan(values[row]) | (values[row] == np.inf)
         found = f"has {values[row][wrong][0]}" if wrong.any() else "is all -inf"
         raise InputError(
-            f"{place(row)}: {_subject(columns)} {found}, expected finite logits, or -inf for an impossible class."
+            f"{batch.place(row)}: {given.subject()} {found}, expected finite logits, or -inf for an impossible class."
         )
-
-
-def _subject(columns):
-    return f"column {columns}" if columns.is_list else f"the row of columns {columns}"

@@ -22,6 +22,7 @@ _COMMANDS = {
     "fit": "Fit a softmax head on files of features and labels, calibrate it, and save it.",
     "predict": "Predict the class and its probability for every row.",
     "evaluate": "Judge a model on labelled rows: accuracy, log-loss, calibration.",
+    "calibrate": "Make honest probabilities of any model's outputs.",
     "explain": "Show every step from scores to probabilities.",
     "info": "Show what a model file holds.",
 }

@@ -1,4 +1,4 @@
-"""The loss of each row as a function of the inverse temperature, with two derivatives: moments under softmax.
+"""The loss of each row as a function of its inverse temperature, with two derivatives: moments under softmax.
 
 For d = z - max z and p = softmax(beta z), the loss is ln sum exp(beta d) - beta d(label); its derivative with respect
 to beta is E_p[d] - d(label), and the second derivative Var_p[d].
@@ -7,47 +7,60 @@ to beta is E_p[d] - d(label), and the second derivative Var_p[d].
 import numpy as np
 
 from lastlayer.kernels._compile import compiled
-from lastlayer.kernels.exponential import exponential
+from lastlayer.kernels.exponential import UNIT_64, exponential_in_units, plain_scale
+from lastlayer.kernels.instructions import at_least, fused_multiply_add, where_equal
 from lastlayer.kernels.row_sums import row_maximum
+from lastlayer.kernels.vectors import filled, lane_count, load, load_first, sum_of_lanes, widened
+
+# Farther than any difference whose square float64 holds.
+_FARTHEST = np.float64(-1e300)
+_PER_UNIT = 1.0 / UNIT_64
 
 
 @compiled
-def temperature_rows(logits, labels, beta, loss, slope, curvature, shortfall):
+def temperature_rows(logits, labels, betas, constants, loss, slope, curvature, shortfall):
     """Fill four (n,) float64 arrays from an (n, K) block of logits; all sums are in float64.
 
     Args:
       logits: (n, K) float32 or float64; -inf marks a class as impossible.
       labels: (n,) int64, in 0..K-1.
-      beta: float64 inverse temperature, >= 0.
+      betas: (n,) float64 inverse temperatures, >= 0.
+      constants: a float64 array, of which only the type is used: that of the sums.
       loss: receives -ln softmax(beta z)[label], in nats.
       slope: receives the derivative of each row's loss; not finite where the row holds NaN or +inf, where all of it
         is -inf, and where its label is.
       curvature: receives the second derivative, >= 0.
       shortfall: receives how far the label's logit lies below the largest, >= 0.
     """
+    scale = plain_scale(constants)
     for i in range(labels.size):
         row = logits[i]
+        beta = betas[i]
         top = np.float64(row_maximum(row))
-        sum_0, sum_1, sum_2 = _moments(row, top, beta)
-        mean = sum_1 / sum_0
+        width = lane_count(row)
+        whole = row.size - row.size % width
+        sum_0 = sum_1 = sum_2 = widened(filled(row, 0))
+        for j in range(0, whole, width):
+            sum_0, sum_1, sum_2 = _with_moments(widened(load(row, j)) - top, beta, scale, sum_0, sum_1, sum_2)
+        if whole < row.size:
+            rest = widened(load_first(row, whole, row.size - whole, -np.inf)) - top
+            sum_0, sum_1, sum_2 = _with_moments(rest, beta, scale, sum_0, sum_1, sum_2)
+        total = sum_of_lanes(sum_0)
+        mean = sum_of_lanes(sum_1) / total
         shortfall[i] = top - np.float64(row[labels[i]])
-        loss[i] = np.log(sum_0) + beta * shortfall[i]
+        loss[i] = np.log(total * _PER_UNIT) + beta * shortfall[i]
         slope[i] = mean + shortfall[i]
-        variance = sum_2 / sum_0 - mean * mean
+        variance = sum_of_lanes(sum_2) / total - mean * mean
         curvature[i] = 0.0 if variance < 0.0 else variance  # rounding may make it negative; NaN stays
 
 
-@compiled(inline=True, fastmath={"reassoc"})
-def _moments(row, top, beta):
-    sum_0 = sum_1 = sum_2 = 0.0
-    for j in range(row.size):
-        difference = np.float64(row[j]) - top
-        value = exponential(beta * difference)
-        # An impossible class has no part in any sum, where 0 * inf would be NaN.
-        impossible = difference == -np.inf
-        value = 0.0 if impossible else value
-        difference = 0.0 if impossible else difference
-        sum_0 += value
-        sum_1 += value * difference
-        sum_2 += value * difference * difference
-    return sum_0, sum_1, sum_2
+@compiled(inline=True)
+def _with_moments(difference, beta, scale, sum_0, sum_1, sum_2):
+    """The three sums of `unit` exp(beta d) d^k with those of one more vector of differences."""
+    # An impossible class, and a lane without one, has no part in any sum, at beta = 0 either; its exponential is 0, and
+    # a difference that is not infinite keeps 0 * inf out.
+    values = exponential_in_units(where_equal(difference, -np.inf, -np.inf, difference * beta), scale)
+    difference = at_least(difference, _FARTHEST)
+    sum_1 = fused_multiply_add(values, difference, sum_1)
+    sum_2 = fused_multiply_add(values * difference, difference, sum_2)
+    return sum_0 + values, sum_1, sum_2

@@ -1,16 +1,30 @@
 """An evaluation gathered block by block, in memory that grows with the classes and not with the rows."""
 
-import numpy as np
-from numpy.typing import ArrayLike
+import math
+from typing import Any
 
-from lastlayer._arrays import Integer, as_float_array, as_labels, as_sample_weight, refuse_foreign
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import (
+    Integer,
+    Number,
+    as_float_array,
+    as_labels,
+    as_sample_weight,
+    positive_number,
+    refuse_foreign,
+)
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
+from lastlayer.kernels.classwise import add_classwise_gaps
 from lastlayer.kernels.evaluation import evaluate_rows
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
+from lastlayer.metrics.intervals import bootstrap_intervals
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability, bin_of
+from lastlayer.metrics.smooth_calibration import CELLS, add_differences, smooth_calibration_error
 
 # Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
 _TOLERANCE = 1e-3
@@ -28,11 +42,15 @@ def evaluate(
     sample_weight: ArrayLike | None = None,
     top_k: Integer = 5,
     bins: Integer = 15,
+    classwise: bool = False,
+    intervals: Number | None = None,
+    random_state: Integer | np.random.Generator | None = 0,
 ) -> Evaluation:
     """How good probabilities are, by one label a row: accuracy, log-loss in nats, Brier score, calibration.
 
     Probabilities are taken as they are, neither clipped nor divided by their sum. Memory beyond the arguments is
-    O(N + K); a file larger than memory goes through `EvaluationAccumulator` in blocks.
+    O(N + K), and K times `bins` more with `classwise`; a file larger than memory goes through `EvaluationAccumulator`
+    in blocks.
 
     Args:
       probabilities: (N, K) float, K >= 1, every row a distribution: entries from 0 to 1 that sum to 1 within 1e-3. Two
@@ -43,6 +61,11 @@ def evaluate(
         alike. A row of weight 0 is as good as absent: neither its probabilities nor its label are read.
       top_k: how many classes the top-k accuracy counts; K where there are fewer.
       bins: how many equal-width bins of confidence the expected calibration error uses.
+      classwise: whether to work out the calibration error of the probability of each class too, which takes another
+        pass.
+      intervals: with which confidence, such as 0.95, intervals are to hold the log-loss and the calibration error; None
+        for no intervals. They take 1,000 resamples.
+      random_state: what the resamples are drawn by: a seed, a numpy Generator, or None for a seed of the system's.
     Returns: an `Evaluation`, which defines each figure.
     Raises: ValueError if a row is no distribution or a label no class, naming the first such row, if there are no
       rows or all weigh 0; TypeError for arrays of the wrong kind.
@@ -52,7 +75,9 @@ def evaluate(
     >>> evaluate([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], [0, 1], sample_weight=[3, 1]).accuracy
     0.75
     """
-    accumulator = EvaluationAccumulator(classes=classes, top_k=top_k, bins=bins)
+    accumulator = EvaluationAccumulator(
+        classes=classes, top_k=top_k, bins=bins, classwise=classwise, intervals=intervals, random_state=random_state
+    )
     accumulator.add(probabilities, labels, sample_weight)
     return accumulator.result()
 
@@ -70,8 +95,8 @@ class NoDistributionError(ValueError):
 class EvaluationAccumulator:
     """Takes blocks of rows in any number and size, and gives the evaluation of them all.
 
-    Between calls it holds O(K + bins) numbers. A call that raises has added nothing. Rows that are added without
-    weights weigh 1.
+    Between calls it holds O(K + bins) numbers, with `classwise` K times bins, and with `intervals` four for each row. A
+    call that raises has added nothing. Rows that are added without weights weigh 1.
 
     >>> accumulator = EvaluationAccumulator(classes=["cat", "dog"])
     >>> accumulator.add([[0.9, 0.1], [0.4, 0.6]], ["cat", "cat"])
@@ -80,12 +105,25 @@ class EvaluationAccumulator:
     3
     """
 
-    def __init__(self, *, classes: ArrayLike | None = None, top_k: Integer = 5, bins: Integer = 15):
+    def __init__(
+        self,
+        *,
+        classes: ArrayLike | None = None,
+        top_k: Integer = 5,
+        bins: Integer = 15,
+        classwise: bool = False,
+        intervals: Number | None = None,
+        random_state: Integer | np.random.Generator | None = 0,
+    ):
         """Take what `evaluate` takes; the number of classes is that of `classes`, else of the first block."""
         self._top_k = _positive_integer(top_k, "top_k")
         self._index = None if classes is None else ClassIndex(classes)
         # Sums of weights, each 1 unless given: in float64, which counts exactly to 2^53.
         self._bin_weight, self._bin_right, self._bin_confidence = np.zeros((3, _positive_integer(bins, "bins")))
+        self._classwise, self._gaps = classwise, None
+        self._confidence, self._random_state = _confidence(intervals), random_state
+        self._resampled: list[tuple[NDArray[Any], ...]] = []
+        self._cells = np.zeros(CELLS)
         self._rows, self._is_weighted = 0, False
         self._weight = self._right = self._right_in_top_k = self._log_loss = self._squared_error = 0.0
         self._num_classes = None
@@ -119,6 +157,8 @@ class EvaluationAccumulator:
         self._is_weighted |= weight is not None
         weight = np.ones(num_rows) if weight is None else weight
         self._tally(weight[present], labels[present], *(array[present] for array in of_rows))
+        if self._classwise:
+            self._add_classwise(probabilities, labels, weight)
 
     def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
@@ -127,10 +167,16 @@ class EvaluationAccumulator:
         if not self._rows:
             raise ValueError("probabilities: no rows, expected at least one row to evaluate.")
         kind = np.float64 if self._is_weighted else np.int64
-        per_class = PerClass.from_counts(self._right_of_class, self._predicted, self._support.astype(kind))
+        errors = None if self._gaps is None else np.abs(self._gaps).sum(axis=1) / self._weight
+        per_class = PerClass.from_counts(self._right_of_class, self._predicted, self._support.astype(kind), errors)
         reliability = Reliability.from_sums(self._bin_weight.astype(kind), self._bin_confidence, self._bin_right)
         for array in (*vars(per_class).values(), *vars(reliability).values()):
-            array.setflags(write=False)
+            if array is not None:
+                array.setflags(write=False)
+        intervals = None
+        if self._confidence is not None:
+            bins, weight, loss, gap = (np.concatenate(column) for column in zip(*self._resampled, strict=True))
+            intervals = bootstrap_intervals(bins, weight, loss, gap, self._confidence, self._random_state)
         return Evaluation(
             rows=self._rows,
             num_classes=len(self._support),
@@ -147,6 +193,11 @@ class EvaluationAccumulator:
             per_class=per_class,
             reliability=reliability,
             classes=None if self._index is None else self._index.classes,
+            smooth_ece=smooth_calibration_error(self._cells, self._weight),
+            classwise_ece=math.nan if errors is None else float(errors.mean()),
+            interval_confidence=self._confidence,
+            log_loss_interval=None if intervals is None else intervals.log_loss,
+            ece_interval=None if intervals is None else intervals.ece,
         )
 
     def _expect(self, num_classes):
@@ -176,7 +227,8 @@ class EvaluationAccumulator:
         self._right += float(weight[right].sum())
         self._right_in_top_k += float(weight[above_label < self._top_k].sum())
         with np.errstate(divide="ignore"):
-            self._log_loss -= float((weight * np.log(of_label)).sum())
+            losses = -np.log(of_label)
+        self._log_loss += float((weight * losses).sum())
         self._squared_error += float((weight * squared_error).sum())
         # np.add.at costs O(n) where np.bincount costs O(n + K), which matters for small blocks of many classes.
         np.add.at(self._support, labels, weight)
@@ -187,6 +239,34 @@ class EvaluationAccumulator:
         self._bin_weight += np.bincount(place, weights=weight, minlength=bins)
         self._bin_right += np.bincount(place[right], weights=weight[right], minlength=bins)
         self._bin_confidence += np.bincount(place, weights=weight * confidence, minlength=bins)
+        gap = right - confidence
+        add_differences(self._cells, confidence, weight * gap)
+        if self._confidence is not None:
+            self._resampled.append((place, weight, losses, gap))
+
+    def _add_classwise(self, probabilities, labels, weight):
+        num_rows, num_classes = probabilities.shape
+        if self._gaps is None:
+            self._gaps = np.zeros((num_classes, len(self._bin_weight)))
+        gaps, labels = self._gaps, without_read_only_flag(labels)
+        for part, block in dense_blocks(probabilities, 0, num_rows, "probabilities"):
+            # Over ranges of classes, so that no two threads add to one sum.
+            run_blocks(
+                lambda first, last, part=part, block=block: add_classwise_gaps(
+                    block, labels[part], weight[part], first, last, gaps
+                ),
+                num_classes,
+                items_per_block=max(1, _DISPATCH // max(1, len(block))),
+            )
+
+
+def _confidence(intervals):
+    if intervals is None:
+        return None
+    number = positive_number(intervals, "intervals")
+    if not number < 1:
+        raise ValueError(f"intervals: received {intervals!r}, expected a confidence below 1, such as 0.95.")
+    return number
 
 
 def _as_weight(sample_weight, num_rows):

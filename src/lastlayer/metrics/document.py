@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,10 @@ _FIGURES = (
     "macro_f1",
     "weighted_f1",
 )
+# Keys that earlier versions did not write, or that are null where nobody asked for them.
+_LATER_FIGURES = ("smooth_ece", "classwise_ece", "interval_confidence")
+_PAIRS = ("log_loss_interval", "ece_interval")
+_LATER_COLUMN = "calibration_error"
 _TABLES = {
     "per_class": (PerClass, {"precision": float, "recall": float, "f1": float, "support": int}),
     "reliability": (Reliability, {"rows": int, "confidence": float, "accuracy": float}),
@@ -40,9 +45,12 @@ def evaluation_to_dict(evaluation: "Evaluation") -> dict[str, Any]:
     document: dict[str, Any] = {"schema": SCHEMA}
     document |= {key: getattr(evaluation, key) for key in _COUNTS}
     document |= {key: getattr(evaluation, key) for key in _FIGURES}
+    document |= {key: getattr(evaluation, key) for key in (*_LATER_FIGURES, *_PAIRS)}
     for key, (_, columns) in _TABLES.items():
         table = getattr(evaluation, key)
         document[key] = {column: getattr(table, column).tolist() for column in columns}
+    errors = evaluation.per_class.calibration_error
+    document["per_class"][_LATER_COLUMN] = None if errors is None else errors.tolist()
     document["classes"] = None if evaluation.classes is None else evaluation.classes.tolist()
     return json_value(document)
 
@@ -70,6 +78,16 @@ def evaluation_from_json(kind: "type[Kind]", text: str | bytes | bytearray) -> "
     for key, (part, columns) in _TABLES.items():
         table = _entry(document, key)
         fields[key] = part(**{column: _read_column(table, column, number) for column, number in columns.items()})
+    later = document["per_class"].get(_LATER_COLUMN)
+    if later not in (None, _OLD_NAN):
+        errors = _read_column(document["per_class"], _LATER_COLUMN, float)
+        fields["per_class"] = replace(fields["per_class"], calibration_error=errors)
+    for key in _LATER_FIGURES:
+        fields[key] = _number(document.get(key), key, float)
+    if math.isnan(fields["interval_confidence"]):
+        fields["interval_confidence"] = None
+    for key in _PAIRS:
+        fields[key] = _pair(document.get(key), key)
     classes = _entry(document, "classes")
     return kind(**fields, classes=None if classes is None else np.array(classes))
 
@@ -91,6 +109,15 @@ def _read_column(table, column, kind):
     if kind is int and any(isinstance(entry, float) for entry in entries):
         kind = float  # sums of weights
     return np.array([_number(entry, column, kind) for entry in entries], dtype=np.int64 if kind is int else np.float64)
+
+
+def _pair(value, key):
+    if value in (None, _OLD_NAN):
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f'evaluation: "{key}" is {value!r}, expected two numbers or null.')
+    low, high = (_number(entry, key, float) for entry in value)
+    return low, high
 
 
 def _number(value, key, kind):

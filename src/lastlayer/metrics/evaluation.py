@@ -1,5 +1,6 @@
 """The evaluation of probabilities against labels: frozen, prints as a table, serialises to versioned JSON."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -28,6 +29,10 @@ class Evaluation:
       log_loss: mean of -ln p(label), in nats; Infinity if a label was given probability 0.
       brier: mean over rows of the sum over classes of (p - [class is the label])², from 0 to 2. Source: Brier 1950.
       ece: expected calibration error of the confidence, from 0 to 1, over the equal-width bins of `reliability`.
+      smooth_ece: calibration error of the confidence under a kernel in place of bins, from 0 to 1; see
+        `smooth_calibration`. Source: Błasiok & Nakkiran 2024, Smooth ECE.
+      classwise_ece: mean over the classes of `per_class.calibration_error`, where it was asked for, else NaN. Source:
+        Kull et al. 2019, Beyond temperature scaling, section 2.
       mean_confidence: mean of each row's largest probability; above `accuracy` means over-confident.
       balanced_accuracy: mean recall of the classes that have rows.
       macro_f1: mean F1 of the classes that appear among the labels or the predictions.
@@ -35,6 +40,9 @@ class Evaluation:
       per_class: precision, recall, F1 and support of each class.
       reliability: confidence against accuracy, bin by bin.
       classes: (K,) names of the classes; None where they are just 0..K-1.
+      interval_confidence: how surely the intervals hold their figures; None where none were asked for.
+      log_loss_interval: (lowest, highest) log-loss by bootstrap; None where it was not asked for.
+      ece_interval: (lowest, highest) expected calibration error; it lies below `ece` where chance explains some of it.
     """
 
     rows: int
@@ -52,6 +60,11 @@ class Evaluation:
     per_class: PerClass
     reliability: Reliability
     classes: NDArray[Any] | None = None
+    smooth_ece: float = math.nan
+    classwise_ece: float = math.nan
+    interval_confidence: float | None = None
+    log_loss_interval: tuple[float, float] | None = None
+    ece_interval: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as what JSON can hold, key by key as in `to_json`."""

@@ -18,6 +18,8 @@ class PerClass:
       recall: (K,) share of the rows of the class that were given to it; NaN if it has no rows.
       f1: (K,) 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 if the class has rows and never a right
         answer, NaN if it appears neither among the labels nor among the predictions.
+      calibration_error: (K,) expected calibration error of the probability of the class, over the rows of all classes;
+        None where it was not asked for.
       support: (K,) int64, the rows of the class; of weighted rows float64, the sum of their weights.
 
     Of weighted rows, every share is a share of the sum of the weights.
@@ -27,15 +29,23 @@ class PerClass:
     recall: NDArray[np.float64]
     f1: NDArray[np.float64]
     support: NDArray[Any]
+    calibration_error: NDArray[np.float64] | None = None
 
     @classmethod
-    def from_counts(cls, right: NDArray[Any], predicted: NDArray[Any], support: NDArray[Any]) -> Self:
+    def from_counts(
+        cls,
+        right: NDArray[Any],
+        predicted: NDArray[Any],
+        support: NDArray[Any],
+        calibration_error: NDArray[np.float64] | None = None,
+    ) -> Self:
         """From (K,) counts or weights: rows rightly given to the class, rows given to it, rows that belong to it."""
         return cls(
             precision=_ratio(right, predicted),
             recall=_ratio(right, support),
             f1=_ratio(2 * right, predicted + support),
             support=support,
+            calibration_error=calibration_error,
         )
 
 

@@ -26,6 +26,9 @@ def _figures(evaluation: "Evaluation") -> list[str]:
     # Where every class is among the top k, the figure is 1 and says nothing.
     informative = evaluation.top_k < evaluation.num_classes
     top_k = [(f"top-{evaluation.top_k} accuracy", _decimals(evaluation.top_k_accuracy), "")] if informative else []
+    classwise = [("  of the classes", _decimals(evaluation.classwise_ece), "their mean")]
+    if evaluation.per_class.calibration_error is None:
+        classwise = []
     lines = [
         ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation) else ""),
         ("classes", f"{evaluation.num_classes:,}", ""),
@@ -33,12 +36,25 @@ def _figures(evaluation: "Evaluation") -> list[str]:
         *top_k,
         ("balanced accuracy", _decimals(evaluation.balanced_accuracy), "mean recall of the classes"),
         ("macro F1", _decimals(evaluation.macro_f1), ""),
-        ("log-loss", _decimals(evaluation.log_loss), "nats"),
+        ("log-loss", _decimals(evaluation.log_loss), f"nats{_interval(evaluation, evaluation.log_loss_interval)}"),
         ("Brier score", _decimals(evaluation.brier), "0 to 2"),
-        ("calibration error", _decimals(evaluation.ece), f"{len(evaluation.reliability.rows)} bins"),
+        (
+            "calibration error",
+            _decimals(evaluation.ece),
+            f"{len(evaluation.reliability.rows)} bins{_interval(evaluation, evaluation.ece_interval)}",
+        ),
+        ("  without bins", _decimals(evaluation.smooth_ece), "smooth ECE"),
+        *classwise,
         ("mean confidence", _decimals(evaluation.mean_confidence), _verdict(evaluation)),
     ]
     return [f"{name:<18} {value:>12}  {note}".rstrip() for name, value, note in lines]
+
+
+def _interval(evaluation: "Evaluation", interval: tuple[float, float] | None) -> str:
+    if interval is None or evaluation.interval_confidence is None:
+        return ""
+    low, high = map(_decimals, interval)
+    return f", {low} to {high} at {100 * evaluation.interval_confidence:g} %"
 
 
 def _verdict(evaluation: "Evaluation") -> str:

@@ -1,5 +1,6 @@
-"""A head on disk: one safetensors file with a JSON header, replaced as a whole or not at all."""
+"""A head or a calibration on disk, replaced as a whole or not at all."""
 
+from lastlayer.storage.calibration_file import calibration_document, load_calibration, save_calibration
 from lastlayer.storage.class_labels import CLASS_TENSORS, FEATURE_NAMES, decode_classes, encode_classes
 from lastlayer.storage.head_file import UnreadableHead, read_head, read_header, write_head
 from lastlayer.storage.replacement import UnwritableFile, replacement, require_writable, unwritable
@@ -9,12 +10,15 @@ __all__ = [
     "FEATURE_NAMES",
     "UnreadableHead",
     "UnwritableFile",
+    "calibration_document",
     "decode_classes",
     "encode_classes",
+    "load_calibration",
     "read_head",
     "read_header",
     "replacement",
     "require_writable",
+    "save_calibration",
     "unwritable",
     "write_head",
 ]
