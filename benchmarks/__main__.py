@@ -17,6 +17,7 @@ CLAIMS = {
     "torch": "lastlayer.torch against torch.nn.functional, call by call",
     "linear": "linear_cross_entropy against torch's plain and chunked paths, forward and backward",
     "fit": "SoftmaxClassifier against scikit-learn, to the same objective",
+    "labels": "SigmoidClassifier against one LogisticRegression a label, to the same objective",
     "path": "SoftmaxClassifierCV against single fits and LogisticRegressionCV",
     "temperature": "fit_temperature against a copy of the logits, scikit-learn and probmetrics",
     "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",
@@ -28,6 +29,7 @@ OPTIONS = {
         "--top-k": {"action": "store_true", "help": "the most probable of a million classes, against one product"},
         "--fit": {"action": "store_true", "help": "an exact fit of 10,000 classes, against its products"},
     },
+    "labels": {"--f1": {"action": "store_true", "help": "thresholds chosen on held-out rows, and the F1 they give"}},
     "rows": {
         "--sweep": {"action": "store_true", "help": "two functions against torch over the number of classes"},
         "--classes": {"nargs": "+", "type": int, "metavar": "K", "help": "the counts of --sweep"},

@@ -5,9 +5,12 @@ from lastlayer.calibration import Calibration as Calibration
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning
 from lastlayer.calibration import fit_calibration as fit_calibration
 from lastlayer.calibration import fit_temperature as fit_temperature
+from lastlayer.estimators import ConstantLabelWarning as ConstantLabelWarning
 from lastlayer.estimators import FitInterrupted as FitInterrupted
 from lastlayer.estimators import PathEndWarning as PathEndWarning
 from lastlayer.estimators import ScalingWarning as ScalingWarning
+from lastlayer.estimators import SigmoidClassifier as SigmoidClassifier
+from lastlayer.estimators import SigmoidClassifierCV as SigmoidClassifierCV
 from lastlayer.estimators import SoftmaxClassifier as SoftmaxClassifier
 from lastlayer.estimators import SoftmaxClassifierCV as SoftmaxClassifierCV
 from lastlayer.estimators import fold as fold
@@ -49,3 +52,6 @@ from lastlayer.storage import save_calibration as save_calibration
 
 __all__: list[str]
 __version__: str
+from lastlayer.metrics import LabelEvaluation as LabelEvaluation
+from lastlayer.metrics import LabelEvaluationAccumulator as LabelEvaluationAccumulator
+from lastlayer.metrics import evaluate_labels as evaluate_labels

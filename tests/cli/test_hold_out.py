@@ -36,3 +36,14 @@ def test_the_same_rows_on_every_call():
         assert b is not None
         assert a[2] is b[2] is None
         np.testing.assert_array_equal(a[1], b[1])
+
+
+def test_lists_of_labels_go_by_their_rarest_label():
+    lists = [["common", "rare"]] * 10 + [["common"]] * 80 + [[]] * 10 + [["once", "common"]]
+    y = np.empty(len(lists), object)
+    y[:] = lists
+    (_, y_fit, _), held = hold_out(np.arange(101.0)[:, None], y, 0.2)
+    assert held is not None
+    assert sum(row == ["once", "common"] for row in y_fit) == 1
+    counts = [sum(row == kind for row in held[1]) for kind in (["common", "rare"], ["common"], [])]
+    np.testing.assert_allclose(counts, [2, 16, 2], atol=1)

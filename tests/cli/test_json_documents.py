@@ -102,31 +102,31 @@ def test_trap_33_fit_with_a_path_of_c(run, table, tmp_path):
 
 def test_trap_33_evaluate(run, table, model, lists, tmp_path):
     one_kind = strict(printed(run, "evaluate", model, table, "--where", "kind = 'cat'", "--json"))
-    assert_as_promised(one_kind, promised("evaluate"))
+    assert_as_promised(one_kind, promised("evaluate", 0))
     recall = one_kind["per_class"]["recall"]
     assert recall[1:] == [None, None]
     # As `jq '.per_class.recall | add'` does: null is its neutral element, and text would end it.
     assert sum(entry or 0 for entry in recall) == recall[0] > 0
     printed(run, "fit", lists, "-o", tmp_path / "m")
     weighted = strict(printed(run, "evaluate", tmp_path / "m", lists, "--weight", "w", "--json"))
-    assert_as_promised(weighted, promised("evaluate"))
+    assert_as_promised(weighted, promised("evaluate", 0))
     assert weighted["classes"] == [0, 1, 2]
     assert any(isinstance(weight, float) for weight in weighted["per_class"]["support"])
     more = strict(printed(run, "evaluate", tmp_path / "m", lists, "--classwise", "--intervals", "0.9", "--json"))
-    assert_as_promised(more, promised("evaluate"))
+    assert_as_promised(more, promised("evaluate", 0))
     assert (more["interval_confidence"], len(more["per_class"]["calibration_error"])) == (0.9, 3)
     np.save(tmp_path / "p.npy", [[1.0, 0.0], [0.5, 0.5]])
     np.save(tmp_path / "y.npy", [1, 0])
     arrays = ("--probabilities", tmp_path / "p.npy", "--labels", tmp_path / "y.npy")
     certain = strict(printed(run, "evaluate", *arrays, "--json"))
-    assert_as_promised(certain, promised("evaluate"))
+    assert_as_promised(certain, promised("evaluate", 0))
     assert (certain["log_loss"], certain["classes"]) == ("Infinity", None)
 
 
 def test_trap_33_to_json_is_the_document_of_evaluate():
     for classes, labels in ((None, [1]), (["a", "b"], ["b"]), ([0.5, 1.5], [1.5]), ([False, True], [True])):
         document = strict(ll.evaluate([[1.0, 0.0]], labels, classes=classes).to_json())
-        assert_as_promised(document, promised("evaluate"))
+        assert_as_promised(document, promised("evaluate", 0))
 
 
 def test_trap_33_info(run, model, tmp_path):
@@ -193,3 +193,15 @@ def test_the_reader_of_types():
     assert not is_of("[number]", ["Infinity"])
     assert not is_of("integer", True)
     assert not is_of("number", "NaN")
+
+
+def test_trap_33_of_many_labels(run, tmp_path):
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    labels = [["a"] * int(x > 0) + ["b"] * int(y > 0) for x, y in X]
+    pl.DataFrame({"x": X.tolist(), "kinds": labels}).write_parquet(tmp_path / "t.parquet")
+    arguments = (tmp_path / "t.parquet", "--labels", "kinds", "--features", "x", "-o", tmp_path / "m", "--json")
+    of_one_c = {key: kind for key, kind in promised("fit").items() if not key.startswith("path.")}
+    assert_as_promised(strict(printed(run, "fit", *arguments)), of_one_c)
+    assert_as_promised(strict(printed(run, "info", tmp_path / "m", "--json")), promised("info"))
+    document = strict(printed(run, "evaluate", tmp_path / "m", tmp_path / "t.parquet", "--json"))
+    assert_as_promised(document, promised("evaluate", 1))

@@ -194,11 +194,17 @@ def heads() -> None:
     assert_type(head.training_.rows, int | None)
     pipeline = import_module("sklearn.pipeline").make_pipeline("passthrough", head)  # scikit-learn is not typed
     assert_type(ll.fold(pipeline), ll.SoftmaxClassifier)
+    many = ll.SigmoidClassifier(C=10, class_weight="balanced").fit(X, [["a"], [], ["a", "b"], ["b"]])
+    assert_type(many, ll.SigmoidClassifier)
+    chosen = ll.SigmoidClassifierCV(Cs=[1.0], cv=2, rule="one_standard_error").fit(X, [["a"], [], ["a", "b"], ["b"]])
+    assert_type(chosen, ll.SigmoidClassifierCV)
+    assert_type(many.predict_proba(X), NDArray[np.floating[Any]])
+    assert_type(ll.evaluate_labels([[0.5, 0.1]], [[1, 0]]), ll.LabelEvaluation)
     assert_type(ll.ScalingWarning("X: feature 3 ...", 3).column, int)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "head.safetensors"
         head.save(path)
-        assert_type(ll.load(path), ll.SoftmaxClassifier)
+        assert_type(ll.load(path), ll.SoftmaxClassifier | ll.SigmoidClassifier)
 
 
 def tensors() -> None:

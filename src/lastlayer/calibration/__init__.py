@@ -2,6 +2,7 @@
 
 from lastlayer.calibration.calibration import CALIBRATION_METHODS, Calibration, fit_calibration
 from lastlayer.calibration.entropy_temperature import EntropyBetas
+from lastlayer.calibration.label_scaling import LabelScaling, fit_label_scaling
 from lastlayer.calibration.score_kinds import SCORE_KINDS, NotTheseScoresError, as_logits
 from lastlayer.calibration.temperature import TemperatureWarning, fit_temperature
 from lastlayer.calibration.vector_scaling import VectorScaling
@@ -11,10 +12,12 @@ __all__ = [
     "SCORE_KINDS",
     "Calibration",
     "EntropyBetas",
+    "LabelScaling",
     "NotTheseScoresError",
     "TemperatureWarning",
     "VectorScaling",
     "as_logits",
     "fit_calibration",
+    "fit_label_scaling",
     "fit_temperature",
 ]

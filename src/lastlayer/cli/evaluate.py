@@ -1,7 +1,9 @@
 """`lastlayer evaluate`: a model, or what any model has written, judged on labelled rows; gates for CI."""
 
 import click
+import numpy as np
 
+import lastlayer as ll
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
@@ -19,8 +21,17 @@ from lastlayer.cli.judged_labels import judged_labels
 from lastlayer.cli.printing import print_document
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
-from lastlayer.tables import label_column, nothing_weighs, open_table, require_weight, weight_array
+from lastlayer.tables import (
+    InputError,
+    label_column,
+    label_lists,
+    nothing_weighs,
+    open_table,
+    require_weight,
+    weight_array,
+)
 
 
 @click.command(
@@ -86,7 +97,8 @@ def command(
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
 
     Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or
-    --min-accuracy, ends with exit code 1 after the evaluation is printed.
+    --min-accuracy, ends with exit code 1 after the evaluation is printed. Of a model of many labels a row the label
+    column holds lists, and the accuracy is the share of rows all of whose labels are right.
 
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
@@ -132,8 +144,9 @@ def command(
     failures = []
     if max_ece is not None and not evaluation.ece <= max_ece:
         failures.append(f"expected calibration error {evaluation.ece:.4f} is above --max-ece {max_ece:g}")
-    if min_accuracy is not None and not evaluation.accuracy >= min_accuracy:
-        failures.append(f"accuracy {evaluation.accuracy:.4f} is below --min-accuracy {min_accuracy:g}")
+    accuracy = evaluation.exact_match if isinstance(evaluation, ll.LabelEvaluation) else evaluation.accuracy
+    if min_accuracy is not None and not accuracy >= min_accuracy:
+        failures.append(f"accuracy {accuracy:.4f} is below --min-accuracy {min_accuracy:g}")
     if failures:
         click.echo(f"gate failed: {' and '.join(failures)}.", err=True)
         click.get_current_context().exit(GATE_FAILED)
@@ -141,6 +154,11 @@ def command(
 
 def _evaluate_model(model, data, where, format_, label, weight, figures):
     head = load_model(model)
+    if isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_):
+        for option, value in figures.items():
+            if value:
+                raise click.UsageError(f"--{option}: {model} is of many labels a row, which have none; leave it out")
+        return _evaluate_labels(head, data, where, format_, label, weight)
     remembered = head.training_.label
     table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
     label = label_column(table, label or (remembered if remembered in table.schema else None))
@@ -154,6 +172,38 @@ def _evaluate_model(model, data, where, format_, label, weight, figures):
         labels = judged_labels(table, frame[label], index, place, weights, unknown="which the model never saw")
         with about_the_input():
             accumulator.add(head.predict_proba(X), labels, weights)
+    if not accumulator.rows:
+        raise nothing_weighs(table.name, weight)
+    return accumulator.result()
+
+
+def _evaluate_labels(head, data, where, format_, label, weight):
+    """Of a model of many labels a row."""
+    label = label or head.training_.label
+    table = open_table(data, wanted=[label or "labels"], stdin=standard_input(), format=format_)
+    label = label_column(table, label)
+    require_weight(table, weight, label)
+    table = table.filtered(where)
+    columns = feature_columns(head, table, label, weight)
+    accumulator = ll.LabelEvaluationAccumulator(classes=head.classes_)
+    others = [label, *([] if weight is None else [weight])]
+    for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
+        weights = None if weight is None else weight_array(frame[weight], place)
+        lists = label_lists(frame[label], place)
+        known = set(head.classes_.tolist())
+        for row, labels in enumerate(lists):
+            for name in labels:
+                if name not in known and (weights is None or weights[row] > 0):
+                    raise InputError(
+                        f"{place(row)}: column {label} has {name!r}, which the model never saw, expected labels among "
+                        f"its {len(head.classes_)}; leave such rows out with --where."
+                    )
+        if weights is not None:
+            for row in np.flatnonzero(weights == 0):
+                lists[row] = []
+        with about_the_input():
+            answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
+            accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)
     if not accumulator.rows:
         raise nothing_weighs(table.name, weight)
     return accumulator.result()

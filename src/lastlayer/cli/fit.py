@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import click
+import numpy as np
 
 import lastlayer as ll
 from lastlayer._stopwatch import compiling_seconds, stopwatch
@@ -26,7 +27,7 @@ from lastlayer.cli.distinct_files import require_apart, share_a_file
 from lastlayer.cli.hold_out import hold_out
 from lastlayer.cli.interruption import Interrupted, says_what_was_not_written
 from lastlayer.cli.label_warning import warn_of_labels_of_their_own
-from lastlayer.cli.printing import print_json, print_pairs
+from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import remember_columns
 from lastlayer.estimators import sorted_classes
@@ -39,6 +40,7 @@ from lastlayer.tables import (
     feature_matrix,
     label_array,
     label_column,
+    label_lists,
     match_features,
     nothing_weighs,
     open_table,
@@ -67,12 +69,16 @@ def _number_or_auto(context: click.Context, parameter: click.Parameter, value: s
         "lastlayer fit 'part-*.csv' --label kind --features 'f_*' -o m.safetensors",
         """lastlayer fit all.parquet --label kind --where "split = 'train'" \\""",
         """  --validation-where "split = 'val'" -o kind.safetensors""",
+        "lastlayer fit posts.parquet --labels emotions --C 10 -o emotions.safetensors",
         "lastlayer fit train.parquet --label kind --C auto -o kind.safetensors",
         "lastlayer fit - --weight count --json -o m.safetensors < rows.jsonl",
     ],
 )
 @data_argument
 @column_option("--label", help="The label column.  [default: label, labels or y]")
+@column_option(
+    "--labels", help="A column of lists of labels, many a row: fit a sigmoid head, a yes or no to each label."
+)
 @column_option(
     "--features",
     multiple=True,
@@ -137,6 +143,7 @@ def _number_or_auto(context: click.Context, parameter: click.Parameter, value: s
 def command(
     data: tuple[str, ...],
     label: str | None,
+    labels: str | None,
     features: tuple[str, ...],
     weight: str | None,
     where: str | None,
@@ -156,7 +163,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Fit a softmax head on files of features and labels, calibrate it, and save it.
+    """Fit a head on files of features and labels, calibrate it, and save it.
+
+    With --label each row has one label, and the head is a softmax; with --labels it has any number of them, and the
+    head is one logistic regression a label.
 
     DATA is parquet, arrow, csv, tsv, jsonl, json, npy or npz, or csv, tsv and jsonl in gzip or zstd: files, patterns,
     pipes, or - for standard input. X.npy y.npy are the columns X and y.
@@ -181,6 +191,8 @@ def command(
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
     if checkpoint and not candidates:
         raise click.UsageError("--checkpoint: stands without --candidates, expected both; leave it out")
+    if labels is not None:
+        _refuse_beside_labels(label=label, candidates=candidates, checkpoint=checkpoint)
     if C is None and candidates:
         raise click.UsageError("--C auto: stands beside --candidates, expected one of them; name a C")
     require_apart(output, [*data, *validation])
@@ -193,16 +205,18 @@ def command(
         )
     require_writable(output)
 
+    many, label = labels is not None, labels or label
     wanted = [*features, *([label] if label else [])]
     table = open_table(data, wanted=wanted, stdin=standard_input(), format=format_)
     label = label_column(table, label)
     require_weight(table, weight, label)
-    table = table.as_written([label]).filtered(where)
+    table = table.as_written([] if many else [label]).filtered(where)
     columns = choose_features(table, features, label, weight=weight)
     if columns.note():
         click.echo(f"{columns.note()}; choose with --features", err=True)
-    X, y, weights = _weighing(*_rows(table, columns, label, weight), table.name, weight)
-    warn_of_labels_of_their_own(y, label)
+    X, y, weights = _weighing(*_rows(table, columns, label, weight, many=many), table.name, weight)
+    if not many:
+        warn_of_labels_of_their_own(y, label)
     if validation or validation_where:
         held = _validation_rows(table, validation, validation_where, format_, columns, X.shape[1], label, weight, y)
     else:
@@ -217,8 +231,10 @@ def command(
     }
     with about_the_input(), _warnings_of_a_command(columns):
         if C is None:
-            model = ll.SoftmaxClassifierCV(**options)
+            model = (ll.SigmoidClassifierCV if many else ll.SoftmaxClassifierCV)(**options)
             model.fit(X, y, weights, validation=held if validation or validation_where else None)
+        elif many:
+            model = ll.SigmoidClassifier(C=C, **options).fit(X, y, weights)
         else:
             model = ll.SoftmaxClassifier(C=C, candidates=candidates, checkpoint=checkpoint, **options)
             model.fit(X, y, weights)
@@ -238,12 +254,14 @@ def command(
     summary = {
         "rows": len(y),
         "held_out_rows": training.held_out_rows,
+        "many_labels": many,
+        "labels_per_row": sum(map(len, y)) / len(y) if many else 1.0,
         "num_classes": len(model.classes_),
         "classes": model.classes_.tolist(),
         "features": X.shape[1],
         "feature_columns": None if columns.is_list else list(columns.names),
         "list_column": columns.names[0] if columns.is_list else None,
-        "C": model.C_ if isinstance(model, ll.SoftmaxClassifierCV) else C,
+        "C": model.C_ if isinstance(model, ll.SoftmaxClassifierCV | ll.SigmoidClassifierCV) else C,
         "standardized": standardize,
         "candidates": candidates,
         "objective": optimum.objective,
@@ -255,10 +273,11 @@ def command(
         "monitor_log_loss": training.monitor_log_loss,
         "log_loss_before": training.log_loss_before,
         "log_loss_after": training.log_loss_after,
-        "beta": float(model.beta_),
+        "beta": np.asarray(model.beta_).tolist(),
+        "bias": model.bias_.tolist() if isinstance(model, ll.SigmoidClassifier) else None,
         "seconds": seconds(),
     }
-    if isinstance(model, ll.SoftmaxClassifierCV):
+    if isinstance(model, ll.SoftmaxClassifierCV | ll.SigmoidClassifierCV):
         path = model.path_
         summary["path"] = {
             "C": path.Cs.tolist(),
@@ -280,15 +299,24 @@ def command(
         raise Interrupted(f"{interrupted}; {output} holds the best head so far")
 
 
-def _rows(table, columns, label, weight, classes=None):
+def _refuse_beside_labels(**options):
+    for name, value in options.items():
+        if value is not None:
+            raise click.UsageError(f"--{name}: stands beside --labels, expected one of the two; leave one out")
+
+
+def _rows(table, columns, label, weight, classes=None, *, many=False):
     """Features, labels and weights (X, y, weights) of `table`; weights is None where `weight` is.
 
-    Where `classes` is given, labels are of its kind.
+    Where `classes` is given, labels are of its kind; `many` of them a row are lists.
     """
     frame = table.collect(dict.fromkeys([*columns.names, label, *([] if weight is None else [weight])]))
     X = feature_matrix(frame, columns, table.place)
-    labels = frame[label] if classes is None else cast_labels(frame[label], classes)
-    y = label_array(labels, table.place)
+    if many:
+        y = label_lists(frame[label], table.place)
+    else:
+        labels = frame[label] if classes is None else cast_labels(frame[label], classes)
+        y = label_array(labels, table.place)
     return X, y, None if weight is None else weight_array(frame[weight], table.place)
 
 
@@ -306,7 +334,7 @@ def _validation_rows(table, validation, where, format_, columns, width, label, w
     """Features, labels and weights (X, y, weights) of the rows to calibrate on, which must not be rows of the fit."""
     if validation:
         held = open_table(validation, wanted=[*columns.names, label], stdin=standard_input(), format=format_)
-        held = held.as_written([label]).filtered(where)
+        held = held.as_written([] if isinstance(y[0], list) else [label]).filtered(where)
         columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label, weight=weight)
     else:
         held = table.filtered(where)
@@ -316,11 +344,13 @@ def _validation_rows(table, validation, where, format_, columns, width, label, w
                 f"--validation-where {where!r}: {shared} of its rows are rows of the fit too, expected rows that the "
                 "fit has not seen; exclude them with --where."
             )
-    classes, _ = sorted_classes(y)
-    X, labels, weights = _rows(held, columns, label, weight, classes)
+    many = isinstance(y[0], list)
+    classes = np.array(sorted({name for row in y for name in row})) if many else sorted_classes(y)[0]
+    X, labels, weights = _rows(held, columns, label, weight, classes, many=many)
     if X.shape[1] != width:
         raise wrong_width(held.name, columns, X.shape[1], width)
-    unknown = ~ClassIndex(classes).knows(labels)
+    known = set(classes.tolist())
+    unknown = np.array([not known.issuperset(row) for row in labels]) if many else ~ClassIndex(classes).knows(labels)
     if weights is not None:
         unknown &= weights > 0
     if unknown.any():
@@ -351,10 +381,10 @@ def _readable(summary, columns, certificate, output):
     rows = f"{summary['rows']:,}" + (f" fitted, {held:,} held out for calibration" if held else " fitted")
     pairs = [
         ("rows", rows),
-        ("classes", f"{summary['num_classes']:,}"),
+        *_classes(summary),
         ("features", f"{summary['features']:,} ({columns})"),
         ("C", _readable_C(summary)),
-        ("objective", f"{summary['objective']:.6f}, {certificate}"),
+        ("objective", f"{summary['objective']:.6f}{' over all labels' * summary['many_labels']}, {certificate}"),
         ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),
     ]
     if summary["monitor_log_loss"] is not None:
@@ -371,10 +401,16 @@ def _readable(summary, columns, certificate, output):
                 f"{summary['log_loss_before']:.4f} on held-out rows, {summary['log_loss_after']:.4f} calibrated",
             )
         )
-        pairs.append(("beta", f"{summary['beta']:.4f}"))
+        pairs.append(("beta", beta_in_words(summary["beta"])))
     else:
         pairs.append(("beta", "1 (not calibrated)"))
     return [*pairs, ("seconds", f"{summary['seconds']:.2f}"), ("model", str(output))]
+
+
+def _classes(summary):
+    if not summary["many_labels"]:
+        return [("classes", f"{summary['num_classes']:,}")]
+    return [("labels", f"{summary['num_classes']:,}, {summary['labels_per_row']:.2f} a row")]
 
 
 def _readable_C(summary):  # noqa: N802

@@ -1,5 +1,6 @@
 """Rows kept from the fit, the same share of every class."""
 
+from collections import Counter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +13,10 @@ _SEED = 0
 
 
 def hold_out(
-    X: NDArray[Any], y: NDArray[Any], share: float, weight: NDArray[Any] | None = None
+    X: NDArray[Any],
+    y: NDArray[Any],
+    share: float,
+    weight: NDArray[Any] | None = None,
 ) -> tuple[Rows, Rows | None]:
     """Split rows into those to fit and those to hold out, the same ones on every call.
 
@@ -20,12 +24,12 @@ def hold_out(
 
     Args:
       X: (n, D) features.
-      y: (n,) labels.
+      y: (n,) labels, or lists of labels, of which the one that fewest rows have is the row's class.
       share: of the rows to hold out, 0 <= share < 1.
       weight: (n,) weights, which go with their rows; None for none.
     Returns: ((X, y, weight), held): the rows to fit and those held out, None if that is no row.
     """
-    _, codes = sorted_classes(y)
+    codes = _rarest(y) if len(y) and isinstance(y[0], list) else sorted_classes(y)[1]
     order = np.lexsort((np.random.default_rng(_SEED).random(len(y)), codes))
     sorted_codes = codes[order]
     eligible = order[1:][sorted_codes[1:] == sorted_codes[:-1]]  # all but the first row of each class
@@ -37,3 +41,10 @@ def hold_out(
         return (X, y, weight), None
     fitted, held = ((X[rows], y[rows], None if weight is None else weight[rows]) for rows in (~held, held))
     return fitted, held
+
+
+def _rarest(y):
+    """For each list of labels a number, the same for the same rarest label."""
+    counts = Counter(label for labels in y for label in labels)
+    order = {label: place for place, (label, _) in enumerate(counts.most_common(), 1)}
+    return np.array([max((order[label] for label in labels), default=0) for labels in y])

@@ -4,10 +4,12 @@ import math
 from dataclasses import asdict
 
 import click
+import numpy as np
 
+import lastlayer as ll
 from lastlayer._text import shown
 from lastlayer.cli.arguments import CommandWithExamples, json_option, model_argument
-from lastlayer.cli.printing import print_json, print_pairs
+from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
 from lastlayer.storage import read_header
 
@@ -37,7 +39,8 @@ def command(model: str, as_json: bool) -> None:
         "classes": head.classes_.tolist(),
         "features": int(head.n_features_in_),
         "dtype": str(head.coef_.dtype),
-        "beta": float(head.beta_),
+        "beta": np.asarray(head.beta_).tolist(),
+        "bias": head.bias_.tolist() if isinstance(head, ll.SigmoidClassifier) else None,
         "C": float(head.C),
         **asdict(head.optimum_),
         "feature_columns": None if names is None else names.tolist(),
@@ -55,11 +58,14 @@ def _readable(document, certificate):
     pairs = [
         ("model", document["model"]),
         ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
-        ("classes", f"{len(document['classes']):,}: {_first_few(document['classes'])}"),
+        (
+            "classes" if document["bias"] is None else "labels",
+            f"{len(document['classes']):,}: {_first_few(document['classes'])}",
+        ),
         ("features", f"{document['features']:,}{_columns(document)}"),
         ("numbers", document["dtype"]),
         ("C", f"{document['C']:g}"),
-        ("beta", f"{document['beta']:.4f}"),
+        ("beta", beta_in_words(document["beta"])),
     ]
     if document["label_column"]:
         pairs.insert(4, ("label", document["label_column"]))

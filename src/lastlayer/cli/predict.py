@@ -1,9 +1,13 @@
 """`lastlayer predict`: the class and its probability for every row of a table of any length."""
 
+from itertools import pairwise
+
 import click
 import numpy as np
 import polars as pl
 
+import lastlayer as ll
+from lastlayer._json import json_text
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
@@ -67,6 +71,10 @@ def command(
 
     OUT has the columns of --keep, then prediction and probability; with --top K prediction_1, probability_1 and so on
     to K, the likeliest first; with --probabilities also probability_CLASS for every class. Rows keep their order.
+
+    Of a model of many labels a row, prediction and probability are lists, of the labels that are more probable than
+    not, the likeliest first; csv has them as JSON.
+
     Standard output gets csv, or JSON lines with --json.
 
     Rows go through in batches, so files may be larger than memory. OUT appears when it is whole.
@@ -85,8 +93,12 @@ def command(
     names = _names(top, head.classes_ if every else ())
     kept = _kept(keep, table, kind, names)
     table = table.as_written(set(kept).difference(columns.names)).filtered(where)
-    predicted = _probabilities if every else _predictions
-    rows = write_predictions(predicted(head, table, columns, kept, names), output, kind)
+    many = isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_)
+    if many and top is None:
+        predicted = _label_lists(head, table, columns, kept, names, as_text=kind == "csv")
+    else:
+        predicted = (_probabilities if every else _predictions)(head, table, columns, kept, names)
+    rows = write_predictions(predicted, output, kind)
     if output != "-" and not quiet:
         click.echo(f"{rows:,} rows written to {output}", err=True)
 
@@ -120,6 +132,41 @@ def _predictions(head, table, columns, kept, names):
         values = [part[:, place] for place in range(top) for part in (labels, probabilities)]
         found = [pl.Series(name, value.copy()) for name, value in zip(names, values, strict=True)]
         yield pl.DataFrame([*frame.select(kept), *found])
+
+
+def _label_lists(head, table, columns, kept, names, *, as_text):
+    """DataFrames of the kept columns and lists of the predicted labels, and with more names every probability."""
+    classes = pl.Series(head.classes_.tolist())
+    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
+        with about_the_input():
+            probabilities = head.predict_proba(X)
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        ranked = np.take_along_axis(probabilities, order, axis=1)
+        rows, places = np.nonzero(ranked > 0.5)
+        lengths = np.bincount(rows, minlength=len(ranked))
+        found = [
+            pl.Series(name, values).gather(of) if of is not None else pl.Series(name, values)
+            for name, values, of in (
+                (names[0], classes, order[rows, places]),
+                (names[1], ranked[rows, places], None),
+            )
+        ]
+        listed = [_as_lists(series, lengths, as_text) for series in found]
+        every = (
+            [pl.Series(name, column.copy()) for name, column in zip(names[2:], probabilities.T, strict=True)]
+            if names[2:]
+            else []
+        )
+        yield pl.DataFrame([*frame.select(kept), *listed, *every])
+
+
+def _as_lists(series, lengths, as_text):
+    """Entries one after another as lists of such lengths, or as JSON text of them."""
+    edges, values = np.concatenate([[0], np.cumsum(lengths)]).tolist(), series.to_list()
+    lists = [values[first:last] for first, last in pairwise(edges)]
+    if as_text:
+        return pl.Series(series.name, [json_text(part) for part in lists])
+    return pl.Series(series.name, lists, dtype=pl.List(series.dtype))
 
 
 def _probabilities(head, table, columns, kept, names):

@@ -95,3 +95,8 @@ def _print_rich(columns, rows, foot):
     # A figure cut short would be a wrong figure: a table that is too wide goes beyond the edge instead.
     console.width = max(console.width, sum(_widths([columns, *rows, *foot])) + 2 * len(columns))
     console.print(table)
+
+
+def beta_in_words(beta: float | list[float]) -> str:
+    """One number, or the least and the largest of many."""
+    return f"{min(beta):.4f} to {max(beta):.4f}, one a label" if isinstance(beta, list) else f"{beta:.4f}"

@@ -19,7 +19,7 @@ from lastlayer.cli.process import OutputFailed
 # What each command does, in the words of its own docstring, so that `--help` imports none of them.
 _COMMANDS = {
     "demo": "Fit, calibrate and evaluate handwritten digits, and leave every file to play with.",
-    "fit": "Fit a softmax head on files of features and labels, calibrate it, and save it.",
+    "fit": "Fit a head on files of features and labels, calibrate it, and save it.",
     "predict": "Predict the class and its probability for every row.",
     "evaluate": "Judge a model on labelled rows: accuracy, log-loss, calibration.",
     "calibrate": "Make honest probabilities of any model's outputs.",

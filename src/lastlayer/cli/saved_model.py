@@ -20,13 +20,13 @@ _ENTRIES = 1 << 22
 _FEWEST_ROWS = 64
 
 
-def load_model(path: str) -> ll.SoftmaxClassifier:
+def load_model(path: str) -> ll.SoftmaxClassifier | ll.SigmoidClassifier:
     """The model saved at `path`. Raises InputError or UnreadableHead if there is none."""
     with about_the_input():
         return ll.load(path)
 
 
-def remember_columns(model: ll.SoftmaxClassifier, columns: FeatureColumns, label: str) -> None:
+def remember_columns(model: ll.SoftmaxClassifier | ll.SigmoidClassifier, columns: FeatureColumns, label: str) -> None:
     """Let `model` know the FeatureColumns and the label column of the table that its arrays came from."""
     if not columns.is_list:
         model.feature_names_in_ = np.array(columns.names, dtype=object)
@@ -34,7 +34,10 @@ def remember_columns(model: ll.SoftmaxClassifier, columns: FeatureColumns, label
 
 
 def feature_columns(
-    model: ll.SoftmaxClassifier, table: Table, label: str | None = None, weight: str | None = None
+    model: ll.SoftmaxClassifier | ll.SigmoidClassifier,
+    table: Table,
+    label: str | None = None,
+    weight: str | None = None,
 ) -> FeatureColumns:
     """The FeatureColumns of `table` that `model` was fitted on."""
     list_column = model.training_.features
@@ -54,7 +57,7 @@ def feature_columns(
 
 
 def batches(
-    model: ll.SoftmaxClassifier,
+    model: ll.SoftmaxClassifier | ll.SigmoidClassifier,
     table: Table,
     columns: FeatureColumns,
     others: Iterable[str] = (),

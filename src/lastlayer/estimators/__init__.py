@@ -2,9 +2,12 @@
 
 from lastlayer.estimators.c_path import CPath, PathEndWarning
 from lastlayer.estimators.feature_scales import ScalingWarning
-from lastlayer.estimators.fit_warnings import FitInterrupted
+from lastlayer.estimators.fit_warnings import ConstantLabelWarning, FitInterrupted
 from lastlayer.estimators.fold import fold
+from lastlayer.estimators.label_sets import answers_of
 from lastlayer.estimators.load import load
+from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
+from lastlayer.estimators.sigmoid_classifier_cv import SigmoidClassifierCV
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier, TopKClasses
 from lastlayer.estimators.softmax_classifier_cv import SoftmaxClassifierCV
 from lastlayer.estimators.sorted_classes import sorted_classes
@@ -12,13 +15,17 @@ from lastlayer.estimators.training import Training
 
 __all__ = [
     "CPath",
+    "ConstantLabelWarning",
     "FitInterrupted",
     "PathEndWarning",
     "ScalingWarning",
+    "SigmoidClassifier",
+    "SigmoidClassifierCV",
     "SoftmaxClassifier",
     "SoftmaxClassifierCV",
     "TopKClasses",
     "Training",
+    "answers_of",
     "fold",
     "load",
     "sorted_classes",

@@ -86,7 +86,7 @@ def _fingerprint(problem, rows, tol):
         "tol": tol,
         "penalty (C)": rows.penalty,
         "fit_intercept": problem.fit_intercept,
-        "standardize": rows.scale is not None,
+        "standardize": rows.features.scale is not None,
         "candidates": problem.num_candidates,
         "random_state": problem.seed,
         "sampler": [type(problem.sampler).__name__, problem.sampler.distinct, _digest(expected)],

@@ -45,6 +45,39 @@ def class_factors(
     return factors
 
 
+def label_factors(
+    class_weight: ClassWeight,
+    classes: NDArray[Any],
+    answers: Any,
+    sample_weight: NDArray[np.float64],
+    *,
+    one_of_two: bool,
+) -> NDArray[np.float64]:
+    """The factors of rows without and with each label, (K, 2) float64.
+
+    Args:
+      class_weight: None (all 1), "balanced" (the rows with a label weigh as much as those without), or a dict from
+        label to the factor of the rows that have it; where `one_of_two`, from class to factor.
+      classes: (K,) the labels, or the two classes.
+      answers: (N, K) or (N, 1) CSC matrix, as in LabelSets.
+      sample_weight: (N,) float64.
+      one_of_two: whether every row has one of two classes.
+    Raises: as class_factors.
+    """
+    if one_of_two:
+        labels = np.asarray(answers.todense()).ravel().astype(np.int64)
+        return class_factors(class_weight, classes, labels, sample_weight)[None]
+    factors = np.ones((len(classes), 2))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        total = sample_weight.sum()
+        have = np.asarray(sample_weight @ answers).ravel()
+        for column, weight in enumerate((total - have, have)):
+            np.divide(total / 2, weight, out=factors[:, column], where=weight > 0)
+    else:
+        factors[:, 1] = class_factors(class_weight, classes, np.empty(0, np.int64), np.empty(0))
+    return factors
+
+
 def _few(classes: list[Any]) -> str:
     names = [repr(name) for name in classes[:5]]
     return ", ".join(names) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

@@ -1,14 +1,21 @@
 """What a fit warns of when it has ended."""
 
 import warnings
+from typing import Any
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from lastlayer.estimators.labelled_rows import plain
 from lastlayer.solvers import Optimum
 
 
 class FitInterrupted(UserWarning):
     """Ctrl-C stopped a fit; the estimator holds the best head so far and can be used."""
+
+
+class ConstantLabelWarning(UserWarning):
+    """A label is in no row of a fit, or in every row, so that nothing tells it apart."""
 
 
 def warn_of_limits(optimum: Optimum, dtype: object, *, C: object, tol: float, max_iter: int, standardize: bool) -> None:
@@ -61,3 +68,45 @@ def warn_of_sampled_limits(optimum: Optimum, log_loss: float | None, *, tol: flo
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def warn_of_label_limits(model: Any, *, C: float, tol: float, max_iter: int) -> None:
+    """The same of a SigmoidClassifier, of whose labels each has ended for a reason of its own; one warning a reason."""
+    if model.optimum_.stopped == "interrupted":
+        left = sum(optimum.stopped == "interrupted" for optimum in model.optima_)
+        warnings.warn(
+            f"fit: interrupted at the best heads so far, {left} of {len(model.optima_)} labels short of their optimum; "
+            "they can be used as they are, and fit continues from them with warm_start=True.",
+            FitInterrupted,
+            stacklevel=4,
+        )
+    for stopped, reason, remedy in (
+        ("max_iter", f"max_iter={max_iter} was reached before tol={tol:g}", "raise max_iter, or lower C"),
+        ("noise", f"rounding hides any further decrease before tol={tol:g}", "pass float64 features, or scale them"),
+        ("separable", f"C={C:g}, and a head can separate its rows", "pass a finite C"),
+    ):
+        labels = [
+            k
+            for k, optimum in enumerate(model.optima_)
+            if optimum.stopped == stopped and (stopped != "noise" or optimum.gradient_norm > tol)
+        ]
+        if labels:
+            state = model.optima_[labels[0]]
+            warnings.warn(
+                f"fit: {len(labels)} of {len(model.optima_)} labels, the first {_name(model, labels[0])}: {reason} "
+                f"(objective {state.objective:.6g}, {state.certificate()}); {remedy}.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+    constant = np.flatnonzero(model.constant_)
+    if constant.size:
+        warnings.warn(
+            f"fit: {constant.size} of {len(model.optima_)} labels, the first {_name(model, constant[0])}, are in no "
+            "row or in every row; their probabilities are constant (constant_ says which).",
+            ConstantLabelWarning,
+            stacklevel=4,
+        )
+
+
+def _name(model, k):
+    return repr(plain(model.classes_[len(model.classes_) - len(model.optima_) + k]))

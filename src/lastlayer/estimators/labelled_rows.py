@@ -24,8 +24,7 @@ class LabelledRows:
     """The rows of a fit.
 
     Attributes:
-      features: (N, D) matrix, its columns divided by `scale` if there is one.
-      scale: (D,) or None.
+      features: (N, D) matrix, its columns divided by a scale if there is one.
       classes: (K,) sorted.
       labels: (N,) int64 in 0..K-1.
       weight: (N,) float64, of samples times classes.
@@ -33,7 +32,6 @@ class LabelledRows:
     """
 
     features: FeatureMatrix
-    scale: NDArray[np.float64] | None
     classes: NDArray[Any]
     labels: NDArray[np.int64]
     weight: NDArray[np.float64]
@@ -41,14 +39,7 @@ class LabelledRows:
 
     def unscaled(self, weight: NDArray[Any]) -> NDArray[Any]:
         """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
-        unscaled = self.features.unscaled(weight)
-        if self.scale is not None and not np.isfinite(unscaled).all():
-            column = int(np.isfinite(unscaled).all(axis=0).argmin())
-            raise ValueError(
-                f"X: feature {column} has a standard deviation of {self.scale[column]:.1e}, too small for its weight "
-                f"to be a number of {weight.dtype}, expected features on a scale that it holds; pass float64 features."
-            )
-        return unscaled
+        return unscaled_weight(self.features, weight)
 
 
 def labelled_rows(
@@ -99,13 +90,33 @@ def rows_of_classes(
       standardize: whether columns are divided by their standard deviations.
     Raises: ValueError or TypeError, in one sentence, for weights or a C that leave nothing to fit.
     """
-    scale = _scale(features, weight) if standardize else None
+    matrix = feature_matrix(features, weight, standardize=standardize)
     weight = weight * class_factors(class_weight, classes, labels, weight)[labels]
     if not weight.any():
         raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
-    matrix = SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
     penalty = penalty_of(C, float(weight.sum()), len(classes), features.dtype)
-    return LabelledRows(matrix, scale, classes, labels, weight, penalty)
+    return LabelledRows(matrix, classes, labels, weight, penalty)
+
+
+def feature_matrix(features: Any, sample_weight: NDArray[np.float64], *, standardize: bool) -> FeatureMatrix:
+    """Features that scikit-learn has checked, each divided by its standard deviation where that is asked for."""
+    scale = None
+    if standardize:
+        deviations = standard_deviations(features, sample_weight)
+        scale = np.where(deviations > 0, deviations, 1.0)
+    return SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
+
+
+def unscaled_weight(features: FeatureMatrix, weight: NDArray[Any]) -> NDArray[Any]:
+    """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
+    unscaled = features.unscaled(weight)
+    if features.scale is not None and not np.isfinite(unscaled).all():
+        column = int(np.isfinite(unscaled).all(axis=0).argmin())
+        raise ValueError(
+            f"X: feature {column} has a standard deviation of {features.scale[column]:.1e}, too small for its weight "
+            f"to be a number of {weight.dtype}, expected features on a scale that it holds; pass float64 features."
+        )
+    return unscaled
 
 
 def penalty_of(C: float, total: float, num_classes: int, dtype: np.dtype[Any]) -> float:
@@ -137,9 +148,3 @@ def whole_number(value: object, name: str) -> int:
 def plain(value: Any) -> Any:
     """A number of Python for one of NumPy; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _scale(X: Any, sample_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What divides each feature: its standard deviation, or 1 where that is 0."""
-    deviations = standard_deviations(X, sample_weight)
-    return np.where(deviations > 0, deviations, 1.0)

@@ -5,35 +5,41 @@ import os
 import numpy as np
 
 from lastlayer._arrays import checked_beta
+from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier, together
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
 from lastlayer.storage import CLASS_TENSORS, FEATURE_NAMES, UnreadableHead, decode_classes, read_head
 
-_TENSORS = ("coef", "intercept", *CLASS_TENSORS, *(FEATURE_NAMES + name for name in CLASS_TENSORS))
+_OF_LABELS = ("beta", "bias", "constant")
+_TENSORS = ("coef", "intercept", *_OF_LABELS, *CLASS_TENSORS, *(FEATURE_NAMES + name for name in CLASS_TENSORS))
 # Where schema 1 kept what the command line remembered of a fit, among the entries of the caller's own.
 _TABLE_OF_FIT = "table_of_fit"
 _OF_TABLE = {"feature_columns", "list_column", "label_column", "rows", "held_out_rows", "log_loss_before"}
 
 
-def load(path: str | os.PathLike[str]) -> SoftmaxClassifier:
+def load(path: str | os.PathLike[str]) -> SoftmaxClassifier | SigmoidClassifier:
     """The estimator that `save` wrote to `path`, ready to predict, calibrate and save.
 
     Nothing is unpickled or executed. What the file declares is checked against itself, and all of it against the digest
     that was written with it, before it is believed.
 
     Args:
-      path: a .safetensors file written by `SoftmaxClassifier.save` or `lastlayer fit`.
+      path: a .safetensors file written by `save` of an estimator or by `lastlayer fit`.
     Raises: UnreadableHead (a ValueError), in one sentence, if it is missing, cut short, changed, foreign, hostile or
       newer.
     """
     tensors, header = read_head(path, _TENSORS)
-    if header.get("estimator") != "SoftmaxClassifier":
+    kind = header.get("estimator")
+    if kind not in _ESTIMATORS:
         raise UnreadableHead(
-            f"{os.fspath(path)}: holds a {header.get('estimator')!r}, expected 'SoftmaxClassifier'; upgrade lastlayer."
+            f"{os.fspath(path)}: holds a {kind!r}, expected {' or '.join(map(repr, _ESTIMATORS))}; upgrade lastlayer."
         )
     try:
-        return _softmax_classifier(tensors, _as_of_schema_2(header))
+        header = _as_of_schema_2(header)
+        model = _ESTIMATORS[kind](tensors, header)
+        _set_common(model, tensors, header)
+        return model
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise UnreadableHead(
             f"{os.fspath(path)}: damaged ({failure}), expected a head saved by lastlayer; save it again."
@@ -41,35 +47,77 @@ def load(path: str | os.PathLike[str]) -> SoftmaxClassifier:
 
 
 def _softmax_classifier(tensors, header):
+    model = SoftmaxClassifier(**_parameters(header))
+    classes = decode_classes(tensors)
+    if len(classes) < 2:
+        raise ValueError(f"{len(classes)} classes")
+    _check_head(tensors, classes, 1 if len(classes) == 2 else len(classes))
+    model.beta_, model.optimum_ = checked_beta(header["beta"]), _optimum(header["optimum"])
+    return model
+
+
+def _sigmoid_classifier(tensors, header):
+    model = SigmoidClassifier(**_parameters(header))
+    classes, rows = decode_classes(tensors), len(tensors["intercept"])
+    if rows != len(classes) and (rows, len(classes)) != (1, 2):
+        raise ValueError(f"{len(classes)} labels, but {rows} intercepts")
+    _check_head(tensors, classes, rows)
+    for name in _OF_LABELS:
+        kind = "b" if name == "constant" else "f"
+        if tensors[name].shape != (rows,) or tensors[name].dtype.kind != kind:
+            raise ValueError(f"{name} of shape {tensors[name].shape}, {tensors[name].dtype}")
+    if not (tensors["beta"] > 0).all():
+        raise ValueError("beta is not above 0")
+    model.beta_, model.bias_, model.constant_ = (tensors[name] for name in _OF_LABELS)
+    columns = header["optima"]
+    model.optima_ = [
+        _optimum(dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)
+    ]
+    if len(model.optima_) != rows:
+        raise ValueError(f"{rows} labels, but optima of {len(model.optima_)}")
+    model.optimum_ = together(model.optima_)
+    return model
+
+
+_ESTIMATORS = {"SoftmaxClassifier": _softmax_classifier, "SigmoidClassifier": _sigmoid_classifier}
+
+
+def _parameters(header):
     parameters = dict(header["parameters"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    model = SoftmaxClassifier(**parameters)
+    return parameters
+
+
+def _check_head(tensors, classes, rows):
+    coef, intercept = tensors["coef"], tensors["intercept"]
+    if coef.ndim != 2 or coef.dtype.kind != "f":
+        raise ValueError(f"{len(classes)} classes and weights of shape {coef.shape}, {coef.dtype}")
+    if coef.shape[0] != rows or intercept.shape != (rows,):
+        raise ValueError(f"{len(classes)} classes, but weights of shape {coef.shape} and intercepts {intercept.shape}")
+
+
+def _optimum(fields):
+    optimum = Optimum(**fields)
+    for name, value in vars(optimum).items():
+        if isinstance(value, bool) or not isinstance(value, str if name == "stopped" else (int, float)):
+            raise ValueError(f"{name} of its optimum is {value!r}")
+    return optimum
+
+
+def _set_common(model, tensors, header):
+    """What every head has."""
     model.classes_ = decode_classes(tensors)
     model.coef_, model.intercept_ = tensors["coef"], tensors["intercept"]
-    num_classes = len(model.classes_)
-    rows = 1 if num_classes == 2 else num_classes
-    if num_classes < 2 or model.coef_.ndim != 2 or model.coef_.dtype.kind != "f":
-        raise ValueError(f"{num_classes} classes and weights of shape {model.coef_.shape}, {model.coef_.dtype}")
-    if model.coef_.shape[0] != rows or model.intercept_.shape != (rows,):
-        raise ValueError(
-            f"{num_classes} classes, but weights of shape {model.coef_.shape} and intercepts {model.intercept_.shape}"
-        )
     model.n_features_in_ = model.coef_.shape[1]
     names = _feature_names(tensors, header)
     if names is not None:
         model.feature_names_in_ = names
         if len(names) != model.n_features_in_:
             raise ValueError(f"{model.n_features_in_} features, but {len(names)} names of them")
-    model.beta_ = checked_beta(header["beta"])
-    model.optimum_ = Optimum(**header["optimum"])
-    for name, value in vars(model.optimum_).items():
-        if isinstance(value, bool) or not isinstance(value, str if name == "stopped" else (int, float)):
-            raise ValueError(f"{name} of its optimum is {value!r}")
     model.n_iter_ = np.array([model.optimum_.iterations])
     model.training_ = Training(**header["training"])
     model.header_ = dict(header["caller"])
-    return model
 
 
 def _feature_names(tensors, header):

@@ -37,9 +37,28 @@ class ProgressLine:
 
     def close(self, optimum: Optimum) -> None:
         """Leave the last state, the bound that the summary shows too, and why the fit stopped."""
+        self.end(f"{self._describe(optimum)}  {optimum.certificate()}  {optimum.stopped}")
+
+    def end(self, text: str) -> None:
+        """Leave this."""
         start, end = ("\r", "\033[K") if self._renew else ("", "")
-        text = f"{self._describe(optimum)}  {optimum.certificate()}  {optimum.stopped}"
         print(f"{start}{text}{end}", file=sys.stderr, flush=True)
+
+
+class LabelProgress:
+    """Called with how many labels have ended and how many there are, from any thread; `close` ends the line."""
+
+    def __init__(self):
+        self._line, self._last = ProgressLine(), (0, 0)
+
+    def __call__(self, ended: int, of: int) -> None:
+        """Show where the fit stands."""
+        self._last = ended, of
+        self._line.show(f"{ended:,} of {of:,} labels")
+
+    def close(self) -> None:
+        """Leave the last state."""
+        self._line.end("{:,} of {:,} labels".format(*self._last))
 
 
 def in_passes(optimum: Optimum) -> str:

@@ -9,7 +9,7 @@ from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
 
 
 def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
-    """Write a fitted SoftmaxClassifier to one .safetensors file, as a whole or not at all.
+    """Write a fitted SoftmaxClassifier or SigmoidClassifier to one .safetensors file, as a whole or not at all.
 
     Args:
       model: the estimator.
@@ -28,16 +28,22 @@ def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) 
     if model.random_state is not None and not isinstance(model.random_state, Integral):
         parameters["random_state"] = None
     # Of one fit, on one machine: a head that is loaded and fitted to other data has no use for them.
-    parameters["sampler"] = parameters["checkpoint"] = None
+    parameters |= dict.fromkeys(parameters.keys() & {"sampler", "checkpoint"})
+    own: dict[str, Any]
+    if hasattr(model, "optima_"):
+        tensors |= {"beta": model.beta_, "bias": model.bias_, "constant": model.constant_}
+        fields = vars(model.optimum_)
+        own = {"optima": {name: [getattr(optimum, name) for optimum in model.optima_] for name in fields}}
+    else:
+        own = {"beta": float(model.beta_), "optimum": vars(model.optimum_)}
     write_head(
         path,
         tensors,
         {
+            **own,
             "estimator": type(model).__name__,
             "parameters": {name: plain(value) for name, value in parameters.items()},
-            "beta": float(model.beta_),
             "decision": "argmax",
-            "optimum": vars(model.optimum_),
             "training": vars(model.training_),
             "caller": header,
         },

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number
 from lastlayer._stopwatch import stopwatch
@@ -21,6 +21,7 @@ from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, plain, whole_number
+from lastlayer.estimators.linear_head import accepted, name_of, row_blocks, scores_of, validated
 from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gradient
 from lastlayer.estimators.progress import ProgressLine, in_passes
 from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below, require_sampler, seed_of
@@ -31,9 +32,6 @@ from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
 from lastlayer.samplers import Sampler
 from lastlayer.solvers import Optimum
-
-# Scores that predict, and predict_top_k of sparse features, hold at a time.
-_SCORES = 1 << 22
 
 
 class TopKClasses(NamedTuple):
@@ -201,7 +199,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         check_sampling(self.candidates, self.sampler, self.checkpoint)
         previous = self._head_before() if self.warm_start else None
         given: Any = X, y
-        checked: Any = validate_data(self, *given, **_accepted(X))
+        checked: Any = validate_data(self, *given, **accepted(X))
         rows = labelled_rows(
             checked[0],
             checked[1],
@@ -211,7 +209,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             standardize=bool(self.standardize),
         )
         start = _start(previous, rows)
-        name = _name_of(y)
+        name = name_of(y)
         candidates, fit_intercept = number_below(self.candidates, len(rows.classes)), bool(self.fit_intercept)
         if candidates is None:
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
@@ -283,7 +281,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         known = None if first else self.classes_
         names = online_classes(classes, known)
         given: Any = X, y
-        checked: Any = validate_data(self, *given, reset=first, **_accepted(X))
+        checked: Any = validate_data(self, *given, reset=first, **accepted(X))
         batch = labelled_batch(checked[0], checked[1], names, sample_weight, self.class_weight)
         candidates = number_below(self.candidates, len(names))
         online = self._online_fit(first, names, batch.features)
@@ -341,25 +339,25 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
         """Scores, (N, K), or (N,) for two classes: those of the second. They are not multiplied by beta_."""
-        return self._scores(self._validated(X))
+        return self._scores(validated(self, X))
 
     def predict(self, X: Features) -> NDArray[Any]:
         """The most probable class of each row, (N,); of equal scores the first class."""
-        features = self._validated(X)
+        features = validated(self, X)
         best = np.empty(features.shape[0], np.int64)
-        for rows in self._blocks(features):
+        for rows in row_blocks(features.shape[0], len(self.classes_)):
             scores = self._scores(features[rows])
             best[rows] = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[best]
 
     def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """Probabilities softmax(beta_ * scores), (N, K), each row summing to 1."""
-        logits = self._logits(self._validated(X))
+        logits = self._logits(validated(self, X))
         return softmax(logits, beta=self.beta_, out=logits)
 
     def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """log_softmax(beta_ * scores), (N, K), finite where probabilities underflow."""
-        logits = self._logits(self._validated(X))
+        logits = self._logits(validated(self, X))
         return log_softmax(logits, beta=self.beta_, out=logits)
 
     def predict_top_k(self, X: Features, k: Integer) -> TopKClasses:
@@ -368,11 +366,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Memory is that of the answer and some tens of MB; probabilities are exact. Of equal scores the first class comes
         first.
         """
-        features = self._validated(X)
+        features = validated(self, X)
         if len(self.classes_) > 2 and not sp.issparse(features):
             found = linear_top_k(features, self.coef_, k, bias=self.intercept_, beta=self.beta_)
             return TopKClasses(self.classes_[found.indices], found.probabilities)
-        parts = [top_k(self._logits(features[rows]), k, beta=self.beta_) for rows in self._blocks(features)]
+        parts = [
+            top_k(self._logits(features[rows]), k, beta=self.beta_)
+            for rows in row_blocks(features.shape[0], len(self.classes_))
+        ]
         return TopKClasses(
             self.classes_[np.concatenate([part.indices for part in parts])],
             np.concatenate([part.probabilities for part in parts]),
@@ -387,7 +388,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
           sample_weight: (M,) weights >= 0; a row of weight 0 is as good as absent.
         Returns: self.
         """
-        features, y = self._validated(X), np.asarray(y)
+        features, y = validated(self, X), np.asarray(y)
         if y.shape != (features.shape[0],):
             raise ValueError(f"y: shape is {y.shape}, expected ({features.shape[0]},), one label for each row of X.")
         weights = as_sample_weight(sample_weight, len(y))
@@ -425,43 +426,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         save_head(self, path, self.header_ if header is None else header)
 
-    def _validated(self, X: Any) -> Any:
-        check_is_fitted(self)
-        if hasattr(X, "columns"):
-            return validate_data(self, X, reset=False, **_accepted(X))
-        X = check_array(X, **_accepted(X), estimator=self, input_name="X")
-        if X.shape[1] != self.n_features_in_:
-            # In scikit-learn's words, which its checks look for.
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
-                "as input."
-            )
-        return X
-
-    def _blocks(self, X: Any) -> list[slice]:
-        size = max(1, _SCORES // len(self.classes_))
-        return [slice(start, start + size) for start in range(0, X.shape[0], size)]
-
     def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
-        scores = X @ self.coef_.T
-        scores += self.intercept_
+        scores = scores_of(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def _logits(self, X: Any) -> NDArray[np.floating[Any]]:
         """Scores as (N, K); those of two classes are the columns (0, score)."""
         scores = self._scores(X)
         return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
-
-
-def _accepted(X: object) -> dict[str, Any]:
-    half = getattr(X, "dtype", None) == np.float16
-    return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
-
-
-def _name_of(y):
-    """The name of a column of labels, or None."""
-    name = getattr(y, "name", None)
-    return name if isinstance(name, str) else None
 
 
 def _start(previous, rows):

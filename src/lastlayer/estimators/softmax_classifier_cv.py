@@ -16,9 +16,10 @@ from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.labelled_rows import labelled_rows, plain, whole_number
+from lastlayer.estimators.linear_head import accepted, name_of, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
-from lastlayer.estimators.softmax_classifier import SoftmaxClassifier, _accepted, _name_of
+from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.softmax_path import HeldOut, PathArguments, path_of_folds, path_of_validation
 from lastlayer.linear import DenseFeatures
 from lastlayer.metrics import ClassIndex
@@ -134,7 +135,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         Cs, rule, tol = checked_Cs(self.Cs), checked_rule(self.rule), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
         given: Any = X, y
-        checked: Any = validate_data(self, *given, **_accepted(X))
+        checked: Any = validate_data(self, *given, **accepted(X))
         rows = labelled_rows(
             *(checked[0], checked[1], sample_weight),
             C=float(Cs[0]),
@@ -161,7 +162,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         C = float(Cs[path.chosen])
         rows = replace(rows, penalty=rows.penalty * float(Cs[0]) / C)
         problem.penalty = rows.penalty
-        self._fit_exact(checked[0], rows, problem, C, tol, max_iter, start, _name_of(y), line)
+        self._fit_exact(checked[0], rows, problem, C, tol, max_iter, start, name_of(y), line)
         self.C_, self.Cs_, self.log_losses_, self.path_ = C, Cs, path.log_losses, path
         warn_of_end(path, stacklevel=2)
         return self
@@ -199,13 +200,8 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
 
     def _held_out(self, validation, rows):
         """Validation rows that have a weight, checked."""
-        try:
-            X, y, *more = validation
-        except (TypeError, ValueError):
-            raise TypeError("validation: is no pair, expected (X, y) or (X, y, sample_weight).") from None
-        if len(more) > 1:
-            raise TypeError(f"validation: has {2 + len(more)} parts, expected (X, y) or (X, y, sample_weight).")
-        features: Any = validate_data(self, X, reset=False, **_accepted(X))
+        X, y, sample_weight = validation_parts(validation)
+        features: Any = validate_data(self, X, reset=False, **accepted(X))
         if features.dtype != rows.features.dtype:
             features = features.astype(rows.features.dtype)
         y = np.asarray(y)
@@ -213,7 +209,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
             raise ValueError(
                 f"validation: y is of shape {y.shape}, expected ({features.shape[0]},), one label for each row of X."
             )
-        weight = as_sample_weight(more[0] if more else None, len(y))
+        weight = as_sample_weight(sample_weight, len(y))
         weight = np.ones(len(y)) if weight is None else weight
         weighs = weight > 0
         index = ClassIndex(rows.classes)

@@ -30,6 +30,11 @@ class _Scaled:
         self._scale = scale
         self._inverse = None if scale is None else (1.0 / scale).astype(features.dtype)
 
+    @property
+    def scale(self) -> NDArray[Any] | None:
+        """(D,) what the columns are divided by, or None."""
+        return self._scale
+
     def unscaled(self, weight: NDArray[Any]) -> NDArray[Any]:
         """The weights (K, D) that give with X as it is what `weight` gives with the scaled X; inf beyond the dtype."""
         with np.errstate(over="ignore"):

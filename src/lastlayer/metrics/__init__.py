@@ -3,6 +3,8 @@
 from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionError, evaluate
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
+from lastlayer.metrics.indicator import as_indicator
+from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator, evaluate_labels
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
 
@@ -10,8 +12,12 @@ __all__ = [
     "ClassIndex",
     "Evaluation",
     "EvaluationAccumulator",
+    "LabelEvaluation",
+    "LabelEvaluationAccumulator",
     "NoDistributionError",
     "PerClass",
     "Reliability",
+    "as_indicator",
     "evaluate",
+    "evaluate_labels",
 ]

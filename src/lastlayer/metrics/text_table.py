@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer._arrays import Integer
+from lastlayer._text import shown
+from lastlayer.metrics.per_class import PerClass
 
 if TYPE_CHECKING:
     from lastlayer.metrics.evaluation import Evaluation
-
-from lastlayer._text import shown
+    from lastlayer.metrics.label_evaluation import LabelEvaluation
 
 # As many classes as are shown one by one; of more than that, only the worst few.
 _MOST_CLASSES, _WORST_CLASSES = 12, 5
@@ -19,7 +20,28 @@ _NAME_WIDTH = 32
 
 def evaluation_as_text(evaluation: "Evaluation") -> str:
     """A block of figures, an empty line, and a table of classes."""
-    return "\n".join([*_figures(evaluation), "", *_class_table(evaluation)])
+    return "\n".join([*_figures(evaluation), "", *_class_table("class", evaluation.per_class, evaluation.classes)])
+
+
+def label_evaluation_as_text(evaluation: "LabelEvaluation") -> str:
+    """The same of many labels a row."""
+    has, predicted = evaluation.labels_per_row, evaluation.predicted_per_row
+    lines = [
+        ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation.per_label) else ""),
+        ("labels", f"{evaluation.num_labels:,}", f"{has:.2f} a row, {predicted:.2f} predicted"),
+        ("exact match", _decimals(evaluation.exact_match), "rows all of whose labels are right"),
+        ("micro F1", _decimals(evaluation.micro_f1), f"above {evaluation.threshold:g}"),
+        ("macro F1", _decimals(evaluation.macro_f1), ""),
+        ("log-loss", _decimals(evaluation.log_loss), "nats a label"),
+        ("Brier score", _decimals(evaluation.brier), "0 to 1, a label"),
+        ("calibration error", _decimals(evaluation.ece), f"{len(evaluation.reliability.rows)} bins"),
+    ]
+    return "\n".join([*map(_line, lines), "", *_class_table("label", evaluation.per_label, evaluation.classes)])
+
+
+def _line(figure: tuple[str, str, str]) -> str:
+    name, value, note = figure
+    return f"{name:<18} {value:>12}  {note}".rstrip()
 
 
 def _figures(evaluation: "Evaluation") -> list[str]:
@@ -30,7 +52,7 @@ def _figures(evaluation: "Evaluation") -> list[str]:
     if evaluation.per_class.calibration_error is None:
         classwise = []
     lines = [
-        ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation) else ""),
+        ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation.per_class) else ""),
         ("classes", f"{evaluation.num_classes:,}", ""),
         ("accuracy", _decimals(evaluation.accuracy), ""),
         *top_k,
@@ -47,7 +69,7 @@ def _figures(evaluation: "Evaluation") -> list[str]:
         *classwise,
         ("mean confidence", _decimals(evaluation.mean_confidence), _verdict(evaluation)),
     ]
-    return [f"{name:<18} {value:>12}  {note}".rstrip() for name, value, note in lines]
+    return list(map(_line, lines))
 
 
 def _interval(evaluation: "Evaluation", interval: tuple[float, float] | None) -> str:
@@ -65,14 +87,13 @@ def _verdict(evaluation: "Evaluation") -> str:
     return ""
 
 
-def _class_table(evaluation: "Evaluation") -> list[str]:
-    per_class, total = evaluation.per_class, evaluation.num_classes
+def _class_table(heading: str, per_class: PerClass, classes: NDArray[Any] | None) -> list[str]:
+    total = len(per_class.support)
     listed = np.arange(total)
-    heading = "class"
     if total > _MOST_CLASSES:
         heading = f"the {_WORST_CLASSES} lowest F1"
         listed = np.argsort(per_class.f1, kind="stable")[:_WORST_CLASSES]  # NaN, undefined, comes last
-    names = [_class_name(evaluation.classes, k) for k in listed]
+    names = [_class_name(classes, k) for k in listed]
     width = max(map(len, [heading, *names]))
     lines = [f"{heading:<{width}}  precision    recall        F1       support"]
     for k, name in zip(listed, names, strict=True):
@@ -88,8 +109,8 @@ def _class_name(classes: NDArray[Any] | None, k: Integer) -> str:
     return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
-def _is_weighted(evaluation: "Evaluation") -> bool:
-    return evaluation.per_class.support.dtype.kind == "f"
+def _is_weighted(per_class: PerClass) -> bool:
+    return per_class.support.dtype.kind == "f"
 
 
 def _amount(support: float) -> str:

@@ -2,22 +2,29 @@
 
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.feature_basis import FeatureBasis
+from lastlayer.solvers.label_path import LabelPath
 from lastlayer.solvers.penalty_path import PenaltyPath
 from lastlayer.solvers.row_adagrad import RowAdaGrad
 from lastlayer.solvers.sampled_softmax import SampledSoftmaxRegression, SampledState, descend
+from lastlayer.solvers.sigmoid_regression import SigmoidHead, SigmoidRegression, blocks_of, minimise_labels
 from lastlayer.solvers.softmax_regression import Optimum, SoftmaxRegression, minimise
 from lastlayer.solvers.standard_deviation import standard_deviations
 
 __all__ = [
     "Curvature",
     "FeatureBasis",
+    "LabelPath",
     "Optimum",
     "PenaltyPath",
     "RowAdaGrad",
     "SampledSoftmaxRegression",
     "SampledState",
+    "SigmoidHead",
+    "SigmoidRegression",
     "SoftmaxRegression",
+    "blocks_of",
     "descend",
     "minimise",
+    "minimise_labels",
     "standard_deviations",
 ]

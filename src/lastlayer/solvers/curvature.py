@@ -81,7 +81,7 @@ class Curvature:
         intercept: NDArray[Any] | None,
         masses: NDArray[Any],
         centres: NDArray[Any],
-        penalty: float,
+        penalty: float | NDArray[np.float64],
     ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """The approximate Hessian's inverse times a gradient.
 
@@ -90,7 +90,7 @@ class Curvature:
           intercept: (K,) gradient of the intercepts, or None where there are none.
           masses: (K,) mean over rows of p (1 - p), > 0.
           centres: (K, D) means of the features under p (1 - p), about the common mean, or a guess at them.
-          penalty: lambda.
+          penalty: lambda, or (K,) one for each class.
         Returns: (K, D) and (K,) or None.
         """
         if intercept is None:
@@ -101,7 +101,7 @@ class Curvature:
         return moved, intercept / masses - np.einsum("kd,kd->k", centres, moved)
 
     def _divide(self, weight, masses, penalty):
-        inverse = 1.0 / (np.outer(masses, self._eigenvalues) + penalty)
+        inverse = 1.0 / (np.outer(masses, self._eigenvalues) + np.expand_dims(penalty, -1))
         if self._basis is None:
             return weight * inverse.astype(weight.dtype)
         along = weight @ self._basis

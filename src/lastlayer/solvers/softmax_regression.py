@@ -4,8 +4,9 @@
 
 Two things make the passes few. The Hessian's shape is known beforehand (`curvature`), and logits are affine in the
 step, so that the best step along a direction costs no product with the features (`logit_line`), as long as logits
-fit in memory. An iteration is two products, X D' for the direction and R'X for the gradient. Features are centred
-implicitly: the work is done in (W, c = b + W mean), where weights and intercepts are all but independent.
+fit in memory; beyond that, steps are tried, mostly of 1 (`trial_step`). An iteration is two products, X D' for the
+direction and R'X for the gradient. Features are centred implicitly: the work is done in (W, c = b + W mean), where
+weights and intercepts are all but independent.
 decisions/0003-solver.md has the figures.
 """
 
@@ -27,6 +28,7 @@ from lastlayer.solvers.exact_step import exact_step
 from lastlayer.solvers.lbfgs import StepHistory
 from lastlayer.solvers.logit_line import LogitLine
 from lastlayer.solvers.minorant import sharpened_gap
+from lastlayer.solvers.trial_step import trial_step
 
 # A bound is loose if it exceeds what is expected by this factor.
 _LOOSE = 10
@@ -37,8 +39,6 @@ _BLOCK = 8192
 _LEAST_PENALTY = 1e-6
 # Passes over the logits, at most, that bring the intercepts to their optimum in the end.
 _MOST_INTERCEPT_STEPS = 10
-# Where logits are not kept: trials of one direction at most, and the slope at its end that is flat enough.
-_MOST_TRIALS, _FLATTER = 6, 0.7
 # Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
 # mean to the mean under p (measured: 0.4 to 0.8 cost the same number of passes, 0 and 1 cost a third more).
 _STEP_TO_CLASS_MEAN = 0.5
@@ -384,37 +384,22 @@ class _Search:
         return True
 
     def _advance_by_trial(self, flat, weight, intercept):
-        """Go to the first point on the way whose slope is a good deal flatter, beginning with a step of 1.
+        """Go to a lower point where a step costs as much as an iteration."""
+        problem, before, dtype = self._problem, self.point, self.point.weight.dtype.type
 
-        A trial costs as much as an iteration, and the step of a quasi-Newton direction is soon about 1.
-        """
-        before, best, t, below, above = self.point, None, 1.0, 0.0, math.inf
+        def attempt(t):
+            t = float(dtype(t))
+            self._line.set_head(before.weight, before.intercept - before.weight @ problem.mean)
+            trial = self._point_after(t, before.weight + dtype(t) * weight, before.intercept + t * intercept)
+            return trial, trial.objective, float(np.vdot(trial.objective_gradient, flat))
+
         slope = float(np.vdot(before.objective_gradient, flat))
-        for _ in range(_MOST_TRIALS):
-            t = float(weight.dtype.type(t))
-            self._line.set_head(before.weight, before.intercept - before.weight @ self._problem.mean)
-            trial = self._point_after(
-                t, before.weight + weight.dtype.type(t) * weight, before.intercept + t * intercept
-            )
-            if trial.objective < (before if best is None else best[0]).objective:
-                best = trial, t
-            slope_here = float(np.vdot(trial.objective_gradient, flat))
-            if best is not None and best[1] == t and abs(slope_here) <= _FLATTER * abs(slope):
-                break
-            if slope_here < 0 and trial.objective < before.objective:
-                below = t
-            else:
-                above = t
-            # Where the slope would be 0, were it linear.
-            secant = t * slope / (slope - slope_here) if slope_here > slope else 4 * t
-            width = above - below
-            least, most = (below + 0.1 * width, below + 0.9 * width) if width < math.inf else (t, 4 * t)
-            t = min(max(secant if math.isfinite(secant) else 0.0, least), most)
-        if best is None:
+        found = trial_step(attempt, before.objective, slope)
+        if found is None:
             return False
-        self.point, t = best
-        self._line.set_head(self.point.weight, self.point.intercept - self.point.weight @ self._problem.mean)
-        self._history.add(flat.dtype.type(t) * flat, self.point.objective_gradient - before.objective_gradient)
+        self.point, t = found
+        self._line.set_head(self.point.weight, self.point.intercept - self.point.weight @ problem.mean)
+        self._history.add(dtype(t) * flat, self.point.objective_gradient - before.objective_gradient)
         return True
 
     def optimise_intercepts(self):

@@ -4,6 +4,7 @@ from lastlayer.tables.feature_columns import FeatureColumns, choose_features, ma
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.file_kinds import KINDS
 from lastlayer.tables.input_error import InputError
+from lastlayer.tables.label_lists import label_lists
 from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.score_columns import choose_scores
 from lastlayer.tables.table import Table, open_table
@@ -20,6 +21,7 @@ __all__ = [
     "feature_matrix",
     "label_array",
     "label_column",
+    "label_lists",
     "match_features",
     "nothing_weighs",
     "open_table",

@@ -1,0 +1,61 @@
+"""What the linear heads share: how features are checked and cut into blocks, and their scores."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+# Scores that are held at a time where all are not wanted.
+_SCORES = 1 << 22
+
+
+def accepted(X: object) -> dict[str, Any]:
+    """What scikit-learn's validation is to take: float32 and float64 as they are, float16 as float32."""
+    half = getattr(X, "dtype", None) == np.float16
+    return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
+
+
+def validated(model: Any, X: Any) -> Any:
+    """The features of a fitted model's rows, (N, D) array or CSR."""
+    check_is_fitted(model)
+    if hasattr(X, "columns"):
+        return validate_data(model, X, reset=False, **accepted(X))
+    X = check_array(X, **accepted(X), estimator=model, input_name="X")
+    if X.shape[1] != model.n_features_in_:
+        # In scikit-learn's words, which its checks look for.
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(model).__name__} is expecting {model.n_features_in_} features "
+            "as input."
+        )
+    return X
+
+
+def scores_of(X: Any, coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """X coef' + intercept, (N, K)."""
+    scores = X @ coef.T
+    scores += intercept
+    return scores
+
+
+def row_blocks(num_rows: int, num_scores: int) -> list[slice]:
+    """Slices of rows with so many scores each, that hold some megabytes."""
+    size = max(1, _SCORES // num_scores)
+    return [slice(start, start + size) for start in range(0, num_rows, size)]
+
+
+def name_of(y: object) -> str | None:
+    """The name of a column of labels, or None."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def validation_parts(validation: Any) -> tuple[Any, Any, Any]:
+    """X, y and the weights or None of validation rows. Raises TypeError unless they are two or three."""
+    try:
+        X, y, *more = validation
+    except (TypeError, ValueError):
+        raise TypeError("validation: is no pair, expected (X, y) or (X, y, sample_weight).") from None
+    if len(more) > 1:
+        raise TypeError(f"validation: has {2 + len(more)} parts, expected (X, y) or (X, y, sample_weight).")
+    return X, y, more[0] if more else None

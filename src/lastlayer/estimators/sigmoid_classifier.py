@@ -1,0 +1,332 @@
+"""SigmoidClassifier: a logistic regression for each of many labels, with scikit-learn's conventions."""
+
+import math
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
+from lastlayer.calibration import fit_label_scaling
+from lastlayer.decision import top_k
+from lastlayer.estimators.class_weight import ClassWeight, label_factors
+from lastlayer.estimators.fit_warnings import warn_of_label_limits
+from lastlayer.estimators.label_sets import answers_of, label_sets
+from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
+from lastlayer.estimators.linear_head import accepted, name_of, row_blocks, scores_of, validated
+from lastlayer.estimators.progress import LabelProgress
+from lastlayer.estimators.save import save_head
+from lastlayer.estimators.softmax_classifier import TopKClasses
+from lastlayer.estimators.training import Training
+from lastlayer.functions import log_sigmoid, sigmoid
+from lastlayer.solvers import Optimum, SigmoidRegression, minimise_labels
+
+
+class SigmoidClassifier(ClassifierMixin, BaseEstimator):
+    """A linear head of independent yes-or-no answers, many labels a row, each fitted to its own optimum.
+
+        F_k(w, b) = sum_i s_ik BCE(x_i w + b, y_ik) / sum_i s_ik + ||w||² / (2 C sum_i s_ik),   in nats, b free
+
+    For each label it is the objective of scikit-learn's LogisticRegression, and so the argmin of
+    OneVsRestClassifier(LogisticRegression()): same C, same head. Labels are fitted side by side, some dozens at a time,
+    on one decomposition of the features' covariance. X is neither copied nor centred if it is float32 or float64, in C
+    or Fortran order, or CSR of one of these. Y is never made dense. Memory beyond X: three numbers a row for each label
+    that is fitted at a time, at most 400 MB a thread in float32, and D² numbers.
+
+    Args:
+      C: inverse strength of the penalty, > 0; inf is none, and then there is no bound on F - F*, but where a head
+        separates the rows of a label.
+      fit_intercept: whether to fit b; it is not penalised.
+      class_weight: None; "balanced", so that the rows with a label weigh as much in total as those without; or a dict
+        from label to the factor of the rows that have it.
+      tol: a label has converged where no entry of its gradient exceeds 0.45 tol and the quadratic model of F predicts a
+        relative decrease below 100 tol, or whatever the gradient below tol / 100; and where, besides, F is proved to
+        lie within tol of its least value, relatively, or the model predicts less than tol / 100,000.
+      max_iter: iterations of a label at most; each takes two products with X.
+      standardize: whether the penalty is on the weights of features divided by their standard deviations.
+      warm_start: start from the last fit's head if it has the same labels and as many features.
+      random_state: seed of the sample of rows that estimates the features' covariance when there are many; it changes
+        the path to the optimum only. None is 0.
+      verbose: 1 shows a progress line on standard error.
+
+    Attributes:
+      classes_: (K,) labels: 0..K-1 for an indicator, in sorted order for lists of labels; or the two classes, where y
+        was one of two labels a row.
+      coef_: (K, D), in the dtype of the features; (1, D) for one of two labels a row.
+      intercept_: (K,) or (1,).
+      beta_, bias_: (K,) or (1,) float64, of probabilities sigmoid(beta_ * scores + bias_); 1 and 0 until `calibrate`.
+      constant_: (K,) or (1,) booleans, whether no row of the fit had the label, or every one. With an intercept, such
+        a label has weights 0, and the probability of half a row in one more than there were.
+      optima_: an Optimum for each row of coef_: objective, gradient norm, a bound on F - F*, why the fit stopped.
+      optimum_: the same of all labels together: sums of objectives and bounds, the largest gradient norm.
+      n_iter_: (1,) iterations of the label that took most.
+      n_features_in_, feature_names_in_: as in scikit-learn.
+      training_: a Training: how many rows made the head, and the columns that they came from.
+      header_: what `save` was told to remember; {} after a fit.
+
+    >>> X, Y = np.array([[0.0], [1.0], [2.0], [3.0]]), [["low"], ["low"], [], ["high", "top"]]
+    >>> head = SigmoidClassifier(C=100).fit(X, Y)
+    >>> head.classes_.tolist(), head.predict(np.array([[-1.0], [4.0]])).tolist()
+    (['high', 'low', 'top'], [[0, 1, 0], [1, 0, 1]])
+    """
+
+    classes_: NDArray[Any]
+    coef_: NDArray[np.floating[Any]]
+    intercept_: NDArray[np.floating[Any]]
+    beta_: NDArray[np.float64]
+    bias_: NDArray[np.float64]
+    constant_: NDArray[np.bool_]
+    optima_: list[Optimum]
+    optimum_: Optimum
+    n_iter_: NDArray[np.int64]
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    training_: Training
+    header_: dict[str, Any]
+
+    if TYPE_CHECKING:
+        # What the base classes bring, for they are not typed.
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_params(self, **params: Any) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+        def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
+            """As in scikit-learn."""
+            raise NotImplementedError
+
+    def __init__(
+        self,
+        *,
+        C: Number = 1.0,
+        fit_intercept: bool = True,
+        class_weight: ClassWeight = None,
+        tol: Number = 1e-4,
+        max_iter: Integer = 1000,
+        standardize: bool = False,
+        warm_start: bool = False,
+        random_state: Integer | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ):
+        self.C: Number = C
+        self.fit_intercept: bool = fit_intercept
+        self.class_weight: ClassWeight = class_weight
+        self.tol: Number = tol
+        self.max_iter: Integer = max_iter
+        self.standardize: bool = standardize
+        self.warm_start: bool = warm_start
+        self.random_state: Integer | np.random.RandomState | None = random_state
+        self.verbose: int = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the head. Ctrl-C stops at the best head so far, with a FitInterrupted warning.
+
+        Args:
+          X: (N, D) features, dense or sparse.
+          y: the labels that each row has: an (N, K) indicator of 0 and 1, dense or sparse; N lists of labels, names or
+            numbers, an empty one for a row without any; or (N,) labels of two classes, each row one of them.
+          sample_weight: (N,) weights >= 0; a row of weight 0 is as good as absent.
+        Raises: ValueError or TypeError, in one sentence, for parameters out of range, NaN or infinite features, a null
+          or a label twice in a row, an indicator of other numbers, or lengths that differ.
+        """
+        C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
+        max_iter = whole_number(self.max_iter, "max_iter")
+        previous = (self.classes_, self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        checked, sets, weight = self._checked(X, y, sample_weight)
+        features = feature_matrix(checked, weight, standardize=bool(self.standardize))
+        problem = SigmoidRegression(
+            features,
+            sets.answers,
+            weight,
+            label_factors(self.class_weight, sets.classes, sets.answers, weight, one_of_two=sets.one_of_two),
+            C,
+            fit_intercept=bool(self.fit_intercept),
+            generator=check_random_state(0 if self.random_state is None else self.random_state),
+        )
+        start = None
+        if (
+            previous is not None
+            and np.isfinite(previous[1]).all()
+            and np.isfinite(previous[2]).all()
+            and np.array_equal(previous[0], sets.classes)
+            and previous[1].shape == (sets.answers.shape[1], checked.shape[1])
+        ):
+            start = features.scaled(previous[1]), previous[2]
+        return self._fit_problem(problem, sets, y, C, tol, max_iter, start)
+
+    def _checked(self, X, y, sample_weight):
+        """Features, LabelSets and weights (N,) of the rows of a fit."""
+        if y is None:
+            # In scikit-learn's words, which its checks look for.
+            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        checked: Any = validate_data(self, X, **accepted(X))
+        sets = label_sets(y, checked.shape[0])
+        weight = as_sample_weight(sample_weight, checked.shape[0])
+        return checked, sets, np.ones(checked.shape[0]) if weight is None else weight
+
+    def _fit_problem(self, problem, sets, y, C, tol, max_iter, start):
+        """Fit what these rows make, and warn whoever called `fit`."""
+        report = LabelProgress() if self.verbose else None
+        found = minimise_labels(problem, tol=tol, max_iter=max_iter, start=start, report=report)
+        if report is not None:
+            report.close()
+        self.classes_, self.coef_ = sets.classes, unscaled_weight(problem.features, found.weight)
+        self.intercept_ = found.intercept.astype(self.coef_.dtype)
+        num_answers = len(self.intercept_)
+        self.beta_, self.bias_ = np.ones(num_answers), np.zeros(num_answers)
+        self.constant_ = problem.constant
+        self.optima_, self.optimum_ = found.optima, together(found.optima)
+        self.n_iter_, self.header_ = np.array([self.optimum_.iterations]), {}
+        self.training_ = Training(rows=problem.features.shape[0], label=name_of(y))
+        warn_of_label_limits(self, C=C, tol=tol, max_iter=max_iter)
+        return self
+
+    def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
+        """Scores (N, K), or (N,) of the second of two classes. They are not multiplied by beta_."""
+        return self._shaped(self._scores(validated(self, X)))
+
+    def predict(self, X: Features) -> NDArray[Any]:
+        """Which labels are more probable than not, an (N, K) indicator of 0 and 1; or (N,) labels of two classes."""
+        features = validated(self, X)
+        answers = np.empty((features.shape[0], len(self.intercept_)), np.int64)
+        for rows in row_blocks(features.shape[0], len(self.intercept_)):
+            answers[rows] = self._calibrated(features[rows]) > 0
+        return self.classes_[answers[:, 0]] if self._one_of_two() else answers
+
+    def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
+        """The probability of each label, (N, K), each for itself; or (N, 2) of the two classes, which sum to 1."""
+        scores = self._calibrated(validated(self, X))
+        if self._one_of_two():
+            return np.column_stack([sigmoid(-scores), sigmoid(scores)])
+        return sigmoid(scores)
+
+    def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
+        """The logarithm of predict_proba, finite where probabilities underflow."""
+        scores = self._calibrated(validated(self, X))
+        if self._one_of_two():
+            return np.column_stack([log_sigmoid(-scores), log_sigmoid(scores)])
+        return log_sigmoid(scores)
+
+    def predict_top_k(self, X: Features, k: Integer) -> TopKClasses:
+        """The `k` most probable labels of each row, as (labels (N, k), probabilities (N, k)), each for itself.
+
+        No (N, K) array is formed. Of equal scores the first label comes first.
+        """
+        features, one_of_two = validated(self, X), self._one_of_two()
+        labels, probabilities = [], []
+        for rows in row_blocks(features.shape[0], len(self.intercept_)):
+            scores = self._calibrated(features[rows])
+            scores = np.column_stack([-scores, scores]) if one_of_two else scores
+            best = top_k(scores, k).indices
+            labels.append(self.classes_[best])
+            probabilities.append(sigmoid(np.take_along_axis(scores, best, axis=1)))
+        return TopKClasses(np.concatenate(labels), np.concatenate(probabilities))
+
+    def score(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """The share of rows all of whose labels are right."""
+        features = validated(self, X)
+        answers = self._answers(y, features.shape[0]).tocsr()
+        right = np.empty(features.shape[0], bool)
+        for rows in row_blocks(features.shape[0], len(self.intercept_)):
+            right[rows] = ((self._calibrated(features[rows]) > 0) == answers[rows].toarray()).all(axis=1)
+        return float(np.average(right, weights=as_sample_weight(sample_weight, len(right))))
+
+    def calibrate(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Set beta_ and bias_ to those with the least log-loss on rows that the fit has not seen.
+
+        A label of few rows keeps near what all labels have in common; see `lastlayer.calibration.fit_label_scaling`.
+
+        Args:
+          X: (M, D) features.
+          y: the labels of each row, as in `fit`, all of them among classes_.
+          sample_weight: (M,) weights >= 0; a row of weight 0 is as good as absent.
+        Returns: self.
+        """
+        features = validated(self, X)
+        answers = self._answers(y, features.shape[0])
+        weight = as_sample_weight(sample_weight, features.shape[0])
+        scores = self._scores(features)
+        found = fit_label_scaling(scores, answers, weight)
+        before = _log_loss(scores, answers, weight)
+        after = _log_loss(scores * found.beta + found.bias, answers, weight)
+        self.beta_, self.bias_ = found.beta, found.bias
+        rows = features.shape[0] if weight is None else int(np.count_nonzero(weight))
+        self.training_ = replace(self.training_, held_out_rows=rows, log_loss_before=before, log_loss_after=after)
+        return self
+
+    def save(self, path: str | os.PathLike[str], header: dict[str, Any] | None = None) -> None:
+        """Write the head to one .safetensors file, as a whole or not at all; `lastlayer.load` reads it back.
+
+        Args:
+          path: the file; an old one is replaced in one step.
+          header: dict of JSON-able things of your own to remember with it, found again as header_; None keeps those
+            that are there.
+        Raises: TypeError for labels other than numbers and strings; OSError if the file cannot be written.
+        """
+        check_is_fitted(self)
+        save_head(self, path, self.header_ if header is None else header)
+
+    def _one_of_two(self):
+        return len(self.intercept_) < len(self.classes_)
+
+    def _answers(self, y, num_rows):
+        return answers_of(y, self.classes_, num_rows, one_of_two=self._one_of_two())
+
+    def _scores(self, X):
+        """(N, K), a column where it is one of two classes."""
+        return scores_of(X, self.coef_, self.intercept_)
+
+    def _calibrated(self, X):
+        """What probabilities are the sigmoid of, (N, K), in the dtype of the head."""
+        scores = self._scores(X)
+        scores *= self.beta_.astype(scores.dtype)
+        scores += self.bias_.astype(scores.dtype)
+        return scores
+
+    def _shaped(self, scores):
+        return scores[:, 0] if self._one_of_two() else scores
+
+
+def together(optima: list[Optimum]) -> Optimum:
+    """What is known of all labels: sums of objectives and bounds, the largest gradient norm, the gravest reason."""
+    gravest = min((optimum.stopped for optimum in optima), key=_GRAVEST.index)
+    return Optimum(
+        objective=math.fsum(optimum.objective for optimum in optima),
+        gradient_norm=max(optimum.gradient_norm for optimum in optima),
+        gap=math.fsum(optimum.gap for optimum in optima),
+        iterations=max(optimum.iterations for optimum in optima),
+        seconds=max(optimum.seconds for optimum in optima),
+        stopped=gravest,
+        expected=math.fsum(optimum.expected for optimum in optima),
+    )
+
+
+_GRAVEST = ("interrupted", "max_iter", "noise", "separable", "converged", "constant")
+
+
+def _log_loss(scores, answers, weight):
+    """The mean over rows and labels of the binary cross-entropy, in nats."""
+    losses = -log_sigmoid(-scores).astype(np.float64).sum(axis=1)
+    chosen = sp.coo_array(answers)
+    losses -= np.bincount(chosen.row, scores[chosen.row, chosen.col], len(losses))
+    return float(np.average(losses, weights=weight)) / scores.shape[1]

@@ -1,0 +1,230 @@
+"""The evaluation of probabilities of many labels a row: counts a label, in memory that grows with the labels alone."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lastlayer._arrays import Integer, Number, as_float_array, as_sample_weight
+from lastlayer._json import json_text, json_value
+from lastlayer.functions import log_sigmoid, sigmoid
+from lastlayer.metrics.class_index import ClassIndex
+from lastlayer.metrics.indicator import as_indicator
+from lastlayer.metrics.per_class import PerClass
+from lastlayer.metrics.reliability import Reliability, bin_of
+from lastlayer.metrics.text_table import label_evaluation_as_text
+
+# Probabilities that are looked at together, about.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEvaluation:
+    """How good N rows of probabilities of K labels are, any number of labels a row.
+
+    A label is predicted where its probability exceeds `threshold`. Of weighted rows every mean, share and count is
+    weighted; only `rows` counts rows.
+
+    Attributes:
+      rows: N; rows of weight 0 do not count.
+      num_labels: K.
+      threshold: above which a label is predicted.
+      labels_per_row: mean number of labels that a row has.
+      predicted_per_row: mean number of labels that are predicted for it.
+      exact_match: share of rows all of whose labels are right.
+      micro_precision, micro_recall, micro_f1: of all answers together; NaN for 0 / 0.
+      macro_f1: mean F1 of the labels that a row has or that are predicted.
+      log_loss: mean over rows and labels of the binary cross-entropy, in nats; Infinity if an answer was given
+        probability 0.
+      brier: mean over rows and labels of (p - [the row has the label])², from 0 to 1.
+      ece: expected calibration error, from 0 to 1, over the equal-width bins of `reliability`.
+      per_label: precision, recall, F1 and support of each label.
+      reliability: probability against frequency, bin by bin, of all rows and labels; its `confidence` is the mean
+        probability, its `accuracy` the share of them that the rows have.
+      classes: (K,) names of the labels; None where they are just 0..K-1.
+    """
+
+    rows: int
+    num_labels: int
+    threshold: float
+    labels_per_row: float
+    predicted_per_row: float
+    exact_match: float
+    micro_precision: float
+    micro_recall: float
+    micro_f1: float
+    macro_f1: float
+    log_loss: float
+    brier: float
+    ece: float
+    per_label: PerClass
+    reliability: Reliability
+    classes: NDArray[Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evaluation as what JSON can hold, key by key as in `to_json`."""
+        document: dict[str, Any] = {"schema": 1, "many_labels": True}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, PerClass | Reliability):
+                value = {name: column.tolist() for name, column in asdict(value).items() if column is not None}
+            document[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+        return json_value(document)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The evaluation as strict JSON text; undefined is null, infinities are the strings "Infinity" and "-Infinity".
+
+        Args:
+          indent: spaces a level, as in json.dumps; None puts everything on one line.
+        """
+        return json_text(self.to_dict(), indent=indent)
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_dict() == other.to_dict() if isinstance(other, LabelEvaluation) else NotImplemented
+
+    def __str__(self) -> str:
+        return label_evaluation_as_text(self)
+
+
+def evaluate_labels(
+    probabilities: ArrayLike,
+    answers: Any,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    threshold: Number = 0.5,
+    bins: Integer = 15,
+) -> LabelEvaluation:
+    """How good probabilities of many labels a row are: F1, log-loss in nats, calibration.
+
+    Args:
+      probabilities: (N, K) float from 0 to 1, each for itself.
+      answers: (N, K) indicator of 0 and 1, dense or sparse: the labels that a row has.
+      classes: (K,) names of the labels; None for 0..K-1.
+      sample_weight: (N,) weights >= 0 of the rows; a row of weight 0 is as good as absent.
+      threshold: above which a label is predicted, from 0 to 1.
+      bins: equal-width bins of probability for the calibration error.
+    Returns: a `LabelEvaluation`, which defines each figure.
+    Raises: ValueError for another shape, a probability outside 0 to 1, naming the row, or no rows.
+    >>> result = evaluate_labels([[0.9, 0.2], [0.6, 0.7]], [[1, 0], [0, 1]])
+    >>> result.exact_match, round(result.micro_f1, 4), round(result.log_loss, 4)
+    (0.5, 0.8, 0.4004)
+    """
+    accumulator = LabelEvaluationAccumulator(classes=classes, threshold=threshold, bins=bins)
+    accumulator.add(probabilities, answers, sample_weight)
+    return accumulator.result()
+
+
+class LabelEvaluationAccumulator:
+    """Takes blocks of rows in any number and size, and gives the evaluation of them all.
+
+    Between calls it holds O(K + bins) numbers. A call that raises has added nothing.
+    """
+
+    def __init__(self, *, classes: ArrayLike | None = None, threshold: Number = 0.5, bins: Integer = 15):
+        """Take what `evaluate_labels` takes; the number of labels is that of `classes`, else of the first block."""
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold: received {threshold!r}, expected a number from 0 to 1.")
+        self._classes = None if classes is None else ClassIndex(classes).classes
+        self._threshold = float(threshold)
+        self._rows, self._weight, self._is_weighted = 0, 0.0, False
+        self._exact = self._log_loss = self._squared_error = 0.0
+        self._bins = np.zeros((3, int(bins)))
+        self._counts = None if self._classes is None else np.zeros((3, len(self._classes)))
+
+    @property
+    def rows(self) -> int:
+        """How many rows of a weight above 0 have been added."""
+        return self._rows
+
+    def add(self, probabilities: ArrayLike, answers: Any, sample_weight: ArrayLike | None = None) -> None:
+        """Add (n, K) probabilities, their (n, K) answers and (n,) weights."""
+        self._add(as_float_array(probabilities, "probabilities"), answers, sample_weight, _losses_of_probabilities)
+
+    def add_logits(self, logits: ArrayLike, answers: Any, sample_weight: ArrayLike | None = None) -> None:
+        """Add the (n, K) scores that probabilities are the sigmoid of: losses are finite however sure they are."""
+        given = as_float_array(logits, "logits").astype(np.float64, copy=False)
+        self._add(sigmoid(given), answers, sample_weight, _losses_of_logits(given))
+
+    def _add(self, given, answers, sample_weight, losses_of):
+        if given.ndim != 2 or given.shape[1] == 0:
+            raise ValueError(f"probabilities: shape is {given.shape}, expected (N, K), one column for each label.")
+        num_rows, num_labels = given.shape
+        if self._counts is not None and self._counts.shape[1] != num_labels:
+            raise ValueError(
+                f"probabilities: {num_labels} columns, expected {self._counts.shape[1]}, one for each label."
+            )
+        truth = as_indicator(answers, "answers").tocsr()
+        if truth.shape != given.shape:
+            raise ValueError(f"answers: shape is {truth.shape}, expected {given.shape} like the probabilities.")
+        weight = as_sample_weight(sample_weight, num_rows, some_rows=True)
+        outside = ~((given >= 0) & (given <= 1))
+        if weight is not None:
+            outside[weight == 0] = False
+        if outside.any():
+            row, k = map(int, np.argwhere(outside)[0])
+            raise ValueError(
+                f"probabilities: row {row} has {given[row, k]:.6g} for label {k}, expected numbers from 0 to 1; pass "
+                "sigmoid(logits) if these are logits."
+            )
+        if self._counts is None:
+            self._counts = np.zeros((3, num_labels))
+        self._is_weighted |= weight is not None
+        weight = np.ones(num_rows) if weight is None else weight
+        step = max(1, _BLOCK // num_labels)
+        for start in range(0, num_rows, step):
+            rows = np.flatnonzero(weight[start : start + step]) + start
+            p, truth_here = given[rows].astype(np.float64), truth[rows].toarray()
+            self._tally(p, truth_here, weight[rows], losses_of(p, truth_here, rows))
+
+    def _tally(self, p, truth, weight, losses):
+        predicted = p > self._threshold
+        self._rows += len(weight)
+        self._weight += float(weight.sum())
+        self._exact += float(weight[(predicted == truth).all(axis=1)].sum())
+        self._counts += np.stack([weight @ (predicted & truth), weight @ predicted, weight @ truth])
+        self._log_loss += float((weight @ losses).sum())
+        self._squared_error += float((weight @ np.square(p - truth)).sum())
+        place, each, bins = bin_of(p.ravel(), self._bins.shape[1]), np.repeat(weight, p.shape[1]), self._bins.shape[1]
+        for sums, values in zip(self._bins, (each, each * p.ravel(), each * truth.ravel()), strict=True):
+            sums += np.bincount(place, weights=values, minlength=bins)
+
+    def result(self) -> LabelEvaluation:
+        """The `LabelEvaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
+        if not self._rows or self._counts is None:
+            raise ValueError("probabilities: no rows of a weight above 0, expected at least one row to evaluate.")
+        kind = np.float64 if self._is_weighted else np.int64
+        right, predicted, support = self._counts
+        per_label = PerClass.from_counts(right, predicted, support.astype(kind))
+        reliability = Reliability.from_sums(self._bins[0].astype(kind), self._bins[1], self._bins[2])
+        every = PerClass.from_counts(*(counts.sum(keepdims=True) for counts in self._counts))
+        entries = self._weight * len(support)
+        known = per_label.f1[~np.isnan(per_label.f1)]
+        return LabelEvaluation(
+            rows=self._rows,
+            num_labels=len(support),
+            threshold=self._threshold,
+            labels_per_row=float(support.sum()) / self._weight,
+            predicted_per_row=float(predicted.sum()) / self._weight,
+            exact_match=self._exact / self._weight,
+            micro_precision=float(every.precision[0]),
+            micro_recall=float(every.recall[0]),
+            micro_f1=float(every.f1[0]),
+            macro_f1=float(known.mean()) if known.size else float("nan"),
+            log_loss=self._log_loss / entries,
+            brier=self._squared_error / entries,
+            ece=reliability.expected_calibration_error,
+            per_label=per_label,
+            reliability=reliability,
+            classes=self._classes,
+        )
+
+
+def _losses_of_probabilities(p, truth, rows):
+    with np.errstate(divide="ignore"):
+        return -np.where(truth, np.log(p), np.log1p(-p))
+
+
+def _losses_of_logits(logits):
+    return lambda p, truth, rows: -log_sigmoid(np.where(truth, logits[rows], -logits[rows]))

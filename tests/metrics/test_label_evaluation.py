@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn import metrics
+
+import lastlayer as ll
+
+N, K = 200, 6
+
+
+def data(seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((N, K)) < np.linspace(0.05, 0.6, K)
+    return np.clip(0.6 * truth + 0.4 * rng.random((N, K)), 1e-3, 1 - 1e-3), truth
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.csc_matrix, lambda Y: Y.astype(int).tolist()])
+@pytest.mark.parametrize("threshold", [0.5, 0.62])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_figure_is_scikit_learns(form, threshold, weighted):
+    p, truth = data()
+    weight = np.random.default_rng(1).integers(0, 4, N).astype(float) if weighted else None
+    found = ll.evaluate_labels(p, form(truth), sample_weight=weight, threshold=threshold)
+    given = truth, p > threshold
+    options = {"sample_weight": weight}
+    assert found.exact_match == pytest.approx(metrics.accuracy_score(*given, **options))
+    for average in ("micro", "macro"):
+        assert getattr(found, f"{average}_f1") == pytest.approx(metrics.f1_score(*given, average=average, **options))
+    assert found.micro_precision == pytest.approx(metrics.precision_score(*given, average="micro", **options))
+    assert found.micro_recall == pytest.approx(metrics.recall_score(*given, average="micro", **options))
+    np.testing.assert_allclose(found.per_label.f1, metrics.f1_score(*given, average=None, **options))
+    each = [metrics.log_loss(truth[:, k], p[:, k], **options) for k in range(K)]
+    assert found.log_loss == pytest.approx(np.mean(each))
+    each = [metrics.brier_score_loss(truth[:, k], p[:, k], **options) for k in range(K)]
+    assert found.brier == pytest.approx(np.mean(each))
+    ones = np.ones(N) if weight is None else weight
+    assert found.labels_per_row == pytest.approx(np.average(truth.sum(axis=1), weights=ones))
+    assert found.rows == (ones > 0).sum()
+    gap = 0.0
+    for m in range(15):
+        inside = (p > m / 15) & (p <= (m + 1) / 15)
+        w = (ones[:, None] * inside).sum()
+        gap += abs((ones[:, None] * inside * (p - truth)).sum()) if w else 0.0
+    assert found.ece == pytest.approx(gap / (ones.sum() * K))
+
+
+def test_blocks_add_up_and_a_row_of_weight_0_is_absent(monkeypatch):
+    p, truth = data(2)
+    whole = ll.evaluate_labels(p, truth, classes=list("abcdef"))
+    accumulator = ll.LabelEvaluationAccumulator(classes=list("abcdef"))
+    for rows in (slice(0, 1), slice(1, 77), slice(77, N)):
+        accumulator.add(p[rows], sp.csr_array(truth[rows]))
+    assert accumulator.rows == N
+    found, expected = accumulator.result().to_dict(), whole.to_dict()
+    for key in ("micro_f1", "log_loss", "brier", "ece", "exact_match"):
+        assert found[key] == pytest.approx(expected[key], rel=1e-12)
+    spoilt = p.copy()
+    spoilt[0] = np.nan
+    weight = np.ones(N)
+    weight[0] = 0
+    absent = ll.evaluate_labels(p[1:], truth[1:], sample_weight=weight[1:])
+    assert ll.evaluate_labels(spoilt, truth, sample_weight=weight) == absent
+
+
+def test_text_and_json():
+    truth = data(3)[1]
+    truth[:, 0] = False
+    result = ll.evaluate_labels(np.where(truth, 1.0, 0.0), truth, classes=["a", "b", "c", "d", "e", "f"])
+    text = str(result)
+    assert "exact match              1.0000" in text
+    assert "label" in text
+    document = json.loads(result.to_json())
+    assert (document["schema"], document["many_labels"], document["micro_f1"]) == (1, True, 1.0)
+    assert document["per_label"]["f1"][0] is None
+    assert document["classes"] == ["a", "b", "c", "d", "e", "f"]
+    wrong = ll.evaluate_labels([[0.0, 1.0]], [[1, 0]])
+    assert json.loads(wrong.to_json())["log_loss"] == "Infinity"
+    assert str(wrong)
+    assert "the 5 lowest F1" in str(ll.evaluate_labels(np.full((2, 40), 0.4), np.eye(2, 40)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[0.5, 1.5]], [[1, 0]]), "row 0 has 1.5 for label 1, expected numbers from 0 to 1; pass sigmoid"),
+        (([[0.5, np.nan]], [[1, 0]]), "row 0 has nan for label 1"),
+        (([0.5], [1]), r"shape is \(1,\), expected \(N, K\)"),
+        (([[0.5, 0.5]], [[1]]), r"answers: shape is \(1, 1\), expected \(1, 2\)"),
+        ((np.empty((0, 2)), np.empty((0, 2))), "no rows of a weight above 0"),
+    ],
+)
+def test_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ll.evaluate_labels(*arguments)
+
+
+def test_parameters_and_later_blocks_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"threshold: received 2, expected a number from 0 to 1"):
+        ll.LabelEvaluationAccumulator(threshold=2)
+    with pytest.raises(ValueError, match="3 columns, expected 2, one for each label"):
+        ll.LabelEvaluationAccumulator(classes=["a", "b"]).add([[0.1, 0.2, 0.3]], [[1, 0, 0]])
+
+
+@pytest.mark.parametrize("answers", [[[-1, 1]], [[0.5, 0]], [[2, 0]], [[np.nan, 0]]])
+def test_answers_are_0_or_1(answers):
+    with pytest.raises(ValueError, match=r"answers: row 0 has .* in column 0, expected an indicator"):
+        ll.evaluate_labels([[0.5, 0.5]], answers)
+    with pytest.raises(ValueError, match="'a' stands at 0 and at 1, expected each class once"):
+        ll.LabelEvaluationAccumulator(classes=["a", "a"])
+
+
+def test_logits_have_finite_losses_however_sure_they_are():
+    p, truth = data(4)
+    logits = np.log(p) - np.log1p(-p)
+    accumulator = ll.LabelEvaluationAccumulator()
+    accumulator.add_logits(logits, truth)
+    found, expected = accumulator.result().to_dict(), ll.evaluate_labels(p, truth).to_dict()
+    for key in ("micro_f1", "log_loss", "brier", "ece", "exact_match"):
+        assert found[key] == pytest.approx(expected[key], rel=1e-9)
+    sure = ll.LabelEvaluationAccumulator()
+    sure.add_logits(np.array([[40.0, -900.0]], np.float32), [[0, 1]])
+    assert sure.result().log_loss == pytest.approx(470.0)

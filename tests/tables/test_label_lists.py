@@ -1,0 +1,37 @@
+import polars as pl
+import pytest
+
+from lastlayer.tables import InputError, label_lists
+
+
+def place(row):
+    return f"file: row {row}"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([["a", "b"], [], ["c"]], pl.List(pl.String)),
+        ([["a", "b"], [], ["c"]], pl.List(pl.Categorical)),
+        ([[1, 2], [], [3]], pl.List(pl.Int16)),
+        ([[], [], []], pl.List(pl.Null)),
+        ([["a", "b"], ["c", "d"]], pl.Array(pl.String, 2)),
+    ],
+)
+def test_lists_as_they_are(values, dtype):
+    assert label_lists(pl.Series("kinds", values, dtype), place).tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["a", "b"], "column kinds: labels are String, expected lists of labels, as parquet and jsonl hold them"),
+        ([[0.5], []], "column kinds: holds lists of Float64, expected lists of text, whole numbers or booleans"),
+        ([["a"], None], "file: row 1: column kinds is null, expected a list of labels; an empty list is a row without"),
+        ([["a"], ["b", None]], "file: row 1: column kinds has a label that is null; leave it out of the list"),
+        ([[], ["b", "a", "b"]], "file: row 1: column kinds has a label twice, expected each once"),
+    ],
+)
+def test_what_is_no_list_of_labels(values, message):
+    with pytest.raises(InputError, match=message):
+        label_lists(pl.Series("kinds", values), place)
