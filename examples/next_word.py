@@ -131,15 +131,16 @@ def train(kind: str, quick: bool) -> None:
 
 
 def main() -> None:
-    """Each head in a process of its own, since peak memory is one of the process."""
+    """Each head in a process of its own, since peak memory is one of the process; a few steps, in this one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few steps only")
     parser.add_argument("--head", choices=HEADS, help="one head alone, in this process")
     options = parser.parse_args()
     if not DATA.exists():
         print(f"no data in {DATA}; LASTLAYER_DATA names the folder that holds wikitext2")
-    elif options.head:
-        train(options.head, options.quick)
+    elif options.head or options.quick:
+        for kind in [options.head] if options.head else HEADS:
+            train(kind, options.quick)
     else:
         for kind in HEADS:
             subprocess.run([sys.executable, __file__, "--head", kind, *sys.argv[1:]], check=True)
