@@ -99,6 +99,8 @@ def test_what_does_not_fit(arguments, message):
 def test_parameters_and_later_blocks_that_do_not_fit():
     with pytest.raises(ValueError, match=r"threshold: received 2, expected a number from 0 to 1"):
         ll.LabelEvaluationAccumulator(threshold=2)
+    with pytest.raises(ValueError, match="bins: received 0, expected a whole number of at least 1"):
+        ll.LabelEvaluationAccumulator(bins=0)
     with pytest.raises(ValueError, match="3 columns, expected 2, one for each label"):
         ll.LabelEvaluationAccumulator(classes=["a", "b"]).add([[0.1, 0.2, 0.3]], [[1, 0, 0]])
 

@@ -29,9 +29,9 @@ def fit_label_scaling(
     """The slope and offset of each label's logits that its rows make most probable, shrunk to common ones.
 
     First one slope and one offset are fitted to the entries of all labels, under a normal prior about 1 and 0 of
-    deviation 1, which a few dozen rows outweigh; then each label's own, under a normal prior
-    about these of deviations 0.25 of the slope and 0.5 nats: a label of few positive rows keeps the common ones, and
-    one of many its own. All are finite, whatever the rows.
+    deviation 1, which a few dozen rows outweigh; then each label's own, under a normal prior about these of deviations
+    0.25 of the slope and 0.5 nats: a label of few positive rows keeps the common ones, and one of many its own. All are
+    finite, whatever the rows.
 
     Source: Platt 1999, Probabilistic outputs for support vector machines, equation 1; the prior in place of his
     smoothed targets.

@@ -37,6 +37,24 @@ class PathEndWarning(UserWarning):
     """The best C is the least or the largest that was tried; a longer path may have a better one."""
 
 
+# What a fit that chooses C sets besides.
+OF_PATH = ("C_", "Cs_", "log_losses_", "path_")
+
+
+def head_of_chosen_C(model: Any, kind: Any) -> Any:  # noqa: N802
+    """A fitted estimator that chose C as one of `kind` with that C, with all that a fit of such a one sets."""
+    parameters = {name: value for name, value in model.get_params().items() if name not in ("Cs", "cv", "rule")}
+    head = kind(C=model.C_, **parameters)
+    vars(head).update(
+        {name: value for name, value in vars(model).items() if name.endswith("_") and name not in OF_PATH}
+    )
+    return head
+
+
+def say_nothing(text: str) -> None:
+    """Take the place of a progress line."""
+
+
 class Search(Protocol):
     """A search that goes from penalty to penalty, such as solvers.PenaltyPath."""
 

@@ -10,7 +10,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
-from lastlayer.estimators.c_path import CPath, Rule, checked_Cs, checked_rule, warn_of_end
+from lastlayer.estimators.c_path import (
+    CPath,
+    Rule,
+    checked_Cs,
+    checked_rule,
+    head_of_chosen_C,
+    say_nothing,
+    warn_of_end,
+)
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.label_sets import answers_of, rarest_of
@@ -128,7 +136,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
             *(Cs, bool(self.fit_intercept), self.class_weight, bool(self.standardize), tol, max_iter)
         )
         line = ProgressLine() if self.verbose else None
-        report = line.show if line is not None else _say_nothing
+        report = line.show if line is not None else say_nothing
         features = feature_matrix(checked, weight, standardize=bool(self.standardize))
         generator = check_random_state(0 if self.random_state is None else self.random_state)
         if validation is None:
@@ -166,11 +174,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
         Raises: as SigmoidClassifier.save.
         """
         check_is_fitted(self)
-        shared = {name: value for name, value in self.get_params().items() if name not in ("Cs", "cv", "rule")}
-        head = SigmoidClassifier(C=self.C_, **shared)
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_") and name not in _OF_PATH}
-        vars(head).update(fitted)
-        head.save(path, header)
+        head_of_chosen_C(self, SigmoidClassifier).save(path, header)
 
     def _held_out(self, validation, features, sets):
         """Validation rows that have a weight, checked."""
@@ -184,11 +188,3 @@ class SigmoidClassifierCV(SigmoidClassifier):
         if isinstance(features, DenseFeatures) == sp.issparse(X):
             X = X.toarray() if sp.issparse(X) else sp.csr_array(X)
         return HeldOutLabels(features.like(X[weighs]), sp.csc_array(answers.tocsr()[weighs]), weight[weighs])
-
-
-# What a SigmoidClassifier does not have.
-_OF_PATH = ("C_", "Cs_", "log_losses_", "path_")
-
-
-def _say_nothing(text: str) -> None:
-    """Take the place of a progress line."""

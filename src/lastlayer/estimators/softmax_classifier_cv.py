@@ -11,7 +11,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
-from lastlayer.estimators.c_path import CPath, Rule, checked_Cs, checked_rule, warn_of_end
+from lastlayer.estimators.c_path import (
+    CPath,
+    Rule,
+    checked_Cs,
+    checked_rule,
+    head_of_chosen_C,
+    say_nothing,
+    warn_of_end,
+)
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
@@ -145,7 +153,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         fit_intercept = bool(self.fit_intercept)
         arguments = PathArguments(Cs, fit_intercept, self.class_weight, bool(self.standardize), tol, max_iter)
         line = ProgressLine() if self.verbose else None
-        report = line.show if line is not None else _say_nothing
+        report = line.show if line is not None else say_nothing
         weight = as_sample_weight(sample_weight, len(rows.labels))
         weight = np.ones(len(rows.labels)) if weight is None else weight
         if validation is not None:
@@ -192,11 +200,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         Raises: as SoftmaxClassifier.save.
         """
         check_is_fitted(self)
-        shared = {name: value for name, value in self.get_params().items() if name not in ("Cs", "cv", "rule")}
-        head = SoftmaxClassifier(C=self.C_, **shared)
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_") and name not in _OF_PATH}
-        vars(head).update(fitted)
-        head.save(path, header)
+        head_of_chosen_C(self, SoftmaxClassifier).save(path, header)
 
     def _held_out(self, validation, rows):
         """Validation rows that have a weight, checked."""
@@ -223,11 +227,3 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         if isinstance(features, np.ndarray) != isinstance(rows.features, DenseFeatures):
             features = features.toarray() if sp.issparse(features) else sp.csr_array(features)
         return HeldOut(rows.features.like(features[weighs]), index.find(y[weighs]), weight[weighs])
-
-
-# What a SoftmaxClassifier does not have.
-_OF_PATH = ("C_", "Cs_", "log_losses_", "path_")
-
-
-def _say_nothing(text: str) -> None:
-    """Take the place of a progress line."""

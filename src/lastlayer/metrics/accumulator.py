@@ -116,10 +116,10 @@ class EvaluationAccumulator:
         random_state: Integer | np.random.Generator | None = 0,
     ):
         """Take what `evaluate` takes; the number of classes is that of `classes`, else of the first block."""
-        self._top_k = _positive_integer(top_k, "top_k")
+        self._top_k = positive_integer(top_k, "top_k")
         self._index = None if classes is None else ClassIndex(classes)
         # Sums of weights, each 1 unless given: in float64, which counts exactly to 2^53.
-        self._bin_weight, self._bin_right, self._bin_confidence = np.zeros((3, _positive_integer(bins, "bins")))
+        self._bin_weight, self._bin_right, self._bin_confidence = np.zeros((3, positive_integer(bins, "bins")))
         self._classwise, self._gaps = classwise, None
         self._confidence, self._random_state = _confidence(intervals), random_state
         self._resampled: list[tuple[NDArray[Any], ...]] = []
@@ -327,7 +327,8 @@ def _what_is_wrong(row):
     return f"sums to {values.sum():.6g}, expected 1 within {_TOLERANCE}"
 
 
-def _positive_integer(value: object, name: str) -> int:
+def positive_integer(value: object, name: str) -> int:
+    """`value` as an int. Raises TypeError or ValueError unless it is a whole number of at least 1."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: received {value!r}, expected a whole number of at least 1.")
     if value < 1:

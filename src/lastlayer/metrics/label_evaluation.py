@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from lastlayer._arrays import Integer, Number, as_float_array, as_sample_weight
 from lastlayer._json import json_text, json_value
 from lastlayer.functions import log_sigmoid, sigmoid
+from lastlayer.metrics.accumulator import positive_integer
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.indicator import as_indicator
 from lastlayer.metrics.per_class import PerClass
@@ -130,7 +131,7 @@ class LabelEvaluationAccumulator:
         self._threshold = float(threshold)
         self._rows, self._weight, self._is_weighted = 0, 0.0, False
         self._exact = self._log_loss = self._squared_error = 0.0
-        self._bins = np.zeros((3, int(bins)))
+        self._bins = np.zeros((3, positive_integer(bins, "bins")))
         self._counts = None if self._classes is None else np.zeros((3, len(self._classes)))
 
     @property

@@ -68,10 +68,8 @@ class LabelState(NamedTuple):
         There features are about the mean under the label's own weights, which its factors move from the common one.
         """
         k, one = self.labels[i], self.kept(slice(i, i + 1))
-        residual, gradient, weight, share = (
-            *(one.residual_sum(problem), one.loss_gradient(), one.weight / 2),
-            problem.shares[k],
-        )
+        residual, gradient, weight = one.residual_sum(problem), one.loss_gradient(), one.weight / 2
+        share = problem.shares[k]
         away = problem.sums[k] if problem.fit_intercept else np.zeros(weight.shape[1])
         gradient = gradient - residual[:, None] * away
         intercept = one.intercept / 2 + weight.astype(np.float64) @ away
