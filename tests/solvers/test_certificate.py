@@ -101,3 +101,19 @@ def test_trap_36_nan_and_overflow_are_no_bound_of_zero(broken, free):
 def test_without_a_penalty_there_is_no_bound():
     zeros, shares = np.zeros((NUM_CLASSES, NUM_FEATURES)), np.full(NUM_CLASSES, 1 / NUM_CLASSES)
     assert duality_gap(1.0, zeros, None, zeros, np.zeros(NUM_CLASSES), zeros, shares, 0.0) == np.inf
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_bounds_of_heads_side_by_side_are_those_of_each(free):
+    rng = np.random.default_rng(3)
+    shape = (6, NUM_CLASSES, NUM_FEATURES)
+    weight, gradient, sums = rng.standard_normal((3, *shape))
+    intercept, shares = rng.standard_normal(shape[:2]), rng.dirichlet(np.ones(NUM_CLASSES), 6)
+    residual = rng.dirichlet(np.ones(NUM_CLASSES), 6) - shares
+    residual[0], loss, penalty = 0, rng.random(6), np.array([0.1, 0.2, 0.3, 0.0, 1.0, 2.0])
+    loss[4] = np.nan
+    parts = [loss, weight, intercept if free else None, gradient, residual, sums, shares, penalty]
+    together = duality_gap(*parts)
+    each = [duality_gap(*(None if part is None else part[i] for part in parts)) for i in range(6)]
+    np.testing.assert_allclose(together, each, rtol=1e-13)
+    assert np.isinf(together).tolist() == [False, False, False, True, True, False]

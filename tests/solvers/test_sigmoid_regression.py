@@ -194,3 +194,38 @@ def test_a_factor_of_0_makes_rows_as_good_as_absent():
     head = minimise_labels(problem(X, Y, factors=factors), tol=1e-4, max_iter=500)
     assert [optimum.stopped for optimum in head.optima[1:3]] == ["constant", "constant"]
     assert head.intercept[1] < 0 < head.intercept[2]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_start_is_known_without_a_pass_over_the_rows(fit_intercept):
+    X, Y = data(16)
+    rng = np.random.default_rng(16)
+    factors = rng.uniform(0.5, 2, (K, 2))
+    Y[:, 0], factors[0] = False, (0.0, 1.0)  # no weight at all
+    of = problem(X, Y, rng.random(N), factors, fit_intercept=fit_intercept)
+    labels = np.arange(K)
+    known = label_block.LabelBlock(of, labels, None).state
+    intercept = of.start_of_intercepts()
+    passed = label_block.LabelBlock(of, labels, (np.zeros((K, D)), intercept)).state
+    for name, value in known._asdict().items():
+        np.testing.assert_allclose(value, getattr(passed, name), rtol=1e-11, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5])
+@pytest.mark.parametrize("features", [DenseFeatures, SparseFeatures])
+def test_the_sums_of_a_label_are_those_of_its_rows(features, share, monkeypatch):
+    monkeypatch.setattr(sigmoid_regression, "_DENSE_ENTRIES", 3 * N)  # 3 labels at a time
+    rng = np.random.default_rng(17)
+    X, Y, weight = rng.standard_normal((N, D)), rng.random((N, K)) < share, rng.random(N)
+    of = problem(sp.csr_array(X) if features is SparseFeatures else X, Y, weight, fit_intercept=False)
+    np.testing.assert_allclose(of.sums_of_yes, (Y * weight[:, None] / weight.sum()).T @ X, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("labels", [1, 15, 16, 28, 100, 1000, 10_000])
+def test_blocks_hold_each_label_once_and_end_small(labels):
+    of = problem(np.ones((2, 1)), np.tile([[True], [False]], labels))
+    sizes = [len(block) for block in sigmoid_regression.blocks_of(of)]
+    assert np.concatenate(sigmoid_regression.blocks_of(of)).tolist() == list(range(labels))
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) <= 256
+    assert sizes[-1] <= max(16, labels // 10)

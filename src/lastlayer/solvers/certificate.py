@@ -14,51 +14,58 @@ bounds F - F* by F itself at the worst.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
 
 
 def duality_gap(
-    loss: float,
+    loss: ArrayLike,
     weight: NDArray[Any],
     intercept: NDArray[Any] | None,
     gradient: NDArray[Any],
     residual_sum: NDArray[Any],
     class_sums: NDArray[Any],
     shares: NDArray[Any],
-    penalty: float,
-) -> float:
-    """A bound on F - F*, >= 0, exact up to the rounding of `gradient`; no pass over the data.
+    penalty: ArrayLike,
+) -> NDArray[np.float64]:
+    """Bounds on F - F*, >= 0, (...), exact up to the rounding of `gradient`; no pass over the data.
 
     Args:
-      loss: the weighted mean cross-entropy of the head.
-      weight: (K, D) for features about their weighted mean.
-      intercept: (K,), or None if there is no intercept; then features are as they are.
-      gradient: (K, D), X'S(P - Y).
-      residual_sum: (K,), sum_i s_i (p_i - y_i).
-      class_sums: (K, D), X'SY.
-      shares: (K,), sum_i s_i y_i.
-      penalty: lambda, >= 0.
-    Returns: the bound; inf without a penalty, where there is none, and where NaN or overflow leaves none.
+      loss: (...), the weighted mean cross-entropy of each head.
+      weight: (..., K, D) for features about their weighted mean.
+      intercept: (..., K), or None if there is no intercept; then features are as they are.
+      gradient: (..., K, D), X'S(P - Y).
+      residual_sum: (..., K), sum_i s_i (p_i - y_i).
+      class_sums: (..., K, D), X'SY.
+      shares: (..., K), sum_i s_i y_i.
+      penalty: (...), lambda, >= 0.
+    Returns: the bounds; inf without a penalty, where there is none, and where NaN or overflow leaves none.
     """
-    if penalty == 0:
-        return np.inf
+    loss, penalty = np.asarray(loss, np.float64), np.asarray(penalty, np.float64)
     weight, gradient = np.asarray(weight, np.float64), np.asarray(gradient, np.float64)
-    objective = loss + 0.5 * penalty * np.vdot(weight, weight)
-    entropy = loss - np.vdot(gradient, weight)
-    if intercept is not None:
-        entropy -= np.dot(residual_sum, intercept)
-        predicted = shares + residual_sum
-        mixed = np.clip(np.max(residual_sum / np.maximum(predicted, np.finfo(float).tiny)), 0.0, 1.0)
-        if mixed > 0:
-            common = np.maximum((shares - (1 - mixed) * predicted) / mixed, 0.0)
-            common = common[common > 0] / common.sum()
+    with np.errstate(all="ignore"):
+        objective = loss + 0.5 * penalty * _inner(weight, weight)
+        entropy = loss - _inner(gradient, weight)
+        if intercept is not None:
+            entropy = entropy - np.vecdot(residual_sum, intercept)
+            predicted = shares + residual_sum
+            share_too_many = residual_sum / np.maximum(predicted, np.finfo(float).tiny)
+            mixed = np.clip(share_too_many.max(axis=-1), 0.0, 1.0)[..., None]
+            common = np.where(mixed > 0, np.maximum((shares - (1 - mixed) * predicted) / mixed, 0.0), shares)
+            common = common / common.sum(axis=-1, keepdims=True)
             # Entropy is concave: a mixture has at least the mixture of the entropies.
-            entropy = (1 - mixed) * entropy - mixed * float(np.dot(common, np.log(common)))
-            gradient = (1 - mixed) * gradient - mixed * class_sums
-    quadratic = np.vdot(gradient, gradient) / (2 * penalty)
-    # Of a NaN and a number, Python's max and min return whichever comes first: no bound may pass through them before
-    # this line.
-    if not np.isfinite([objective, entropy, quadratic]).all():
-        return np.inf
-    towards = min(1.0, max(0.0, entropy) / (2 * quadratic)) if quadratic > 0 else 1.0
-    return max(0.0, float(objective - towards * entropy + towards * towards * quadratic))
+            entropy = (1 - mixed[..., 0]) * entropy - mixed[..., 0] * xlogy(common, common).sum(axis=-1)
+            if (mixed > 0).any():
+                gradient = (1 - mixed[..., None]) * gradient - mixed[..., None] * class_sums
+        quadratic = _inner(gradient, gradient) / (2 * penalty)
+        towards = np.where(quadratic > 0, np.minimum(1.0, np.maximum(0.0, entropy) / (2 * quadratic)), 1.0)
+        bound = np.maximum(0.0, objective - towards * entropy + towards * towards * quadratic)
+        # A NaN or an overflow on the way leaves no bound, whatever a maximum made of it.
+        known = np.isfinite(objective) & np.isfinite(entropy) & np.isfinite(quadratic) & (penalty > 0)
+    return np.where(known, bound, np.inf)
+
+
+def _inner(left, right):
+    """The sums of products of the last two axes."""
+    shape = (*left.shape[:-2], left.shape[-2] * left.shape[-1])
+    return np.vecdot(left.reshape(shape), right.reshape(shape))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from lastlayer.kernels.sigmoid_regression import line_labels, step_labels
 from lastlayer.solvers.certificate import duality_gap
@@ -62,28 +63,27 @@ class LabelState(NamedTuple):
         num_features = self.weight.shape[1]
         return self.gradient[:, :num_features] - self.penalty[:, None] * self.weight
 
-    def gap(self, problem: "SigmoidRegression", i: int) -> float:
-        """A bound on F - F* of one label: the same as of the softmax of two opposite heads under twice the penalty.
+    def gap(self, problem: "SigmoidRegression") -> NDArray[np.float64]:
+        """Bounds on F - F*, (B,): the same as of the softmax of two opposite heads under twice the penalty.
 
         There features are about the mean under the label's own weights, which its factors move from the common one.
         """
-        k, one = self.labels[i], self.kept(slice(i, i + 1))
-        residual, gradient, weight = one.residual_sum(problem), one.loss_gradient(), one.weight / 2
-        share = problem.shares[k]
-        away = problem.sums[k] if problem.fit_intercept else np.zeros(weight.shape[1])
+        residual, gradient, weight = self.residual_sum(problem), self.loss_gradient(), self.weight / 2
+        shares = problem.shares[self.labels, None]
+        away = problem.sums[self.labels] if problem.fit_intercept else np.zeros(weight.shape)
         gradient = gradient - residual[:, None] * away
-        intercept = one.intercept / 2 + weight.astype(np.float64) @ away
-        sums = problem.sums_of_yes[k : k + 1] - share * away
-        others = -sums if problem.fit_intercept else problem.sums[k : k + 1] - sums
+        intercept = self.intercept / 2 + np.vecdot(weight.astype(np.float64), away)
+        sums = problem.sums_of_yes[self.labels] - shares * away
+        others = -sums if problem.fit_intercept else problem.sums[self.labels] - sums
         return duality_gap(
-            float(one.loss[0]),
-            np.concatenate([-weight, weight]),
-            np.concatenate([-intercept, intercept]) if problem.fit_intercept else None,
-            np.concatenate([-gradient, gradient]),
-            np.concatenate([-residual, residual]),
-            np.concatenate([others, sums]),
-            np.array([1 - share, share]),
-            2 * float(one.penalty[0]),
+            self.loss,
+            _opposite(weight),
+            _opposite(intercept) if problem.fit_intercept else None,
+            _opposite(gradient),
+            _opposite(residual),
+            np.stack([others, sums], axis=1),
+            np.concatenate([1 - shares, shares], axis=1),
+            2 * self.penalty,
         )
 
 
@@ -114,8 +114,9 @@ class LabelBlock:
         self._history = StepHistories()
         if start is None:
             self._logits[...] = intercept[:, None]
-        else:
-            self._write_logits(weight, intercept, self._logits)
+            self.state = self._constant_state(labels, weight, intercept)
+            return
+        self._write_logits(weight, intercept, self._logits)
         self._direction[...] = 0
         nothing, idle = np.zeros(len(labels)), np.zeros(len(labels), np.int64)
         self.state = self._state_after(labels, problem.penalty[labels], nothing, weight, intercept, idle, 0)
@@ -128,8 +129,8 @@ class LabelBlock:
             norm = np.abs(state.gradient).max(axis=1)
             stopped = np.full(len(state.labels), "", object)
             near = (share <= 0.01 * tol) | ((norm <= 0.45 * tol) & (share <= 100 * tol))
-            for i in np.flatnonzero(near & (share > 1e-5 * tol)).tolist():
-                near[i] = state.gap(self._problem, i) <= tol * state.objective[i]
+            unsure = near & (share > 1e-5 * tol)
+            near[unsure] = state.kept(unsure).gap(self._problem) <= tol * state.objective[unsure]
             stopped[near] = "converged"
             stopped[(norm <= 0.45 * tol) & (state.loss < self._problem.loss_of_separable[state.labels])] = "separable"
             stopped[~(predicted >= 0) | (state.idle >= 2)] = "noise"
@@ -254,10 +255,27 @@ class LabelBlock:
         objective = loss + 0.5 * penalty * _dots(weight, weight)
         return LabelState(labels, penalty, weight, intercept, loss, objective, mass, gradient, idle, iterations)
 
+    def _constant_state(self, labels, weight, intercept):
+        """The state at weights of 0, where every row has the same logit: what is known of the classes gives it."""
+        problem, shares = self._problem, self._problem.shares[labels]
+        weighs = problem.total_weight[labels] > 0
+        p = weighs * expit(intercept)
+        loss = weighs * np.logaddexp(0, intercept) - shares * intercept
+        gradient = (p[:, None] * problem.sums[labels] - problem.sums_of_yes[labels]).astype(weight.dtype)
+        if problem.fit_intercept:
+            gradient = np.column_stack([gradient, (p - shares).astype(weight.dtype)])
+        penalty, idle = problem.penalty[labels], np.zeros(len(labels), np.int64)
+        return LabelState(labels, penalty, weight, intercept, loss, loss.copy(), p * (1 - p), gradient, idle, 0)
+
     def _write_logits(self, weight, intercept, out):
         """The logits of all rows, for weights and intercepts of features about their mean."""
         self._problem.features.times(weight, slice(0, out.shape[1]), out.T)
         out += (intercept - weight.astype(np.float64) @ self._problem.mean)[:, None].astype(out.dtype)
+
+
+def _opposite(numbers):
+    """(B, ...) as the two classes of a softmax, (B, 2, ...)."""
+    return np.stack([-numbers, numbers], axis=1)
 
 
 def _dots(left, right):

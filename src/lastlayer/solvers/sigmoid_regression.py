@@ -25,8 +25,13 @@ from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.label_block import LabelBlock
 from lastlayer.solvers.softmax_regression import Optimum
 
-# Labels of a block at most and at least, blocks at least where there are labels enough, and entries of its logits.
-_MOST_LABELS, _FEWEST_LABELS, _FEWEST_BLOCKS, _MOST_ENTRIES = 64, 16, 8, 1 << 25
+# Labels of a block at most and at least, and entries of its logits at most.
+_MOST_LABELS, _FEWEST_LABELS, _MOST_ENTRIES = 256, 16, 1 << 25
+# A block is at most this share of the labels that are left, so that threads end at about the same time; and at least
+# this share of all, since a few labels take almost the time of many.
+_SHARE_OF_LEFT, _SHARE_OF_ALL = 0.25, 1 / 32
+# Answers are summed as a dense matrix where more than this share of them is yes, so many entries at a time.
+_DENSE, _DENSE_ENTRIES = 0.02, 1 << 23
 
 
 class SigmoidRegression:
@@ -46,6 +51,7 @@ class SigmoidRegression:
       shares: (K,) sum_i s_ik y_ik.
       constant: (K,) whether no row of weight has the label, or every one; a factor of 0 takes rows their weight.
       penalty: (K,) lambda.
+      total_weight: (K,) sum of the weights as they are given, 0 where no row has any.
       factors: (K, 2) as given, but for weights s_ik that sum to 1.
     """
 
@@ -57,6 +63,7 @@ class SigmoidRegression:
     shares: NDArray[np.float64]
     constant: NDArray[np.bool_]
     penalty: NDArray[np.float64]
+    total_weight: NDArray[np.float64]
     loss_of_separable: NDArray[np.float64]
     factors: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -90,7 +97,7 @@ class SigmoidRegression:
         totals = factors[:, 0] * (1 - with_label) + factors[:, 1] * with_label
         self.factors = factors / np.where(totals > 0, totals, 1.0)[:, None]
         self.shares = self.factors[:, 1] * with_label
-        self._totals = row_weight.sum() * totals
+        self.total_weight = row_weight.sum() * totals
         self.penalty = self.penalty_of(C)
         # A loss below every row's ln 2 has every row's answer above one half.
         lightest = self.row_weight[self.row_weight > 0].min() * self.factors.min(axis=1)
@@ -98,7 +105,7 @@ class SigmoidRegression:
         whole = slice(0, features.shape[0])
         of_all = features.adjoint(self.row_weight[:, None].astype(features.dtype), whole)[0].astype(np.float64)
         self.mean = of_all if fit_intercept else np.zeros_like(of_all)
-        of_yes = features.adjoint(weights.astype(features.dtype), whole) - np.outer(with_label, self.mean)
+        of_yes = _sums_of_yes(features, weights) - np.outer(with_label, self.mean)
         no, yes = self.factors[:, :1], self.factors[:, 1:]
         self.sums_of_yes = yes * of_yes
         self.sums = (yes - no) * of_yes + no * (of_all - self.mean)
@@ -116,7 +123,7 @@ class SigmoidRegression:
 
     def penalty_of(self, C: float) -> NDArray[np.float64]:
         """Lambda of each label, (K,), for a C."""
-        return 1 / np.maximum(C * self._totals, np.finfo(float).tiny)
+        return 1 / np.maximum(C * self.total_weight, np.finfo(float).tiny)
 
     def start_of_intercepts(self) -> NDArray[np.float64]:
         """The logits of the labels' shares, or zeros where there are no intercepts."""
@@ -124,6 +131,17 @@ class SigmoidRegression:
             return np.zeros(len(self.shares))
         shares = np.clip(self.shares, 1e-12, 1 - 1e-12)
         return np.log(shares) - np.log1p(-shares)
+
+
+def _sums_of_yes(features, weights):
+    """The weighted sums of the features of the rows that have each label, (K, D)."""
+    num_rows, num_labels = weights.shape
+    weights, whole = weights.astype(features.dtype), slice(0, num_rows)
+    if isinstance(features, SparseFeatures) or weights.nnz < _DENSE * num_rows * num_labels:
+        return features.adjoint(weights, whole)
+    size = max(1, _DENSE_ENTRIES // num_rows)
+    blocks = (weights[:, first : first + size].toarray(order="F") for first in range(0, num_labels, size))
+    return np.concatenate([features.adjoint(block, whole) for block in blocks])
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,11 +207,17 @@ def _minimise_labels(problem, tol, max_iter, start, report):
 
 
 def blocks_of(problem: SigmoidRegression) -> list[NDArray[np.int64]]:
-    """The labels that are fitted, in blocks of those that are fitted side by side."""
+    """The labels that are fitted, in blocks of those that are fitted side by side, the largest first."""
     num_rows, num_labels = problem.answers.shape
-    size = min(_MOST_LABELS, max(_FEWEST_LABELS, -(-num_labels // _FEWEST_BLOCKS)), max(1, _MOST_ENTRIES // num_rows))
-    fitted = np.flatnonzero(~problem.constant) if problem.fit_intercept else np.arange(num_labels)
-    return [fitted[first : first + size] for first in range(0, len(fitted), size)]
+    most = max(1, min(_MOST_LABELS, _MOST_ENTRIES // num_rows))
+    left = np.flatnonzero(~problem.constant) if problem.fit_intercept else np.arange(num_labels)
+    fewest = max(_FEWEST_LABELS, math.ceil(_SHARE_OF_ALL * left.size))
+    blocks = []
+    while left.size:
+        size = min(most, max(fewest, math.ceil(_SHARE_OF_LEFT * left.size)))
+        blocks.append(left[:size])
+        left = left[size:]
+    return blocks
 
 
 class _Ended:
@@ -221,6 +245,7 @@ class _Ended:
 
     def tell(self, state, stopped, which, predicted=None):
         """These labels of a block, a boolean array, have ended."""
+        gaps = state.gap(self._problem)
         for i in np.flatnonzero(which).tolist():
             k, reason = state.labels[i], stopped if isinstance(stopped, str) else stopped[i]
             self._weight[k] = state.weight[i]
@@ -228,7 +253,7 @@ class _Ended:
             self._optima[k] = Optimum(
                 objective=float(state.objective[i]),
                 gradient_norm=float(np.abs(state.gradient[i]).max()),
-                gap=state.objective[i] if reason == "separable" else state.gap(self._problem, i),
+                gap=float(state.objective[i] if reason == "separable" else gaps[i]),
                 iterations=int(state.iterations),
                 seconds=self._seconds(),
                 stopped=reason,

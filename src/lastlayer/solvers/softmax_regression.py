@@ -272,7 +272,7 @@ class _Point:
 
     def gap(self, problem: SoftmaxRegression) -> float:
         """The duality gap of the head's own probabilities."""
-        return duality_gap(
+        gap = duality_gap(
             self.loss,
             self.weight,
             self.intercept if problem.fit_intercept else None,
@@ -282,6 +282,7 @@ class _Point:
             problem.shares,
             problem.penalty,
         )
+        return float(gap)
 
 
 class _Search:
