@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 import lastlayer as ll
 from lastlayer.calibration import TemperatureWarning
@@ -209,6 +211,110 @@ def test_many_rows_end_where_few_do(monkeypatch, weighted):
         ll.fit_temperature(spoilt, labels)
     with pytest.warns(TemperatureWarning, match="falls for ever"):
         ll.fit_temperature(logits, logits.argmax(axis=1))
+
+
+def above_the_least(logits, labels, beta, weight=None):
+    """What the mean loss at beta is above the least one, by SciPy in float64."""
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
+
+    def loss(candidate):
+        of_label = candidate * logits[np.arange(len(labels)), labels]
+        return np.average(logsumexp(candidate * logits, axis=1) - of_label, weights=weight)
+
+    best = minimize_scalar(loss, bounds=(beta / 2, beta * 2), method="bounded", options={"xatol": 1e-8 * beta})
+    return loss(beta) - best.fun
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "beta", "scale", "shift"),
+    [
+        (2, 1, 3, 0),
+        (3, 0.2, 5, 0),
+        (10, 3, 1, 1e3),
+        (37, 0.7, 3, 0),
+        (100, 0.05, 1, 0),
+        (100, 30, 1, 0),
+        (1000, 1, 1, 0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_of_many_float32_logits_the_loss_is_the_least(monkeypatch, num_classes, beta, scale, shift, dtype):
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
+    monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 500)
+    logits, labels = drawn(np.random.default_rng(num_classes), 4000, num_classes, beta, scale)
+    logits = (logits + shift * np.arange(4000)[:, np.newaxis] / 4000).astype(dtype)
+    assert above_the_least(logits, labels, ll.fit_temperature(logits, labels)) < 1e-9
+
+
+def test_trap_23_one_wrong_row_among_many_right_ones_in_float32(monkeypatch):
+    monkeypatch.setattr("lastlayer.calibration.temperature._SKIMMED", 1)
+    logits = (np.random.default_rng(4).normal(size=(5000, 3)) * 5).astype(np.float32)
+    labels = logits.argmax(axis=1)
+    row = np.ptp(logits, axis=1).argmin()
+    labels[row] = logits[row].argmin()
+    assert_optimal(ll.fit_temperature(logits, labels), logits, labels)
+    for share in (1, 10**9):
+        monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", share)
+        monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 500)
+        assert above_the_least(logits, labels, ll.fit_temperature(logits, labels)) < 1e-9
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e-6, 1.0, 1e10, 1e30])
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_trap_23_float32_logits_of_any_scale(monkeypatch, factor, large):
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", large)
+    monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 500)
+    monkeypatch.setattr("lastlayer.calibration.temperature._SKIMMED", 1)
+    logits, labels = drawn(np.random.default_rng(20), 3000, 7, 1.0, 2.0)
+    logits = (logits * factor).astype(np.float32)
+    found = ll.fit_temperature(logits, labels)
+    assert found * factor == pytest.approx(1, abs=0.1)
+    assert above_the_least(logits.astype(np.float64) / factor, labels, found * factor) < 1e-9
+
+
+def test_trap_23_a_share_of_which_only_a_share_has_an_optimum(monkeypatch):
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
+    monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 2000)
+    logits, _ = drawn(np.random.default_rng(23), 4000, 5, 1.0)
+    labels = logits.argmin(axis=1)
+    few = np.arange(0, 4000, 32)  # every 16th of every second
+    labels[few] = logits[few].argmax(axis=1)
+    labels[few[::3]] = logits[few[::3]].argmin(axis=1)
+    for dtype in (np.float32, np.float64):
+        with pytest.warns(TemperatureWarning, match="uniform probabilities are best"):
+            ll.fit_temperature(logits.astype(dtype), labels)
+
+
+def test_rows_on_which_float32_roundings_would_show_are_searched_in_float64(monkeypatch):
+    # One class of thousands stands out a little: the bound on roundings is large beside the curvature.
+    monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
+    monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 100)
+    rng = np.random.default_rng(21)
+    logits, labels = rng.normal(size=(400, 5000)) * 0.01, rng.integers(0, 5000, 400)
+    logits[np.arange(400), labels] += 1
+    labels[::2] = rng.integers(0, 5000, 200)
+    logits = logits.astype(np.float32)
+    rows = CalibrationRows(logits, labels)
+    beta, is_close = _from_a_share(rows)
+    assert beta is None or not is_close
+    assert above_the_least(logits, labels, ll.fit_temperature(logits, labels)) < 1e-9
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_skim_is_a_sweep_but_for_roundings(weighted):
+    rng = np.random.default_rng(22)
+    logits, labels = drawn(rng, 500, 30, 0.7, 3.0)
+    weight = rng.integers(0, 3, 500) / 2 if weighted else None
+    for dtype in (np.float16, np.float32, np.float64):
+        swept, skimmed = (CalibrationRows(logits.astype(dtype), labels, weight) for _ in range(2))
+        for beta in (0.0, 1e-9, 0.7, 5.0, 1e30):
+            swept.sweep(beta)
+            skimmed.skim(beta)
+            assert abs(skimmed.slope - swept.slope) <= skimmed.rounding(beta)
+            assert skimmed.curvature == pytest.approx(swept.curvature, rel=1e-5)
+            assert skimmed.shortfall == swept.shortfall
+            if dtype == np.float64 or not 2.0**-24 <= beta <= 2.0**60:
+                assert (skimmed.slope, skimmed.curvature) == (swept.slope, swept.curvature)
 
 
 def test_an_overconfident_network_is_cooled():

@@ -9,21 +9,31 @@ from numpy.typing import ArrayLike, NDArray
 from lastlayer._arrays import Integer, as_float_array, as_labels, as_sample_weight
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
-from lastlayer.kernels.temperature import temperature_rows
+from lastlayer.kernels.exponential import scale_of
+from lastlayer.kernels.temperature import slope_rows, temperature_rows
 
 # Logits worth a dispatch to another thread.
 _DISPATCH = 1 << 15
+# More than one, since a pass may begin while another library's threads still spin.
+_BLOCKS_PER_THREAD = 4
 # The kernel asks for the type of its sums by an array.
 _DOUBLE = np.empty(0)
+# Between them d^2 exp(beta d), at most about beta^-2, is at its largest a normal float32, and so are sums of it.
+_LEAST, _MOST = 2.0**-24, 2.0**60
+# The kernel's bound on the roundings of float32.
+_ROUNDINGS = 44 * 2.0**-24
+# Logits of a share that are worth a copy of theirs, side by side: tens of megabytes.
+_COPIED = 1 << 24
 
 
 class CalibrationRows:
-    """Rows of logits with labels and weights, and the figures of each at the last beta that was swept.
+    """Rows of logits with labels and weights, and the figures of each at the last beta, swept or skimmed.
 
     `kept` picks the rows whose weight is not 0.
     `losses`, `slopes` and `curvatures` are (n,) the rows' -ln p(label) and its derivatives with respect to the row's
     beta, `shortfalls` how far the label's logit lies below the largest, all of the `count` rows whose weight is not 0.
-    `loss`, `slope`, `curvature` and `shortfall` are their weighted means.
+    `loss`, `slope`, `curvature` and `shortfall` are their weighted means. `single` says whether `skim` is quicker than
+    `sweep`.
     """
 
     def __init__(
@@ -55,6 +65,8 @@ class CalibrationRows:
         self.kept: Any = slice(None) if weight is None else np.flatnonzero(weight)
         self.weight: NDArray[np.float64] | None = None if weight is None else weight[self.kept]
         self._of_rows = tuple(np.empty(num_rows) for _ in range(4))
+        # What as_float_array makes float32.
+        self.single: bool = self._logits.dtype.kind == "f" and self._logits.dtype.itemsize <= 4
         self.count: int = num_rows if weight is None else len(self.kept)
         self.shape: tuple[int, int] = (num_rows, num_classes)
         self.loss: float = math.nan
@@ -73,19 +85,46 @@ class CalibrationRows:
             weight = np.zeros(len(self._labels))
             weight[self.kept] = self.weight
             weight = weight[::step]
-        return CalibrationRows(self._logits[::step], self._labels[::step], weight, some_rows=True)
+        logits = self._logits[::step]
+        if logits.size <= _COPIED:
+            logits = _side_by_side(logits)
+        return CalibrationRows(logits, self._labels[::step], weight, some_rows=True)
 
     def sweep(self, beta: float | NDArray[np.float64]) -> None:
         """Work out every figure at `beta` >= 0, a number or one for each of the N rows, in one pass over the logits."""
-        betas = np.full(len(self._labels), beta) if isinstance(beta, float) else beta
-        run_blocks(
-            lambda start, stop: self._sweep_range(betas, start, stop),
-            len(self._labels),
-            items_per_block=max(1, _DISPATCH // self._logits.shape[1]),
+        betas = np.full(len(self._labels), beta) if isinstance(beta, (int, float)) else beta
+
+        def work(part, block):
+            figures = (values[part] for values in self._of_rows)
+            temperature_rows(block, self._labels[part], betas[part], _DOUBLE, *figures)
+
+        self._walk(work)
+        self.losses = self._of_rows[0][self.kept]
+        self.loss = self.mean(self.losses)
+
+    def skim(self, beta: float) -> None:
+        """Work out all figures but the losses at `beta` >= 0 in one pass, of float32 logits in float32: see `rounding`.
+
+        Logits in float64 are swept, and all logits are at a beta at which the moments might leave float32's range.
+        """
+        if not self.single or not _LEAST <= beta <= _MOST:
+            self.sweep(beta)
+            return
+        scale = scale_of(beta, np.float32)
+        self._walk(
+            lambda part, block: slope_rows(
+                block, self._labels[part], scale, *(values[part] for values in self._of_rows[1:])
+            )
         )
-        self.losses, self.slopes, self.curvatures, self.shortfalls = (values[self.kept] for values in self._of_rows)
-        self.loss, self.slope = self.mean(self.losses), self.mean(self.slopes)
-        self.curvature, self.shortfall = self.mean(self.curvatures), self.mean(self.shortfalls)
+
+    def rounding(self, beta: float) -> float:
+        """The most by which float32 can have made `slope` wrong, where the last pass was `skim(beta)`."""
+        if not self.single:
+            return 0.0
+        pulls = self.shortfalls - self.slopes
+        pull = self.mean(pulls)
+        pulls *= pulls
+        return _ROUNDINGS * (pull + beta * (self.curvature + self.mean(pulls)))
 
     def entropies(self, beta: float) -> NDArray[np.float64]:
         """(N,) the entropy of each row's softmax(beta z) over ln K, from 0 to 1; 0 for a row of weight 0."""
@@ -100,21 +139,44 @@ class CalibrationRows:
         return float(values.mean() if self.weight is None else np.average(values, weights=self.weight))
 
     def check(self) -> None:
-        """Raise ValueError, naming the first row, unless every row had a finite loss and derivatives."""
+        """Raise ValueError, naming the first row, unless every row had finite derivatives, and so a finite loss."""
         # A mean is finite only if every row is.
-        if not math.isfinite(self.loss + self.slope + self.curvature + self.shortfall):
-            fine = np.isfinite(sum(self._of_rows))[self.kept]
+        if not math.isfinite(self.slope + self.curvature + self.shortfall):
+            fine = np.isfinite(sum(self._of_rows[1:]))[self.kept]
             if fine.all():  # finite numbers whose sum is not
                 return
             bad = int(fine.argmin())
             row = bad if isinstance(self.kept, slice) else int(self.kept[bad])
             raise ValueError(_what_is_wrong(row, self._logits[row], self._labels[row]))
 
-    def _sweep_range(self, betas, start, stop):
-        for part, block in dense_blocks(self._logits, start, stop, "logits"):
-            temperature_rows(
-                block, self._labels[part], betas[part], _DOUBLE, *(values[part] for values in self._of_rows)
-            )
+    def _walk(self, work):
+        """Call work(part, block) on dense blocks of all rows, on every core, and take in what it wrote."""
+
+        def over(start, stop):
+            for part, block in dense_blocks(self._logits, start, stop, "logits"):
+                work(part, block)
+
+        run_blocks(
+            over,
+            len(self._labels),
+            items_per_block=max(1, _DISPATCH // self._logits.shape[1]),
+            blocks_per_thread=_BLOCKS_PER_THREAD,
+        )
+        self.slopes, self.curvatures, self.shortfalls = (values[self.kept] for values in self._of_rows[1:])
+        self.slope, self.curvature = self.mean(self.slopes), self.mean(self.curvatures)
+        self.shortfall = self.mean(self.shortfalls)
+
+
+def _side_by_side(apart: NDArray[Any]) -> NDArray[Any]:
+    """The same rows in memory of their own, copied on every core."""
+    num_rows, num_classes = apart.shape
+    rows = np.empty((num_rows, num_classes), apart.dtype)
+    run_blocks(
+        lambda start, stop: np.copyto(rows[start:stop], apart[start:stop]),
+        num_rows,
+        items_per_block=max(1, _DISPATCH // num_classes),
+    )
+    return rows
 
 
 def _what_is_wrong(row: int, logits: NDArray[Any], label: Integer) -> str:

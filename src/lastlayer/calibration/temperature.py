@@ -17,8 +17,16 @@ _SMALL_STEP = 1e-6
 _FARTHEST, _PATIENCE = 32.0, 24
 # Of more logits than these, a share of the rows says where to begin: so many rows, at least.
 _LARGE, _SHARE, _FEWEST = 1 << 22, 32, 1 << 14
-# A correction of this relative size leaves an error of a millionth, and so a loss that is right to 1e-12.
-_CLOSE = 1e-2
+# How near the share's optimum is found, from that of a share of its own; what is left, some square of it, is corrected
+# with the rest, in so many steps.
+_CLOSE, _SHARE_OF_SHARE, _CORRECTIONS = 3e-2, 16, 2
+# What beta may cost above the least loss, in nats, and how many passes over all rows may be made before a search.
+_FINE, _ATTEMPTS = 5e-10, 2
+# The third derivative of a share is right to within this part and twice what its curvature is wrong by; one that is
+# wrong by more than an eighth says nothing.
+_UNLIKE, _MOST_UNLIKE = 1 / 16, 1 / 8
+# Of more logits than these a search in float32 pays, though the one in float64 after it takes a pass; to this step.
+_SKIMMED, _NEAR = 1 << 15, 1e-4
 
 
 class TemperatureWarning(UserWarning):
@@ -28,12 +36,12 @@ class TemperatureWarning(UserWarning):
 def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """The inverse temperature beta > 0 for which softmax(beta * logits) has the least mean -ln p(label).
 
-    Fit it on rows that the model was not trained on. The loss is convex in beta; its derivatives are exact, in
-    float64 whatever the dtype of the logits, and the optimum is found to 1e-11 relative in 3 to 10 passes over the
-    logits. Of millions of logits it is found to about 1e-6, at which the loss is the least one to 1e-11, in one pass,
-    after several over a share of the rows. No array of their size is formed. Multiplying all logits by s divides the
-    result by s: beta = 1 means that the logits are calibrated as they are, and 1 / beta is the temperature T of the
-    literature.
+    Fit it on rows that the model was not trained on. The loss is convex in beta. The optimum is found to 1e-11 relative
+    in 3 to 10 passes over the logits, the last of which is in float64 whatever their dtype. Of millions of logits it is
+    found to about 1e-6, at which the loss is the least one to 1e-11, in one pass after several over a share of the
+    rows; where a bound on what that leaves, float32 roundings in it, is not below 1e-9 nats, in more passes. No array
+    of their size is formed. Multiplying all logits by s divides the result by s: beta = 1 means that the logits are
+    calibrated as they are, and 1 / beta is the temperature T of the literature.
 
     Three kinds of data have no best beta, and a warning says so. Where every label is its row's largest logit the loss
     falls for ever as beta grows; the result is the beta at which it has fallen to 1 / (N + 1) nats, since N right
@@ -88,6 +96,8 @@ def solve_temperature(rows: CalibrationRows) -> tuple[float, str | None]:
     first = -rows.slope / rows.curvature
     if rows.shortfall > 0:
         # The slope rises from a negative to a positive value: there is one root.
+        if rows.single and rows.shape[0] * rows.shape[1] >= _SKIMMED:
+            first = _search(rows, first, _towards_the_optimum, skim=True, small_step=_NEAR)
         return _search(rows, first, _towards_the_optimum), None
     beta = _search(rows, first, _towards_the_remainder)
     return beta, (
@@ -97,33 +107,64 @@ def solve_temperature(rows: CalibrationRows) -> tuple[float, str | None]:
 
 
 def _from_a_share(rows: CalibrationRows) -> tuple[float | None, bool]:
-    """A beta near the optimum of many rows, from one pass over them all and several over a share; whether it is close.
+    """A beta near the optimum of many rows, from a pass or two over them all and several over a share; is it close?
 
-    The share alone errs by some thousandths. What the slope and the curvature of all rows differ by from its own, at
-    its optimum, corrects that: what is left is the square of the correction times the share's error in the third
-    derivative. None for few rows, or where the share has no optimum or its correction is large.
+    With s the share's slope, beta' its optimum, and e and f what slope and curvature of all rows differ by from the
+    share's there, the root of s(beta) + e + f (beta - beta') errs by the third derivative's difference alone. Newton's
+    step on the slope of all rows errs by the whole third derivative. So the distance of the two, times the part of it
+    in which the share may differ, bounds what is left, and rounding adds to it. None for few rows, or where the share
+    has no optimum or is unlike the rest.
     """
     num_rows, num_classes = rows.shape
     if num_rows * num_classes < _LARGE or num_rows < 2 * _FEWEST:
         return None, False
     share = rows.every(min(_SHARE, num_rows // _FEWEST))
+    beta = _optimum_of(share, _optimum_of(share.every(_SHARE_OF_SHARE)))
+    if beta is None:
+        return None, False
+    for attempt in range(_ATTEMPTS):
+        rows.skim(beta)
+        if attempt == 0:
+            rows.check()
+        following = _corrected(rows, share, beta)
+        if following is None:
+            return (beta, False) if attempt else (None, False)
+        root, unlike = following
+        left = unlike * abs(root - (beta - rows.slope / rows.curvature)) + share.rounding(beta) / rows.curvature
+        beta = root
+        if rows.curvature / 2 * left**2 <= _FINE:
+            return beta, True
+    return beta, False
+
+
+def _optimum_of(share: CalibrationRows, near: float | None = None) -> float | None:
+    """Nearly the best beta of a share, or None if there is none; the search begins `near` it where that is known."""
     if share.count == 0:
-        return None, False
-    share.sweep(0.0)
+        return None
+    share.skim(0.0)
     if not (share.curvature > 0 and share.slope < 0 and 0 < share.shortfall < math.inf):
-        return None, False
-    beta = first = _search(share, -share.slope / share.curvature, _towards_the_optimum, small_step=_CLOSE)
-    rows.sweep(beta)
-    rows.check()
-    share.sweep(beta)
+        return None
+    first = -share.slope / share.curvature if near is None else near
+    return _search(share, first, _towards_the_optimum, skim=True, small_step=_CLOSE)
+
+
+def _corrected(rows: CalibrationRows, share: CalibrationRows, first: float) -> tuple[float, float] | None:
+    """The root of the share's slope, corrected by what that of all rows, skimmed at `first`, differs by from it.
+
+    With the part in which the share's third derivative may differ from that of all rows.
+    """
+    share.skim(first)
     slope, curvature = rows.slope - share.slope, rows.curvature - share.curvature
-    for _ in range(2):
+    if not abs(curvature) < _MOST_UNLIKE * rows.curvature:
+        return None
+    beta = first
+    for correction in range(_CORRECTIONS):
+        if correction:
+            share.skim(beta)
         beta -= (share.slope + slope + curvature * (beta - first)) / (share.curvature + curvature)
         if not first / 2 < beta < 2 * first:
-            return None, False
-        share.sweep(beta)
-    beta -= (share.slope + slope + curvature * (beta - first)) / (share.curvature + curvature)
-    return beta, abs(beta - first) <= _CLOSE * first
+            return None
+    return beta, _UNLIKE + 2 * abs(curvature) / rows.curvature
 
 
 def _towards_the_optimum(rows: CalibrationRows, beta: float) -> tuple[bool, float]:
@@ -151,15 +192,19 @@ def _search(
     beta: float,
     newton_step: Callable[[CalibrationRows, float], tuple[bool, float]],
     *,
+    skim: bool = False,
     small_step: float = _SMALL_STEP,
 ) -> float:
-    """The root that `newton_step` approaches: steps in ln(beta), inside a bracket that only shrinks."""
+    """The root that `newton_step` approaches: steps in ln(beta), inside a bracket that only shrinks.
+
+    With `skim` the figures are in float32 where the logits are, and what they are wrong by the root is, too.
+    """
     below, above = 0.0, math.inf
     farthest = math.log(_FARTHEST)
     passes = 0
     while True:
         passes += 1
-        rows.sweep(beta)
+        (rows.skim if skim else rows.sweep)(beta)
         too_large, exponent = newton_step(rows, beta)
         if too_large:
             above = beta
