@@ -237,6 +237,13 @@ def positive_number(value: object, name: str, *, infinite: bool = False) -> floa
     return number
 
 
+def true_or_false(value: object, name: str) -> bool:
+    """`value` as a bool. Raises TypeError unless it is one, or the number 0 or 1: text would always count as true."""
+    if not isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)) or value not in (0, 1):
+        raise TypeError(f"{name}: received {value!r}, expected True or False.")
+    return bool(value)
+
+
 def checked_beta(beta: object) -> float:
     """`beta` as a float. Raises ValueError outside what float64 can compute with, TypeError if it is no number."""
     number = positive_number(beta, "beta")

@@ -96,6 +96,7 @@ def test_the_calibration_error_of_an_overconfident_network_is_halved():
         (("vector", "logits", 1.0, 2, 9, None, VectorScaling((1.0,), (0.0, 0.0))), "factors: 1 of them, expected 2"),
         (("vector", "logits", 1.0, 1, 9, None, VectorScaling((np.nan,), (0.0,))), "vector: holds a number"),
         (("temperature", "logits", 1.0, 2, 9, None, None, ("a",)), "classes: 1 of them, expected 2"),
+        (("temperature", "logits", 1.0, 2, 9, None, None, ("a", "a")), "classes: one of them stands twice"),
     ],
 )
 def test_a_calibration_that_is_none(arguments, message):

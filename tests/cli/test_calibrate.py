@@ -161,6 +161,11 @@ def test_what_has_no_best_temperature_is_said(run, tmp_path):
         (["--apply", "none.json", "z.npy"], "none.json: no such file, expected a calibration"),
         (["--apply", "z.npy", "p.npy"], "z.npy: cut short or not JSON, expected a calibration"),
         (["--apply", "cal.json", "two.npy"], "--scores: 2 classes, but cal.json was fitted on 3"),
+        (["--apply", "named.json", "z.npy"], "named.json was fitted on probabilities, apply it to such."),
+        (
+            ["one.npy", "y.npy", "--label", "y", "--from", "probabilities", "-o", "c"],
+            "--scores: one has one class, expected at least two; a binary model has two columns, such as 1 - p and p.",
+        ),
         (["--apply", "cal.json", "z.npy", "-o", "out.txt"], "of no known kind"),
         (["--apply", "cal.json", "scores.parquet", "--keep", "id", "-o", "out.npy"], "--keep: a column, which out.npy"),
         (["--apply", "cal.json", "scores.parquet", "--keep", "scores", "-o", "o.csv"], "holds lists, which csv cannot"),
@@ -179,6 +184,7 @@ def test_refusals(run, refused, scored, arguments, message, monkeypatch):
         ll.Calibration("temperature", "probabilities", 0.5, 3, 9, classes=("p_cat", "p_cow", "p_dog")), "named.json"
     )
     np.save("two.npy", np.zeros((4, 2)))
+    np.save("one.npy", np.ones((len(np.load("y.npy")), 1)))
     assert message in refused("calibrate", *arguments)
 
 
@@ -193,6 +199,7 @@ def test_refusals(run, refused, scored, arguments, message, monkeypatch):
         ("log-probabilities", [0.0, 0.0, 0.0], "row 3 (the first is 0): column s has exponentials that sum to 3"),
         ("logits", [0.0, np.nan, 0.0], "row 3 (the first is 0): column s has nan, expected finite logits"),
         ("probabilities", [1.0, 0.0, 0.0], "row 3 (the first is 0): column s gives the label 1 the probability 0"),
+        ("logits", [1.0, -np.inf, 0.0], "which no calibration can change, expected one above it; drop the row."),
     ],
 )
 def test_trap_25_bad_rows_are_named_where_they_weigh(run, refused, tmp_path, kind, row, message):

@@ -249,3 +249,104 @@ def test_bytes_are_kept_in_parquet_alone(refused, run, table, model, tmp_path):
     assert "--keep b: holds bytes, which csv cannot hold" in refused("predict", model, path, "--keep", "b")
     assert "which jsonl cannot hold" in refused("predict", model, path, "--keep", "b", "--json")
     assert run("predict", model, path, "--keep", "b", "-o", tmp_path / "o.parquet").exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["logits", "log-probabilities", "probabilities"])
+@pytest.mark.parametrize("method", ["temperature", "entropy-temperature", "vector"])
+def test_a_calibration_of_the_models_own_scores(run, table, model, tmp_path, kind, method):
+    head, frame = ll.load(model), pl.read_parquet(table)
+    X = frame.select("width", "height").to_numpy()
+    own = {
+        "logits": head.decision_function,
+        "log-probabilities": head.predict_log_proba,
+        "probabilities": head.predict_proba,
+    }[kind](X)
+    labels = np.searchsorted(head.classes_, frame["kind"].to_numpy())
+    calibration = ll.fit_calibration(own[300:450], labels[300:450], scores_are=kind, method=method)
+    path, out = tmp_path / "cal.json", tmp_path / "out.parquet"
+    ll.save_calibration(calibration, path)
+    expected = calibration.apply(own)
+
+    run("predict", model, table, "--calibration", path, "--probabilities", "-o", out)
+    every = pl.read_parquet(out)
+    np.testing.assert_allclose(every[:, 2:].to_numpy(), expected, rtol=1e-5, atol=1e-7)
+    assert every["prediction"].to_list() == head.classes_[expected.argmax(axis=1)].tolist()
+    np.testing.assert_allclose(every["probability"].to_numpy(), expected.max(axis=1), rtol=1e-5)
+    run("predict", model, table, "--calibration", path, "-o", out)
+    assert pl.read_parquet(out).equals(every.select("prediction", "probability"))
+    run("predict", model, table, "--calibration", path, "--top", "2", "-o", out)
+    best = np.argsort(-expected, axis=1, kind="stable")[:, :2]
+    assert pl.read_parquet(out)["prediction_2"].to_list() == head.classes_[best[:, 1]].tolist()
+    np.testing.assert_allclose(
+        pl.read_parquet(out)["probability_2"].to_numpy(), np.sort(expected, axis=1)[:, -2], rtol=1e-5
+    )
+
+    judged = run("evaluate", model, table, "--calibration", path, "--json")
+    theirs = ll.evaluate(expected, labels)
+    assert json.loads(judged.stdout)["log_loss"] == pytest.approx(theirs.log_loss, rel=1e-6)
+
+
+def test_from_predictions_to_a_calibration_to_predictions(run, table, model, tmp_path):
+    held_out, path, out = tmp_path / "held_out.csv", tmp_path / "cal.json", tmp_path / "out.csv"
+    run("predict", model, table, "--where", "split = 'val'", "--probabilities", "--keep", "kind", "-o", held_out)
+    fitted = run(
+        *("calibrate", held_out, "--from", "probabilities", "--scores", "probability_*", "--label", "kind"),
+        *("--method", "vector", "-o", path),
+    )
+    assert fitted.exit_code == 0, fitted.output
+    run("predict", model, table, "--where", "split = 'test'", "--calibration", path, "--probabilities", "-o", out)
+    raw = tmp_path / "raw.csv"
+    run("predict", model, table, "--where", "split = 'test'", "--probabilities", "-o", raw)
+    applied = run("calibrate", "--apply", path, raw, "--scores", "probability_*", "-o", tmp_path / "applied.csv")
+    assert applied.exit_code == 0, applied.output
+    ours, theirs = pl.read_csv(out), pl.read_csv(tmp_path / "applied.csv")
+    assert ours["prediction"].equals(theirs["prediction"])
+    np.testing.assert_allclose(ours[:, 1:].to_numpy(), theirs[:, 1:].to_numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_calibration_of_two_classes_that_are_numbers(run, tmp_path):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((90, 2))
+    y = (X[:, 0] + rng.standard_normal(90) > 0).astype(int)
+    head = ll.SoftmaxClassifier().fit(X, y)
+    head.save(tmp_path / "two.safetensors")
+    pl.DataFrame(X, schema=["a", "b"]).write_parquet(tmp_path / "two.parquet")
+    path, out = tmp_path / "cal.json", tmp_path / "out.parquet"
+    for kind, classes in (("logits", None), ("probabilities", ("0", "1"))):
+        ll.save_calibration(ll.Calibration("temperature", kind, 0.5, num_classes=2, rows=9, classes=classes), path)
+        run("predict", tmp_path / "two.safetensors", tmp_path / "two.parquet", "--calibration", path, "-o", out)
+        found = pl.read_parquet(out)
+        assert found["prediction"].to_list() == head.predict(X).tolist()
+        expected = 1 / (1 + np.exp(-0.5 * np.abs(head.decision_function(X))))
+        np.testing.assert_allclose(found["probability"].to_numpy(), expected, rtol=1e-6)
+
+
+def test_calibrations_that_do_not_fit_the_model(refused, run, table, model, tmp_path):
+    path, out = tmp_path / "cal.json", tmp_path / "out.csv"
+    arguments = ("--calibration", path, "-o", out)
+    assert f"{path}: no such file" in refused("predict", model, table, *arguments)
+    ll.save_calibration(ll.Calibration("temperature", "logits", 0.5, num_classes=2, rows=9), path)
+    message = refused("predict", model, table, *arguments)
+    assert f"{path}: was fitted on 2 classes, but {model} has 3, expected the same" in message
+    turned = ll.Calibration("temperature", "logits", 0.5, num_classes=3, rows=9, classes=("cat", "dog", "cow"))
+    ll.save_calibration(turned, path)
+    for message in (
+        refused("predict", model, table, *arguments, "--top", "2"),
+        refused("evaluate", model, table, *arguments[:2]),
+    ):
+        assert f"{path}: class 1 is 'dog', but {model} has 'cow' there, expected the classes of the model" in message
+    assert not out.exists()
+    ll.save_calibration(ll.Calibration("temperature", "logits", 0.5, num_classes=3, rows=9), path)
+    before = path.read_bytes()
+    copy = tmp_path / "copy.csv"
+    copy.symlink_to(path)
+    assert "is also an input" in refused("predict", model, table, "--calibration", path, "-o", copy)
+    assert path.read_bytes() == before
+    message = refused("evaluate", table, "--probabilities", "width,height", *arguments[:2])
+    assert "expected a MODEL beside it" in message
+    many = ll.SigmoidClassifier().fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [["a"], ["b", "c"], ["a", "c"]])
+    many.save(tmp_path / "many.safetensors")
+    pl.DataFrame({"x": [1.0], "z": [2.0], "labels": [["a"]]}).write_parquet(tmp_path / "many.parquet")
+    for command in ("predict", "evaluate"):
+        message = refused(command, tmp_path / "many.safetensors", tmp_path / "many.parquet", *arguments[:2])
+        assert "is of one label a row, but" in message

@@ -99,3 +99,9 @@ def test_refusals(cv, groups, message):
 def test_what_is_no_split(split):
     with pytest.raises(TypeError, match="cv: split 0"):
         splits([split], [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("groups", [["a", None, "b", "a"], [None] * 4])
+def test_groups_without_an_order(groups):
+    with pytest.raises(TypeError, match=r"groups: are of the types .*, expected names or numbers of one type"):
+        splits(2, [0, 1, 0, 1], groups=groups)

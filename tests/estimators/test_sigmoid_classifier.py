@@ -108,12 +108,22 @@ def test_class_weight_counts_the_rows_that_have_a_label(fruit):
 def test_a_constant_label_is_flagged_and_finite(fruit):
     X, Y = fruit
     Y = np.column_stack([Y, np.zeros(len(Y), int), np.ones(len(Y), int)])
-    with pytest.warns(ll.ConstantLabelWarning, match="2 of 6 labels, the first 4, are in no row or in every row"):
+    with pytest.warns(ll.ConstantLabelWarning, match="2 of 6 labels, such as 4, cannot be learnt, since no row of"):
         model = ll.SigmoidClassifier().fit(X, Y)
     assert model.constant_.tolist() == [False] * 4 + [True] * 2
     probabilities = model.predict_proba(X)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities[:, 4:], [[0.5 / 501, 500.5 / 501]] * 500, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("fit_intercept", "what"), [(True, "a probability that is the same for all features"), (False, "weights that mean")]
+)
+def test_what_is_said_of_one_constant_label_is_true(fruit, fit_intercept, what):
+    X, Y = fruit
+    with pytest.warns(ll.ConstantLabelWarning, match=f"fit: label 4 cannot be learnt, .* it gets {what}"):
+        model = ll.SigmoidClassifier(fit_intercept=fit_intercept).fit(X, np.column_stack([Y, np.zeros(len(Y), int)]))
+    assert (np.ptp(model.predict_proba(X)[:, 4]) == 0) == fit_intercept
 
 
 def test_the_certificate_of_each_label_and_of_all(fruit):

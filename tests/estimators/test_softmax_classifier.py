@@ -238,6 +238,55 @@ def test_parameters_out_of_range(digits, parameters, message):
         ll.SoftmaxClassifier(**parameters).fit(X[y < 2], y[y < 2])
 
 
+@pytest.mark.parametrize("value", ["no", None, 2, float("nan"), np.ones(2, bool)])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ll.SoftmaxClassifier, "fit_intercept"),
+        (ll.SoftmaxClassifier, "standardize"),
+        (ll.SoftmaxClassifier, "warm_start"),
+        (ll.SoftmaxClassifierCV, "fit_intercept"),
+        (ll.SoftmaxClassifierCV, "standardize"),
+        (ll.SigmoidClassifier, "fit_intercept"),
+        (ll.SigmoidClassifier, "standardize"),
+        (ll.SigmoidClassifier, "warm_start"),
+        (ll.SigmoidClassifierCV, "fit_intercept"),
+        (ll.SigmoidClassifierCV, "standardize"),
+    ],
+)
+def test_what_is_neither_true_nor_false_is_refused(kind, name, value):
+    with pytest.raises(TypeError, match=f"{name}: received .*, expected True or False"):
+        kind(**{name: value}).fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_0_and_1_are_false_and_true():
+    X, y = np.array([[0.0], [1.0], [1.5], [3.0]]), [0, 1, 0, 1]
+    assert ll.SoftmaxClassifier(fit_intercept=np.int64(0)).fit(X, y).intercept_.tolist() == [0.0]
+    assert ll.SoftmaxClassifier(fit_intercept=np.True_).fit(X, y).intercept_[0] != 0
+
+
+@pytest.mark.parametrize("kind", [ll.SoftmaxClassifier, ll.SoftmaxClassifierCV])
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        ({0: 1, 1: 0}, TypeError, "y: received a dict, expected labels in order, one for each row of X"),
+        ((k % 2 for k in range(4)), TypeError, "y: received a generator"),
+        ("abab", TypeError, "y: received a str"),
+        (["a", None, "b", "a"], ValueError, "y: row 1 is null, expected a label; leave such rows out"),
+    ],
+)
+def test_what_holds_no_labels_in_order(kind, y, error, message):
+    with pytest.raises(error, match=message):
+        kind().fit(np.eye(4), y)
+
+
+def test_a_null_of_pandas_is_named():
+    pandas = pytest.importorskip("pandas")
+    y = pandas.Series(["a", "b", None, "a"], dtype="string")
+    with pytest.raises(ValueError, match="y: row 2 is null, expected a label; leave such rows out"):
+        ll.SoftmaxClassifier().fit(np.eye(4), y)
+
+
 def test_bad_data():
     X, y = np.ones((6, 2)), np.array([0, 1, 0, 1, 0, 1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -368,6 +417,18 @@ def test_trap_36_a_column_of_1e155_is_refused_by_name_not_called_optimal(digits)
     X[:, 20] *= 1e155
     with pytest.raises(ValueError, match=r"X: column 20 has values whose squares are beyond float64.*scale the column"):
         ll.SoftmaxClassifier().fit(X, y)
+
+
+def test_a_calibration_on_fewer_rows_than_classes_is_told_to_whoever_asked_for_it(digits):
+    X, y = digits
+    head = ll.SoftmaxClassifier().fit(X, y)
+    wrong = head.predict(X) != y
+    rows = np.concatenate([np.flatnonzero(wrong)[:1], np.flatnonzero(~wrong)[:4]])
+    with pytest.warns(ll.TemperatureWarning, match="calibrate: 5 rows, fewer than the 10 classes") as caught:
+        head.calibrate(X[rows], y[rows])
+    assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(ll.TemperatureWarning, match="calibrate: every label is its row's largest logit"):
+        head.calibrate(X[rows[1:]], y[rows[1:]])
 
 
 def test_a_row_of_weight_0_is_absent_from_a_calibration(digits):

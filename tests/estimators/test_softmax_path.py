@@ -35,6 +35,16 @@ def test_judges_by_the_definition(kind, dtype):
     assert judged.error == pytest.approx(error, rel=1e-5 if dtype is np.float32 else 1e-10)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_weights_may_be_on_any_scale(scale):
+    rng = np.random.default_rng(1)
+    X, labels, row_weight = rng.standard_normal((50, 2)), rng.integers(0, 2, 50), rng.random(50) + 0.1
+    head = rng.standard_normal((2, 2)), rng.standard_normal(2)
+    expected = HeldOut(DenseFeatures(X), labels, row_weight).judge(*head)
+    judged = HeldOut(DenseFeatures(X), labels, row_weight * scale).judge(*head)
+    np.testing.assert_allclose(judged, expected, rtol=1e-12)
+
+
 # Values of C here are few, and the best of them may be at an end.
 any_end = pytest.mark.filterwarnings("ignore::lastlayer.estimators.PathEndWarning")
 

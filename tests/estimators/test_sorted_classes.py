@@ -28,3 +28,8 @@ def test_numbers(labels):
 def test_labels_without_a_common_order():
     with pytest.raises(TypeError, match="y: labels are of the types int and str, expected one type"):
         sorted_classes(np.array(["a", 1], dtype=object))
+
+
+def test_a_null_among_names():
+    with pytest.raises(ValueError, match="y: row 1 is null, expected a label; leave such rows out"):
+        sorted_classes(np.array(["a", None, "b"], dtype=object))

@@ -12,7 +12,7 @@ from lastlayer._arrays import as_labels, as_sample_weight, checked_beta
 from lastlayer.calibration.entropy_temperature import EntropyBetas, apply_entropy_betas, fit_entropy_betas
 from lastlayer.calibration.rows import CalibrationRows
 from lastlayer.calibration.score_kinds import SCORE_KINDS, ScoreKind, as_logits
-from lastlayer.calibration.temperature import TemperatureWarning, solve_temperature
+from lastlayer.calibration.temperature import TemperatureWarning, solve_temperature, too_few_rows
 from lastlayer.calibration.vector_scaling import VectorScaling, apply_vector_scaling, fit_vector_scaling
 from lastlayer.functions import softmax
 
@@ -60,6 +60,8 @@ class Calibration:
         ):
             if values is not None and len(values) != self.num_classes:
                 raise ValueError(f"{name}: {len(values)} of them, expected {self.num_classes}, one for each class.")
+        if self.classes is not None and len({str(name) for name in self.classes}) < self.num_classes:
+            raise ValueError("classes: one of them stands twice, expected each once.")
         if self.vector is not None and not all(map(math.isfinite, (*self.vector.factors, *self.vector.shifts))):
             raise ValueError("vector: holds a number that is not finite, expected finite factors and shifts.")
 
@@ -133,15 +135,9 @@ def fit_calibration(
     rows = CalibrationRows(logits, labels, weight)
     num_rows, num_classes = rows.shape
     beta, reason = solve_temperature(rows)
-    if reason is not None:
-        warnings.warn(f"fit_calibration: {reason}", TemperatureWarning, stacklevel=2)
-    elif num_rows < num_classes:
-        warnings.warn(
-            f"fit_calibration: {num_rows} rows, fewer than the {num_classes} classes, so that most classes were never "
-            f"the label; beta is {beta:.6g}, from so few rows; calibrate on more.",
-            TemperatureWarning,
-            stacklevel=2,
-        )
+    doubt = too_few_rows(num_rows, num_classes, beta) if reason is None else reason
+    if doubt is not None:
+        warnings.warn(f"fit_calibration: {doubt}", TemperatureWarning, stacklevel=2)
     betas = vector = None
     if method == "entropy-temperature":
         betas = EntropyBetas(beta, beta) if reason is not None else fit_entropy_betas(rows, beta)

@@ -106,6 +106,16 @@ def solve_temperature(rows: CalibrationRows) -> tuple[float, str | None]:
     )
 
 
+def too_few_rows(num_rows: int, num_classes: int, beta: float) -> str | None:
+    """Why these are too few rows to trust their best beta, or None."""
+    if num_rows >= num_classes:
+        return None
+    return (
+        f"{num_rows} rows, fewer than the {num_classes} classes, so that some classes were never the label; beta is "
+        f"{beta:.6g}, from so few rows; calibrate on more."
+    )
+
+
 def _from_a_share(rows: CalibrationRows) -> tuple[float | None, bool]:
     """A beta near the optimum of many rows, from a pass or two over them all and several over a share; is it close?
 

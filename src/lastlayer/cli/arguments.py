@@ -70,6 +70,16 @@ def weight_option(function: Function) -> Function:
     )
 
 
+def calibration_option(function: Function) -> Function:
+    """--calibration FILE."""
+    return click.option(
+        "--calibration",
+        metavar="FILE",
+        type=click.Path(),
+        help="What lastlayer calibrate wrote of the MODEL's scores: makes its probabilities honest.",
+    )(function)
+
+
 def json_option(function: Function) -> Function:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

@@ -143,7 +143,13 @@ def _score_table(data, where, format_, scores, classes, *, label=None, weight=No
     if names is not None and classes is not None:
         raise click.UsageError("--classes: stands beside columns that say their classes, expected one of the two")
     names = names if classes is None else class_names(classes)
-    return ScoreTable(table, columns, names, "--scores", label=label, weight=weight)
+    given = ScoreTable(table, columns, names, "--scores", label=label, weight=weight)
+    if given.width < 2:
+        raise InputError(
+            f"--scores: {columns} has one class, expected at least two; a binary model has two columns, such as 1 - p "
+            "and p."
+        )
+    return given
 
 
 def _fit(given, scores_are, method, output):
@@ -173,14 +179,15 @@ def _rows_that_weigh(given, scores_are):
         own, of_label = batch.scores[kept], given.index.find(batch.labels[kept])
         if not len(kept):
             continue
-        _require_kind(given, own, scores_are, batch.place, kept)
+        _require_kind(given, own, scores_are, batch.place, "say with --from what the scores are", kept)
         impossible = own[np.arange(len(kept)), of_label] == (0 if scores_are == "probabilities" else -np.inf)
         if impossible.any():
             row = int(impossible.argmax())
             name = batch.labels[kept].tolist()[row]
+            remedy = "drop the row" if scores_are == "logits" else "drop the row, or calibrate on logits"
             raise InputError(
                 f"{batch.place(int(kept[row]))}: {given.subject()} gives the label {name!r} the probability 0, "
-                "which no calibration can change, expected one above it; drop the row, or calibrate on logits."
+                f"which no calibration can change, expected one above it; {remedy}."
             )
         scores.append(own)
         labels.append(of_label)
@@ -194,15 +201,13 @@ def _rows_that_weigh(given, scores_are):
     )
 
 
-def _require_kind(given, scores, scores_are, place, rows=None):
+def _require_kind(given, scores, scores_are, place, remedy, rows=None):
     """Raise InputError, with its place, at the first row that is not what the scores are said to be."""
     try:
         as_logits(scores, scores_are)
     except NotTheseScoresError as failure:
         row = failure.row if rows is None else int(rows[failure.row])
-        raise InputError(
-            f"{place(row)}: {given.subject()} {failure.found}; say with --from what the scores are."
-        ) from None
+        raise InputError(f"{place(row)}: {given.subject()} {failure.found}; {remedy}.") from None
     except (ValueError, TypeError) as failure:
         raise InputError(str(failure)) from None
 
@@ -259,9 +264,10 @@ def _apply(path, data, where, format_, scores_are, scores, classes, keep, output
         if kind == "csv" and table.schema[name].is_nested():
             raise InputError(f"--keep {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
     if is_array:
-        rows = write_array((values for _, values in _calibrated(calibration, given, ())), table.count(), output)
+        arrays = (values for _, values in _calibrated(calibration, given, (), path))
+        rows = write_array(arrays, table.count(), output)
     else:
-        frames = _frames(calibration, given, kept, names, columns)
+        frames = _frames(_calibrated(calibration, given, kept, path), kept, names, columns)
         rows = write_predictions(frames, output, kind)
     if output != "-" and not quiet:
         click.echo(f"{rows:,} rows written to {output}", err=True)
@@ -283,16 +289,18 @@ def _matching_names(calibration, given, path):
     return range(given.width) if named is None else named
 
 
-def _calibrated(calibration, given, kept):
+def _calibrated(calibration, given, kept, path):
+    """Each batch's frame and its calibrated probabilities (n, K)."""
+    remedy = f"{path} was fitted on {calibration.scores_are}, apply it to such"
     for batch in given.batches(kept):
-        _require_kind(given, batch.scores, calibration.scores_are, batch.place)
+        _require_kind(given, batch.scores, calibration.scores_are, batch.place, remedy)
         with about_the_input():
             yield batch.frame, calibration.apply(batch.scores)
 
 
-def _frames(calibration, given, kept, names, columns):
+def _frames(calibrated, kept, names, columns):
     classes = pl.Series(list(names))
-    for frame, values in _calibrated(calibration, given, kept):
+    for frame, values in calibrated:
         best = values.argmax(axis=1)
         found = [classes.gather(best), pl.Series(values[np.arange(len(best)), best])]
         found += [pl.Series(np.ascontiguousarray(column)) for column in values.T]

@@ -6,6 +6,7 @@ import numpy as np
 import lastlayer as ll
 from lastlayer.cli.arguments import (
     CommandWithExamples,
+    calibration_option,
     column_option,
     format_option,
     fraction,
@@ -15,6 +16,7 @@ from lastlayer.cli.arguments import (
     weight_option,
     where_option,
 )
+from lastlayer.cli.calibrated_model import calibrated_model
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.given_scores import evaluate_scores
 from lastlayer.cli.judged_labels import judged_labels
@@ -42,6 +44,7 @@ from lastlayer.tables import (
         "lastlayer evaluate kind.safetensors test.csv --weight count --max-ece 0.05",
         "lastlayer evaluate kind.safetensors test.parquet --json | jq .log_loss",
         "lastlayer evaluate kind.safetensors test.parquet --intervals 0.95",
+        "lastlayer evaluate kind.safetensors test.parquet --calibration cal.json",
         "lastlayer evaluate out.csv --probabilities 'p_*' --label kind",
         "lastlayer evaluate out.parquet --logits scores --label kind \\",
         "  --classes cat,dog,cow",
@@ -53,6 +56,7 @@ from lastlayer.tables import (
 @format_option
 @column_option("--label", help="The label column.  [default: the one of the fit]")
 @weight_option
+@calibration_option
 @column_option("--probabilities", metavar="COLUMNS", help="Judge these probabilities, in place of a model's.")
 @column_option("--logits", metavar="COLUMNS", help="Judge the softmax of these logits, in place of a model's.")
 @click.option(
@@ -84,6 +88,7 @@ def command(
     format_: str | None,
     label: str | None,
     weight: str | None,
+    calibration: str | None,
     probabilities: str | None,
     logits: str | None,
     labels: str | None,
@@ -117,8 +122,12 @@ def command(
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight, figures)
+        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight, calibration, figures)
     else:
+        if calibration is not None:
+            raise click.UsageError(
+                f"--calibration {calibration}: expected a MODEL beside it; lastlayer calibrate --apply takes scores"
+            )
         if files and labels is not None:
             raise click.UsageError(f"--labels {labels}: stands beside DATA, expected --label COLUMN; leave one out")
         if not files and format_ is not None:
@@ -152,8 +161,9 @@ def command(
         click.get_current_context().exit(GATE_FAILED)
 
 
-def _evaluate_model(model, data, where, format_, label, weight, figures):
+def _evaluate_model(model, data, where, format_, label, weight, calibration, figures):
     head = load_model(model)
+    judge = head if calibration is None else calibrated_model(head, model, calibration)
     if isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_):
         for option, value in figures.items():
             if value:
@@ -171,7 +181,7 @@ def _evaluate_model(model, data, where, format_, label, weight, figures):
         weights = None if weight is None else weight_array(frame[weight], place)
         labels = judged_labels(table, frame[label], index, place, weights, unknown="which the model never saw")
         with about_the_input():
-            accumulator.add(head.predict_proba(X), labels, weights)
+            accumulator.add(judge.predict_proba(X), labels, weights)
     if not accumulator.rows:
         raise nothing_weighs(table.name, weight)
     return accumulator.result()

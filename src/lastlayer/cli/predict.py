@@ -10,6 +10,7 @@ import lastlayer as ll
 from lastlayer._json import json_text
 from lastlayer.cli.arguments import (
     CommandWithExamples,
+    calibration_option,
     column_option,
     data_argument,
     format_option,
@@ -19,6 +20,7 @@ from lastlayer.cli.arguments import (
     standard_input,
     where_option,
 )
+from lastlayer.cli.calibrated_model import calibrated_model
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.prediction_file import kind_of, write_predictions
@@ -35,6 +37,7 @@ from lastlayer.tables import InputError, open_table
         "lastlayer predict kind.safetensors new.parquet -o kinds.parquet",
         "lastlayer predict kind.safetensors 'part-*.csv' --top 3 --keep id -o out.csv",
         "head -5 rows.jsonl | lastlayer predict kind.safetensors - --json",
+        "lastlayer predict kind.safetensors new.csv --calibration cal.json -o out.csv",
     ],
 )
 @model_argument
@@ -43,6 +46,7 @@ from lastlayer.tables import InputError, open_table
 @format_option
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K likeliest classes of every row.")
 @click.option("--probabilities", "every", is_flag=True, help="The probability of every class, in a column of its own.")
+@calibration_option
 @column_option("--keep", multiple=True, help="Copy this column too; repeat it, or put commas between.")
 @click.option(
     "-o",
@@ -62,6 +66,7 @@ def command(
     format_: str | None,
     top: int | None,
     every: bool,
+    calibration: str | None,
     keep: tuple[str, ...],
     output: str,
     quiet: bool,
@@ -75,6 +80,8 @@ def command(
     Of a model of many labels a row, prediction and probability are lists, of the labels that are more probable than
     not, the likeliest first; csv has them as JSON.
 
+    With --calibration probabilities are what the calibration makes of the model's own.
+
     Standard output gets csv, or JSON lines with --json.
 
     Rows go through in batches, so files may be larger than memory. OUT appears when it is whole.
@@ -83,9 +90,10 @@ def command(
         raise click.UsageError("--probabilities: stands beside --top, expected one of the two; leave one out")
     kind = kind_of(output, as_json)
     if output != "-":
-        require_apart(output, [model, *data])
+        require_apart(output, [model, *data, *([] if calibration is None else [calibration])])
         require_writable(output)
     head = load_model(model)
+    judge = head if calibration is None else calibrated_model(head, model, calibration)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
     table = open_table(data, stdin=standard_input(), format=format_)
@@ -97,7 +105,9 @@ def command(
     if many and top is None:
         predicted = _label_lists(head, table, columns, kept, names, as_text=kind == "csv")
     else:
-        predicted = (_probabilities if every else _predictions)(head, table, columns, kept, names)
+        predicted = (_probabilities if every else _predictions)(
+            *(judge, table, columns, kept, names), 1 if judge is head and not every else len(head.classes_)
+        )
     rows = write_predictions(predicted, output, kind)
     if output != "-" and not quiet:
         click.echo(f"{rows:,} rows written to {output}", err=True)
@@ -123,10 +133,10 @@ def _names(top, classes):
     return [f"{name}_{place}" for place in range(1, top + 1) for name in ("prediction", "probability")]
 
 
-def _predictions(head, table, columns, kept, names):
+def _predictions(head, table, columns, kept, names, columns_of_output):
     """DataFrames of the kept columns and the `names`d predictions, the likeliest first, batch by batch."""
     top = len(names) // 2
-    for frame, X, _ in batches(head, table, columns, kept):
+    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=columns_of_output):
         with about_the_input():
             labels, probabilities = head.predict_top_k(X, top)
         values = [part[:, place] for place in range(top) for part in (labels, probabilities)]
@@ -169,9 +179,9 @@ def _as_lists(series, lengths, as_text):
     return pl.Series(series.name, lists, dtype=pl.List(series.dtype))
 
 
-def _probabilities(head, table, columns, kept, names):
+def _probabilities(head, table, columns, kept, names, columns_of_output):
     """DataFrames of the kept columns, the prediction, and the probability of it and of every class, batch by batch."""
-    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
+    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=columns_of_output):
         with about_the_input():
             labels, probabilities = head.predict(X), head.predict_proba(X)
         values = [labels, probabilities.max(axis=1), *probabilities.T]

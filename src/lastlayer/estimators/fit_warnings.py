@@ -100,9 +100,12 @@ def warn_of_label_limits(model: Any, *, C: float, tol: float, max_iter: int) -> 
             )
     constant = np.flatnonzero(model.constant_)
     if constant.size:
+        name, count = _name(model, constant[0]), len(model.optima_)
+        which = f"label {name}" if constant.size == 1 else f"{constant.size} of {count} labels, such as {name},"
+        what = "a probability that is the same for all features" if model.fit_intercept else "weights that mean nothing"
         warnings.warn(
-            f"fit: {constant.size} of {len(model.optima_)} labels, the first {_name(model, constant[0])}, are in no "
-            "row or in every row; their probabilities are constant (constant_ says which).",
+            f"fit: {which} cannot be learnt, since no row of the fit has such a label, or every row has; it gets "
+            f"{what}, and a place in constant_; leave it out, or add rows that differ.",
             ConstantLabelWarning,
             stacklevel=4,
         )

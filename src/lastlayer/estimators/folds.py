@@ -86,7 +86,14 @@ def _dealt(labels, count, generator):
 
 def _dealt_in_groups(labels, groups, count, generator):
     """A fold for each row, the same for a group: where the group's most frequent class has the fewest rows so far."""
-    _, group = np.unique(groups, return_inverse=True)
+    try:
+        _, group = np.unique(groups, return_inverse=True)
+    except TypeError:
+        kinds = sorted({type(name).__name__ for name in groups.tolist()})
+        raise TypeError(
+            f"groups: are of the types {' and '.join(kinds)}, expected names or numbers of one type; name a group for "
+            "rows without one."
+        ) from None
     number = int(group.max()) + 1
     if number < count:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Many labels a row, as a matrix of answers: from an indicator, dense or sparse, or from lists of labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ def label_sets(Y: Any, num_rows: int) -> LabelSets:
     Raises: ValueError or TypeError, in one sentence, for another shape, an indicator of other numbers than 0 and 1, a
       null or a label twice in a row, or no label at all.
     """
+    _require_order(Y)
     if _is_matrix(Y):
         answers = _of_indicator(Y, num_rows)
         return LabelSets(np.arange(answers.shape[1]), answers, one_of_two=False)
@@ -67,6 +68,7 @@ def answers_of(Y: Any, classes: NDArray[Any], num_rows: int, *, one_of_two: bool
 
     Raises: as label_sets, and ValueError for a label that is none of the classes, or another number of columns.
     """
+    _require_order(Y)
     if one_of_two:
         return _of_second(ClassIndex(classes).find(_column(Y, num_rows)))
     if _is_matrix(Y):
@@ -100,6 +102,15 @@ def rarest_of(answers: Any) -> NDArray[np.int64]:
     rarest = np.full(answers.shape[0], -1)
     np.maximum.at(rarest, answers.indices, np.repeat(rank, counts))
     return rarest + 1
+
+
+def _require_order(Y):
+    """Refuse what gives its rows once or by key: a look at the first would lose it, or take keys for labels."""
+    if isinstance(Y, str | bytes | Mapping | Set | Iterator):
+        raise TypeError(
+            f"Y: received a {type(Y).__name__}, expected rows in order: an indicator (N, K), lists of labels or (N,) "
+            "labels of two classes; pass a list or an array."
+        )
 
 
 def _is_matrix(Y):
@@ -144,7 +155,7 @@ def _flat(Y, num_rows):
     for row, labels in enumerate(lists):
         if labels is None:
             raise ValueError(f"Y: row {row} is null, expected a list of labels; an empty list is a row without any.")
-        if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
             raise TypeError(f"Y: row {row} is {labels!r}, expected a list of labels like the others.")
     lists = [list(labels) for labels in lists]
     lengths = np.fromiter(map(len, lists), np.int64, num_rows)

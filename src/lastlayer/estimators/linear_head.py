@@ -1,5 +1,6 @@
 """What the linear heads share: how features are checked and cut into blocks, and their scores."""
 
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,20 @@ def row_blocks(num_rows: int, num_scores: int) -> list[slice]:
     """Slices of rows with so many scores each, that hold some megabytes."""
     size = max(1, _SCORES // num_scores)
     return [slice(start, start + size) for start in range(0, num_rows, size)]
+
+
+def require_labels(y: object) -> None:
+    """Raise TypeError for what has no labels in order, such as a dict; ValueError for pandas' nulls."""
+    if isinstance(y, str | bytes | Mapping | Set | Iterator):
+        raise TypeError(
+            f"y: received a {type(y).__name__}, expected labels in order, one for each row of X; pass a list or an "
+            "array."
+        )
+    nulls = getattr(y, "isna", None)
+    if nulls is not None:  # scikit-learn trips over NA among strings
+        null = np.asarray(nulls()).reshape(-1)
+        if null.any():
+            raise ValueError(f"y: row {int(null.argmax())} is null, expected a label; leave such rows out.")
 
 
 def name_of(y: object) -> str | None:

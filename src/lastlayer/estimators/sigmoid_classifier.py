@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.calibration import fit_label_scaling
 from lastlayer.decision import top_k
 from lastlayer.estimators.class_weight import ClassWeight, label_factors
@@ -151,16 +151,20 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         """
         C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
-        previous = (self.classes_, self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        previous = (
+            (self.classes_, self.coef_, self.intercept_)
+            if true_or_false(self.warm_start, "warm_start") and hasattr(self, "coef_")
+            else None
+        )
         checked, sets, weight = self._checked(X, y, sample_weight)
-        features = feature_matrix(checked, weight, standardize=bool(self.standardize))
+        features = feature_matrix(checked, weight, standardize=true_or_false(self.standardize, "standardize"))
         problem = SigmoidRegression(
             features,
             sets.answers,
             weight,
             label_factors(self.class_weight, sets.classes, sets.answers, weight, one_of_two=sets.one_of_two),
             C,
-            fit_intercept=bool(self.fit_intercept),
+            fit_intercept=true_or_false(self.fit_intercept, "fit_intercept"),
             generator=check_random_state(0 if self.random_state is None else self.random_state),
         )
         start = None

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.estimators.c_path import (
     CPath,
     Rule,
@@ -131,13 +131,13 @@ class SigmoidClassifierCV(SigmoidClassifier):
         """
         Cs, rule, tol = checked_Cs(self.Cs), checked_rule(self.rule), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
+        fit_intercept = true_or_false(self.fit_intercept, "fit_intercept")
+        standardize = true_or_false(self.standardize, "standardize")
         checked, sets, weight = self._checked(X, y, sample_weight)
-        arguments = LabelPathArguments(
-            *(Cs, bool(self.fit_intercept), self.class_weight, bool(self.standardize), tol, max_iter)
-        )
+        arguments = LabelPathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
         line = ProgressLine() if self.verbose else None
         report = line.show if line is not None else say_nothing
-        features = feature_matrix(checked, weight, standardize=bool(self.standardize))
+        features = feature_matrix(checked, weight, standardize=standardize)
         generator = check_random_state(0 if self.random_state is None else self.random_state)
         if validation is None:
             stratum = rarest_of(sets.answers)

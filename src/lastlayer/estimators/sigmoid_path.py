@@ -46,6 +46,8 @@ class HeldOutLabels(NamedTuple):
     def judge(self, labels: NDArray[np.int64], weight: NDArray[Any], intercept: NDArray[Any]) -> Judged:
         """The mean over rows of these labels' losses, of heads (B, D) and (B,), as a share of all K labels."""
         bias = intercept.astype(self.features.dtype)
+        # Shares, whose squares stay within float64 whatever the weights.
+        shares = self.weight / self.weight.sum()
         sums, step = np.zeros(3), max(1, _SCORES // len(labels))
         answers = self.answers[:, labels].tocsr()
         for start in range(0, len(self.weight), step):
@@ -55,12 +57,11 @@ class HeldOutLabels(NamedTuple):
             scores += bias
             signs = np.where(answers[rows].toarray(), self.features.dtype.type(1), self.features.dtype.type(-1))
             losses = -log_sigmoid(scores * signs).sum(axis=1, dtype=np.float64) / self.answers.shape[1]
-            weighted = self.weight[rows] * losses
-            sums += weighted.sum(), self.weight[rows] @ weighted, weighted @ weighted
-        total, (loss, product, square) = self.weight.sum(), sums
-        mean = loss / total
-        scatter = square - 2 * mean * product + mean**2 * (self.weight @ self.weight)
-        return Judged(float(mean), float(np.sqrt(max(scatter, 0.0)) / total))
+            weighted = shares[rows] * losses
+            sums += weighted.sum(), shares[rows] @ weighted, weighted @ weighted
+        mean, product, square = sums
+        scatter = square - 2 * mean * product + mean**2 * (shares @ shares)
+        return Judged(float(mean), float(np.sqrt(max(scatter, 0.0))))
 
 
 Head = tuple[NDArray[Any], NDArray[np.float64]]

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer._stopwatch import stopwatch
-from lastlayer.calibration import fit_temperature
+from lastlayer.calibration import TemperatureWarning
+from lastlayer.calibration.rows import CalibrationRows
+from lastlayer.calibration.temperature import solve_temperature, too_few_rows
 from lastlayer.decision import linear_top_k, top_k
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem, fit_exact
@@ -21,7 +24,7 @@ from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, plain, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, row_blocks, scores_of, validated
+from lastlayer.estimators.linear_head import accepted, name_of, require_labels, row_blocks, scores_of, validated
 from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gradient
 from lastlayer.estimators.progress import ProgressLine, in_passes
 from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below, require_sampler, seed_of
@@ -197,7 +200,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
         check_sampling(self.candidates, self.sampler, self.checkpoint)
-        previous = self._head_before() if self.warm_start else None
+        previous = self._head_before() if true_or_false(self.warm_start, "warm_start") else None
+        require_labels(y)
         given: Any = X, y
         checked: Any = validate_data(self, *given, **accepted(X))
         rows = labelled_rows(
@@ -206,11 +210,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             sample_weight,
             C=C,
             class_weight=self.class_weight,
-            standardize=bool(self.standardize),
+            standardize=true_or_false(self.standardize, "standardize"),
         )
         start = _start(previous, rows)
         name = name_of(y)
-        candidates, fit_intercept = number_below(self.candidates, len(rows.classes)), bool(self.fit_intercept)
+        candidates, fit_intercept = (
+            number_below(self.candidates, len(rows.classes)),
+            true_or_false(self.fit_intercept, "fit_intercept"),
+        )
         if candidates is None:
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
             report = ProgressLine() if self.verbose else None
@@ -280,6 +287,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coef_")
         known = None if first else self.classes_
         names = online_classes(classes, known)
+        require_labels(y)
         given: Any = X, y
         checked: Any = validate_data(self, *given, reset=first, **accepted(X))
         batch = labelled_batch(checked[0], checked[1], names, sample_weight, self.class_weight)
@@ -295,8 +303,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         loss = online.learn(
             *(batch.features, batch.labels, batch.weight, gradient),
             C=C,
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
+            fit_intercept=true_or_false(self.fit_intercept, "fit_intercept"),
+            standardize=true_or_false(self.standardize, "standardize"),
         )
         optimum = Optimum(loss, math.nan, math.inf, online.steps, seconds(), "partial_fit")
         self._set_head(names, online.weight, online.bias, optimum)
@@ -387,6 +395,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
           y: (M,) labels, all of them among classes_.
           sample_weight: (M,) weights >= 0; a row of weight 0 is as good as absent.
         Returns: self.
+        Warns: TemperatureWarning, if there is no best one (see `fit_temperature`), or if rows are fewer than classes.
         """
         features, y = validated(self, X), np.asarray(y)
         if y.shape != (features.shape[0],):
@@ -404,7 +413,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 f"leave such rows out ({int((~known).sum())} of {len(y)})."
             )
         logits, labels = self._logits(features), index.find(y)
-        beta = checked_beta(fit_temperature(logits, labels, sample_weight=weights))
+        beta, doubt = solve_temperature(CalibrationRows(logits, labels, weights))
+        doubt = too_few_rows(len(labels), len(self.classes_), beta) if doubt is None else doubt
+        if doubt is not None:
+            warnings.warn(f"calibrate: {doubt}", TemperatureWarning, stacklevel=2)
+        beta = checked_beta(beta)
         before = np.average(cross_entropy(logits, labels), weights=weights)
         after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=weights)
         self.beta_ = beta

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.estimators.c_path import (
     CPath,
     Rule,
@@ -24,7 +24,7 @@ from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.labelled_rows import labelled_rows, plain, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, validation_parts
+from lastlayer.estimators.linear_head import accepted, name_of, require_labels, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
@@ -52,7 +52,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         penalty, whose mean log-loss is within one standard error of that.
       fit_intercept: as in SoftmaxClassifier.
       class_weight: as there, of each fold's training rows; held-out rows are weighted by sample_weight alone.
-      tol: as there. Heads of the path are followed to a predicted decrease of 10 tol of the objective, or until their
+      tol: as there. Heads of the path are followed to a predicted decrease of 20 tol of the objective, or until their
         held-out log-loss moves by less than 30 tol of itself.
       max_iter: iterations at most, for each C and for the head of all rows.
       standardize: as there, by the deviations of each fold's training rows.
@@ -142,16 +142,18 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         """
         Cs, rule, tol = checked_Cs(self.Cs), checked_rule(self.rule), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
+        fit_intercept = true_or_false(self.fit_intercept, "fit_intercept")
+        standardize = true_or_false(self.standardize, "standardize")
+        require_labels(y)
         given: Any = X, y
         checked: Any = validate_data(self, *given, **accepted(X))
         rows = labelled_rows(
             *(checked[0], checked[1], sample_weight),
             C=float(Cs[0]),
             class_weight=self.class_weight,
-            standardize=bool(self.standardize),
+            standardize=standardize,
         )
-        fit_intercept = bool(self.fit_intercept)
-        arguments = PathArguments(Cs, fit_intercept, self.class_weight, bool(self.standardize), tol, max_iter)
+        arguments = PathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
         line = ProgressLine() if self.verbose else None
         report = line.show if line is not None else say_nothing
         weight = as_sample_weight(sample_weight, len(rows.labels))

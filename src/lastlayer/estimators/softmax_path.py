@@ -29,6 +29,8 @@ class HeldOut(NamedTuple):
         """The mean log-loss of a head (K, D) and (K,), summed in float64."""
         blocks = LogitBlocks(self.features, len(intercept))
         bias = intercept.astype(self.features.dtype)
+        # Shares, whose squares stay within float64 whatever the weights.
+        shares = self.weight / self.weight.sum()
 
         def work(start, stop):
             sums = np.zeros(3)
@@ -36,16 +38,14 @@ class HeldOut(NamedTuple):
                 logits = np.empty((rows.stop - rows.start, len(intercept)), self.features.dtype)
                 self.features.times(weight, rows, logits)
                 logits += bias
-                weighted = self.weight[rows] * np.asarray(cross_entropy(logits, self.labels[rows]), np.float64)
-                sums += weighted.sum(), self.weight[rows] @ weighted, weighted @ weighted
+                weighted = shares[rows] * np.asarray(cross_entropy(logits, self.labels[rows]), np.float64)
+                sums += weighted.sum(), shares[rows] @ weighted, weighted @ weighted
             return sums
 
-        loss, product, square = np.sum(blocks.run(work), axis=0)
-        total = self.weight.sum()
-        mean = loss / total
-        # The sum of (s (l - mean))² over rows.
-        scatter = square - 2 * mean * product + mean**2 * (self.weight @ self.weight)
-        return Judged(float(mean), float(np.sqrt(max(scatter, 0.0)) / total))
+        mean, product, square = np.sum(blocks.run(work), axis=0)
+        # The sum of (s (l - mean))² over rows, of their shares s.
+        scatter = square - 2 * mean * product + mean**2 * (shares @ shares)
+        return Judged(float(mean), float(np.sqrt(max(scatter, 0.0))))
 
 
 class PathArguments(NamedTuple):

@@ -12,7 +12,7 @@ def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64
     Args:
       labels: (N,) array of numbers, booleans or names.
     Returns: (K,) classes in sorted order and in the labels' dtype, and (N,) int64 with labels == classes[indices].
-    Raises: TypeError if the labels are of kinds that have no common order.
+    Raises: TypeError if the labels are of kinds that have no common order; ValueError if one is None.
     """
     if labels.dtype.kind not in "UO":
         classes, indices = np.unique(labels, return_inverse=True)
@@ -21,6 +21,8 @@ def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64
     try:
         ordered = sorted(set(names))
     except TypeError as failure:
+        if None in names:
+            raise ValueError(f"y: row {names.index(None)} is null, expected a label; leave such rows out.") from None
         kinds = sorted({type(name).__name__ for name in names})
         raise TypeError(
             f"y: labels are of the types {' and '.join(kinds)}, expected one type; convert them with y.astype(str)."
