@@ -3,6 +3,7 @@
 import numpy as np
 
 import lastlayer as ll
+from benchmarks.decide import _auroc, _plug_in
 from benchmarks.sampled import bias_of
 from benchmarks.sweep import CLASSES, FUNCTIONS, summarise
 from benchmarks.windows import least_rows, merged, smoothed
@@ -41,3 +42,14 @@ def test_the_bias_of_a_gradient_and_its_interval():
     # The other class is drawn half of the time and then stands for two: its share is 1/2 as in the full softmax.
     assert abs(bias - 0.5) <= 3 * interval
     assert 0 < interval < 0.2
+
+
+def test_auroc_counts_pairs_and_ties_half():
+    scores, positive = np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False])
+    assert _auroc(scores, positive) == 3.5 / 4
+
+
+def test_the_plug_in_threshold_is_the_lowest_whose_own_rows_reach_the_accuracy():
+    probabilities = np.array([[p, 1 - p] for p in (0.9, 0.8, 0.7, 0.7, 0.6)])
+    assert _plug_in(probabilities, np.array([0, 0, 1, 0, 1]), "max_probability", 0.75) == 0.7
+    assert _plug_in(probabilities, np.array([1, 1, 1, 1, 1]), "max_probability", 0.75) == 1.0

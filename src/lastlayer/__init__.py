@@ -56,8 +56,8 @@ _HOME = {
     "softmax": "functions",
 }
 
-# Folders that are used as such: ll.samplers.Uniform.
-_FOLDERS = ("samplers",)
+# Folders that are used as such: ll.samplers.Uniform, ll.decision.Abstain.
+_FOLDERS = ("decision", "samplers")
 
 __all__ = sorted([*_HOME, *_FOLDERS])  # pyright: ignore[reportUnsupportedDunderAll]
 __version__ = "0.1.0"

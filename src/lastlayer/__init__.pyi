@@ -1,5 +1,6 @@
 # What a type checker sees in place of the lazy __init__.py: the same names, from the same homes.
 
+from lastlayer import decision as decision
 from lastlayer import samplers as samplers
 from lastlayer.calibration import Calibration as Calibration
 from lastlayer.calibration import TemperatureWarning as TemperatureWarning

@@ -23,7 +23,19 @@ def test_json(run, model):
 def test_table(run, model):
     lines = run("info", model).stdout.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
-        *("model", "written by", "classes", "features", "label", "numbers", "C", "beta", "objective", "iterations"),
+        *(
+            "model",
+            "written by",
+            "classes",
+            "features",
+            "label",
+            "numbers",
+            "C",
+            "beta",
+            "answers",
+            "objective",
+            "iterations",
+        ),
         *("rows", "log-loss", "seconds"),
     ]
     assert "3: cat, cow, dog" in lines[2]

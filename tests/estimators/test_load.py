@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lastlayer as ll
+from lastlayer.decision import Argmax, Thresholds
 from lastlayer.estimators import Training
 
 OLD = Path(__file__).parent / "heads_of_schema_1"
@@ -46,6 +47,17 @@ def test_a_head_of_schema_1_is_saved_in_the_newest(tmp_path):
     again = ll.load(tmp_path / "head")
     assert again.feature_names_in_.tolist() == ["a", "b", "c"]
     assert again.training_ == head.training_
+
+
+def test_heads_of_schema_2_have_the_rule_that_answers_as_they_did():
+    softmax, sigmoid = (
+        ll.load(OLD.with_name("heads_of_schema_2") / f"{name}.safetensors") for name in ("softmax", "sigmoid")
+    )
+    assert softmax.decision_ == Argmax()
+    assert sigmoid.decision_ == Thresholds(0.5)
+    X = np.array([[5.1, 3.5, 1.4, 0.2], [7.0, 3.2, 4.7, 1.4], [6.3, 3.3, 6.0, 2.5]], np.float32)
+    assert softmax.predict(X).tolist() == ["a", "b", "c"]
+    assert sigmoid.predict(X)[0].tolist() == [1, 0, 0]
 
 
 def test_any_bit_flipped_is_refused(head, tmp_path):

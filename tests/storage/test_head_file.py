@@ -73,7 +73,7 @@ def test_round_trip(tmp_path_factory, data, dtypes, header):
         assert back[name].dtype == tensor.dtype
         assert back[name].shape == tensor.shape
         assert back[name].tobytes() == tensor.tobytes()
-    assert read.pop("schema") == 2
+    assert read.pop("schema") == 3
     assert read.pop("library_version") == lastlayer.__version__
     assert repr(read) == repr({k: v for k, v in header.items() if k not in ("schema", "library_version")})
 
@@ -157,7 +157,7 @@ def test_any_bit_flipped_is_refused(head, tmp_path):
 
 def test_a_head_without_its_digest_is_refused(tmp_path):
     path = tmp_path / "head"
-    path.write_bytes(assembled(with_our_header(tensor("F32", [1], 0, 4), schema=2), b"1234"))
+    path.write_bytes(assembled(with_our_header(tensor("F32", [1], 0, 4), schema=3), b"1234"))
     assert "differs from the digest" in refused(path)
 
 
@@ -255,9 +255,9 @@ def test_hostile_file(tmp_path, content):
 
 def test_newer_schema(tmp_path):
     path = tmp_path / "newer.safetensors"
-    path.write_bytes(assembled(with_our_header({}, schema=3, library_version="7.0.0")))
+    path.write_bytes(assembled(with_our_header({}, schema=4, library_version="7.0.0")))
     message = refused(path)
-    assert "written by lastlayer 7.0.0 in schema 3" in message
+    assert "written by lastlayer 7.0.0 in schema 4" in message
     assert "upgrade lastlayer" in message
 
 

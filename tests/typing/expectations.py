@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 import lastlayer as ll
 import lastlayer.torch as lt
 from lastlayer.calibration import EntropyBetas, VectorScaling
-from lastlayer.decision import TopK, top_k
+from lastlayer.decision import (
+    Evidence,
+    PredictionSets,
+    Thresholds,
+    TopK,
+    choose_prediction_sets,
+    choose_thresholds,
+    top_k,
+)
 from lastlayer.estimators import CPath, TopKClasses, Training
 from lastlayer.losses import ClassRows, LossesAndGradient, SampledLossesAndGradients
 from lastlayer.solvers import Optimum
@@ -76,6 +84,27 @@ def losses() -> None:
     assert_type(gradient, NDArray[np.float32] | Any)
 
 
+def rules() -> None:
+    probabilities: NDArray[np.float32] = ll.softmax(single)
+    rule = ll.decision.choose_abstention(
+        probabilities, labels, accuracy=0.9, confidence=np.float64(0.5), score="margin"
+    )
+    assert_type(rule, ll.decision.Abstain)
+    assert_type(rule.apply(probabilities), NDArray[np.int64])
+    assert_type(rule.threshold, float | NDArray[np.float64])
+    assert_type(rule.evidence, ll.decision.Evidence | None)
+    assert_type(ll.decision.Argmax().apply([[0.5, 0.5]]), NDArray[np.int64])
+    costs = ll.decision.least_cost([[0, 1], [9, 0]], abstain_cost=1)
+    assert_type(costs, ll.decision.LeastCost)
+    assert_type(costs.apply([[0.5, 0.5]]), NDArray[np.int64])
+    several: list[ll.decision.Rule] = [rule, costs, ll.decision.Abstain(np.array([0.5, 0.2]))]
+    document, arrays = ll.decision.rule_parts(several[0])
+    assert_type(ll.decision.rule_from_parts(document, arrays), ll.decision.Rule)
+    assert_type(ll.decision.abstention_score(probabilities, "entropy"), NDArray[np.float64])
+    corrected = ll.decision.correct_prior(probabilities, fitted_prior=[1, 1], prior=[9, 1])
+    assert_type(corrected, NDArray[np.floating[Any]])
+
+
 def samplers() -> None:
     sampler = ll.samplers.LogUniform(1000, random_state=0)
     assert_type(sampler.sample(10), ll.samplers.Candidates)
@@ -116,6 +145,14 @@ def decisions() -> None:
     assert_type(top_k(single, 2).probabilities, NDArray[np.float32])
     assert_type(ll.fit_temperature(single, [0, 2]), float)
     rows = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]]
+    rule = choose_thresholds(rows, [[1, 0, 0], [0, 1, 0], [1, 0, 1]], recall=0.9, per_label=True)
+    assert_type(rule, Thresholds)
+    assert_type(rule.threshold, float | NDArray[np.float64])
+    sets = choose_prediction_sets(rows, [0, 1, 2], coverage=0.6)
+    assert_type(sets, PredictionSets)
+    assert_type(sets.chance, NDArray[np.float64] | None)
+    assert_type(sets.largest_set, int)
+    assert_type(rule.evidence, Evidence | None)
     calibration = ll.fit_calibration(rows, [0, 1, 2], scores_are="probabilities", method="entropy-temperature")
     assert_type(calibration, ll.Calibration)
     assert_type(calibration.beta, float)

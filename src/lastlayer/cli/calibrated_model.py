@@ -9,6 +9,7 @@ import lastlayer as ll
 from lastlayer.calibration import Calibration
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.decision import top_k
+from lastlayer.estimators import is_default
 from lastlayer.tables import InputError
 
 
@@ -56,8 +57,14 @@ def calibrated_model(model: ll.SoftmaxClassifier | ll.SigmoidClassifier, name: s
     """
     with about_the_input():
         calibration = ll.load_calibration(path)
+    many_labels = isinstance(model, ll.SigmoidClassifier) and model.coef_.shape[0] == len(model.classes_)
+    if not is_default(model.decision_, many_labels=many_labels):
+        raise InputError(
+            f"--calibration {path}: stands beside the decision rule of {name}, which was chosen on its own "
+            "probabilities; leave one out."
+        )
     classes = [str(each) for each in model.classes_.tolist()]
-    if model.coef_.shape[0] == len(classes) and isinstance(model, ll.SigmoidClassifier):
+    if many_labels:
         raise InputError(
             f"--calibration {path}: is of one label a row, but {name} is of many, expected a model of one; leave it "
             "out, since fit calibrates each label on the validation rows."

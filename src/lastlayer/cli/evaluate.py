@@ -1,7 +1,6 @@
 """`lastlayer evaluate`: a model, or what any model has written, judged on labelled rows; gates for CI."""
 
 import click
-import numpy as np
 
 import lastlayer as ll
 from lastlayer.cli.arguments import (
@@ -19,16 +18,14 @@ from lastlayer.cli.arguments import (
 from lastlayer.cli.calibrated_model import calibrated_model
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.given_scores import evaluate_scores
-from lastlayer.cli.judged_labels import judged_labels
+from lastlayer.cli.judged_labels import judged_labels, judged_lists
 from lastlayer.cli.printing import print_document
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
 from lastlayer.tables import (
-    InputError,
     label_column,
-    label_lists,
     nothing_weighs,
     open_table,
     require_weight,
@@ -199,18 +196,7 @@ def _evaluate_labels(head, data, where, format_, label, weight):
     others = [label, *([] if weight is None else [weight])]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
-        lists = label_lists(frame[label], place)
-        known = set(head.classes_.tolist())
-        for row, labels in enumerate(lists):
-            for name in labels:
-                if name not in known and (weights is None or weights[row] > 0):
-                    raise InputError(
-                        f"{place(row)}: column {label} has {name!r}, which the model never saw, expected labels among "
-                        f"its {len(head.classes_)}; leave such rows out with --where."
-                    )
-        if weights is not None:
-            for row in np.flatnonzero(weights == 0):
-                lists[row] = []
+        lists = judged_lists(frame[label], head.classes_, place, weights)
         with about_the_input():
             answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
             accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)

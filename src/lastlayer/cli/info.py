@@ -11,6 +11,7 @@ from lastlayer._text import shown
 from lastlayer.cli.arguments import CommandWithExamples, json_option, model_argument
 from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
+from lastlayer.decision import evidence_in_words, rule_in_words, rule_parts
 from lastlayer.storage import read_header
 
 _WIDTH = 56
@@ -41,6 +42,10 @@ def command(model: str, as_json: bool) -> None:
         "dtype": str(head.coef_.dtype),
         "beta": np.asarray(head.beta_).tolist(),
         "bias": head.bias_.tolist() if isinstance(head, ll.SigmoidClassifier) else None,
+        "decision": {
+            **rule_parts(head.decision_)[0],
+            "in_words": rule_in_words(head.decision_),
+        },
         "C": float(head.C),
         **asdict(head.optimum_),
         "feature_columns": None if names is None else names.tolist(),
@@ -51,10 +56,10 @@ def command(model: str, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        print_pairs(_readable(document, head.optimum_.certificate()))
+        print_pairs(_readable(document, head.optimum_.certificate(), head.decision_.evidence))
 
 
-def _readable(document, certificate):
+def _readable(document, certificate, evidence):
     pairs = [
         ("model", document["model"]),
         ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
@@ -66,7 +71,10 @@ def _readable(document, certificate):
         ("numbers", document["dtype"]),
         ("C", f"{document['C']:g}"),
         ("beta", beta_in_words(document["beta"])),
+        ("answers", document["decision"]["in_words"]),
     ]
+    if evidence is not None:
+        pairs.append(("chosen on", evidence_in_words(evidence)))
     if document["label_column"]:
         pairs.insert(4, ("label", document["label_column"]))
     pairs.append(("objective", f"{_number(document['objective'], '.6f')}, {certificate}"))

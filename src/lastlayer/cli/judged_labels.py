@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lastlayer.metrics import ClassIndex
-from lastlayer.tables import InputError, Table, cast_labels, label_array
+from lastlayer.tables import InputError, Table, cast_labels, label_array, label_lists
 
 _SHOWN = 6
 
@@ -43,6 +43,27 @@ def judged_labels(
         row = int(known.argmin())
         raise _unknown_label(table, series.name, index.classes, place(row), labels.tolist()[row], unknown, remedy)
     return labels
+
+
+def judged_lists(
+    series: pl.Series, classes: NDArray[Any], place: Callable[[int], str], weights: NDArray[Any] | None
+) -> NDArray[Any]:
+    """The lists of labels (n,) of a batch, every label among the `classes` of a model; those of weight 0 are empty.
+
+    Raises: InputError naming the first row with a label that is none.
+    """
+    lists, known = label_lists(series, place), set(classes.tolist())
+    for row, labels in enumerate(lists):
+        for name in labels:
+            if name not in known and (weights is None or weights[row] > 0):
+                raise InputError(
+                    f"{place(row)}: column {series.name} has {name!r}, which the model never saw, expected labels "
+                    f"among its {len(known)}; leave such rows out with --where."
+                )
+    if weights is not None:
+        for row in np.flatnonzero(weights == 0):
+            lists[row] = []
+    return lists
 
 
 def _unknown_label(table, label, classes, place, found, unknown, remedy):

@@ -26,6 +26,7 @@ from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.prediction_file import kind_of, write_predictions
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.estimators import can_abstain, gives_sets, is_default
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, open_table
 
@@ -80,6 +81,9 @@ def command(
     Of a model of many labels a row, prediction and probability are lists, of the labels that are more probable than
     not, the likeliest first; csv has them as JSON.
 
+    A model with a decision rule of `lastlayer decide` answers by it: "don't know" is null beside the largest
+    probability, and sets of classes are lists. --top shows the likeliest classes all the same.
+
     With --calibration probabilities are what the calibration makes of the model's own.
 
     Standard output gets csv, or JSON lines with --json.
@@ -101,16 +105,23 @@ def command(
     names = _names(top, head.classes_ if every else ())
     kept = _kept(keep, table, kind, names)
     table = table.as_written(set(kept).difference(columns.names)).filtered(where)
-    many = isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_)
-    if many and top is None:
-        predicted = _label_lists(head, table, columns, kept, names, as_text=kind == "csv")
+    many_labels = isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_)
+    unknown = [0]
+    if top is None and gives_sets(head.decision_):
+        predicted = _sets(head, table, columns, kept, names, as_text=kind == "csv")
+    elif top is None and not is_default(head.decision_, many_labels=many_labels):
+        predicted = _decided(head, table, columns, kept, names, unknown)
     else:
         predicted = (_probabilities if every else _predictions)(
             *(judge, table, columns, kept, names), 1 if judge is head and not every else len(head.classes_)
         )
     rows = write_predictions(predicted, output, kind)
-    if output != "-" and not quiet:
+    if quiet:
+        return
+    if output != "-":
         click.echo(f"{rows:,} rows written to {output}", err=True)
+    if can_abstain(head.decision_) and top is None:
+        click.echo(f"don't know: {unknown[0]:,} of {rows:,} rows, {unknown[0] / max(1, rows):.1%}", err=True)
 
 
 def _kept(keep, table, kind, names):
@@ -144,30 +155,46 @@ def _predictions(head, table, columns, kept, names, columns_of_output):
         yield pl.DataFrame([*frame.select(kept), *found])
 
 
-def _label_lists(head, table, columns, kept, names, *, as_text):
-    """DataFrames of the kept columns and lists of the predicted labels, and with more names every probability."""
+def _decided(head, table, columns, kept, names, unknown):
+    """DataFrames of the kept columns, what the rule answers and how probable that is, and with more names every class.
+
+    "Don't know" is null, beside the largest probability; unknown[0] counts it.
+    """
     classes = pl.Series(head.classes_.tolist())
     for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
         with about_the_input():
             probabilities = head.predict_proba(X)
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        ranked = np.take_along_axis(probabilities, order, axis=1)
-        rows, places = np.nonzero(ranked > 0.5)
-        lengths = np.bincount(rows, minlength=len(ranked))
-        found = [
-            pl.Series(name, values).gather(of) if of is not None else pl.Series(name, values)
-            for name, values, of in (
-                (names[0], classes, order[rows, places]),
-                (names[1], ranked[rows, places], None),
-            )
+            answers = head.decision_.apply(probabilities)
+        is_unknown = answers < 0
+        unknown[0] += int(is_unknown.sum())
+        chosen = np.where(is_unknown, probabilities.argmax(axis=1), answers)
+        labels = classes.gather(chosen).set(pl.Series(is_unknown), None).alias(names[0])
+        values = [np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0], *_columns(probabilities, names)]
+        found = [pl.Series(name, value) for name, value in zip(names[1:], values, strict=True)]
+        yield pl.DataFrame([*frame.select(kept), labels, *found])
+
+
+def _sets(head, table, columns, kept, names, *, as_text):
+    """DataFrames of the kept columns and lists of the labels that the rule answers, and with more names every class."""
+    classes = pl.Series(head.classes_.tolist())
+    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
+        with about_the_input():
+            probabilities = head.predict_proba(X)
+            answers = head.decision_.apply(probabilities)
+        rows, chosen = answers.nonzero()
+        ranked = probabilities[rows, chosen]
+        order = np.lexsort((chosen, -ranked, rows))
+        lengths = np.bincount(rows, minlength=len(probabilities))
+        lists = [classes.gather(chosen[order]).alias(names[0]), pl.Series(names[1], ranked[order])]
+        every = [
+            pl.Series(name, column) for name, column in zip(names[2:], _columns(probabilities, names), strict=True)
         ]
-        listed = [_as_lists(series, lengths, as_text) for series in found]
-        every = (
-            [pl.Series(name, column.copy()) for name, column in zip(names[2:], probabilities.T, strict=True)]
-            if names[2:]
-            else []
-        )
-        yield pl.DataFrame([*frame.select(kept), *listed, *every])
+        yield pl.DataFrame([*frame.select(kept), *(_as_lists(series, lengths, as_text) for series in lists), *every])
+
+
+def _columns(probabilities, names):
+    """Every class's probabilities, if more than the answer and its probability are wanted."""
+    return [np.ascontiguousarray(column) for column in probabilities.T] if names[2:] else []
 
 
 def _as_lists(series, lengths, as_text):

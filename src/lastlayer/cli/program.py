@@ -23,6 +23,7 @@ _COMMANDS = {
     "predict": "Predict the class and its probability for every row.",
     "evaluate": "Judge a model on labelled rows: accuracy, log-loss, calibration.",
     "calibrate": "Make honest probabilities of any model's outputs.",
+    "decide": "Choose by which rule a model answers, on held-out rows.",
     "explain": "Show every step from scores to probabilities.",
     "info": "Show what a model file holds.",
 }

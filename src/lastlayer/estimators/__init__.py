@@ -1,6 +1,7 @@
 """The scikit-learn facade: thin, it composes solvers, calibration, decision and storage."""
 
 from lastlayer.estimators.c_path import CPath, PathEndWarning
+from lastlayer.estimators.decision_rule import RuleDroppedWarning, can_abstain, gives_sets, is_default
 from lastlayer.estimators.feature_scales import ScalingWarning
 from lastlayer.estimators.fit_warnings import ConstantLabelWarning, FitInterrupted
 from lastlayer.estimators.fold import fold
@@ -18,6 +19,7 @@ __all__ = [
     "ConstantLabelWarning",
     "FitInterrupted",
     "PathEndWarning",
+    "RuleDroppedWarning",
     "ScalingWarning",
     "SigmoidClassifier",
     "SigmoidClassifierCV",
@@ -26,7 +28,10 @@ __all__ = [
     "TopKClasses",
     "Training",
     "answers_of",
+    "can_abstain",
     "fold",
+    "gives_sets",
+    "is_default",
     "load",
     "sorted_classes",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from lastlayer.estimators.decision_rule import default_rule
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
@@ -28,9 +29,9 @@ def fold(pipeline: "Pipeline") -> SoftmaxClassifier:
 
     Steps may be StandardScaler, MinMaxScaler and MaxAbsScaler without clip, RobustScaler, PCA, IncrementalPCA,
     TruncatedSVD, feature selectors, FunctionTransformer without a function, "passthrough", None, and pipelines of
-    these. The last step is a SoftmaxClassifier, and the result has its beta_, parameters and optimum_, which is of the
-    features that it saw; or a multinomial or binary LogisticRegression, of whose optimum nothing is known but the
-    number of iterations.
+    these. The last step is a SoftmaxClassifier, and the result has its beta_, decision_, parameters and optimum_, which
+    is of the features that it saw; or a multinomial or binary LogisticRegression, of whose optimum nothing is known but
+    the number of iterations.
 
     Args:
       pipeline: a fitted sklearn.pipeline.Pipeline; it is not changed.
@@ -145,6 +146,7 @@ def _head_of(name, step):
         head.intercept_ = np.zeros(head.coef_.shape[0], head.coef_.dtype) + head.intercept_
     head.beta_, head.header_, head.n_iter_ = 1.0, {}, np.array([iterations])
     head.training_ = Training()
+    head.decision_, head.abstain_label_ = default_rule(many_labels=False), None
     head.optimum_ = Optimum(math.nan, math.nan, math.inf, iterations, math.nan, "unknown")
     return head
 

@@ -5,6 +5,8 @@ import os
 import numpy as np
 
 from lastlayer._arrays import checked_beta
+from lastlayer.decision import RULE_ARRAYS, rule_from_parts
+from lastlayer.estimators.decision_rule import DECISION, default_rule, require_rule
 from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier, together
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
@@ -12,7 +14,11 @@ from lastlayer.solvers import Optimum
 from lastlayer.storage import CLASS_TENSORS, FEATURE_NAMES, UnreadableHead, decode_classes, read_head
 
 _OF_LABELS = ("beta", "bias", "constant")
-_TENSORS = ("coef", "intercept", *_OF_LABELS, *CLASS_TENSORS, *(FEATURE_NAMES + name for name in CLASS_TENSORS))
+_TENSORS = (
+    *("coef", "intercept", *_OF_LABELS, *CLASS_TENSORS),
+    *(FEATURE_NAMES + name for name in CLASS_TENSORS),
+    *(DECISION + name for name in RULE_ARRAYS),
+)
 # Where schema 1 kept what the command line remembered of a fit, among the entries of the caller's own.
 _TABLE_OF_FIT = "table_of_fit"
 _OF_TABLE = {"feature_columns", "list_column", "label_column", "rows", "held_out_rows", "log_loss_before"}
@@ -36,7 +42,7 @@ def load(path: str | os.PathLike[str]) -> SoftmaxClassifier | SigmoidClassifier:
             f"{os.fspath(path)}: holds a {kind!r}, expected {' or '.join(map(repr, _ESTIMATORS))}; upgrade lastlayer."
         )
     try:
-        header = _as_of_schema_2(header)
+        header = _as_of_schema_3(header)
         model = _ESTIMATORS[kind](tensors, header)
         _set_common(model, tensors, header)
         return model
@@ -116,6 +122,13 @@ def _set_common(model, tensors, header):
         if len(names) != model.n_features_in_:
             raise ValueError(f"{model.n_features_in_} features, but {len(names)} names of them")
     model.n_iter_ = np.array([model.optimum_.iterations])
+    many_labels = isinstance(model, SigmoidClassifier) and len(model.intercept_) == len(model.classes_)
+    model.decision_, model.abstain_label_ = default_rule(many_labels=many_labels), None
+    if header["decision"] is not None:
+        arrays = {key.removeprefix(DECISION): tensor for key, tensor in tensors.items() if key.startswith(DECISION)}
+        rule, abstain_label = rule_from_parts(header["decision"], arrays), header["abstain_label"]
+        require_rule(rule, abstain_label, model.classes_, many_labels=many_labels)
+        model.decision_, model.abstain_label_ = rule, abstain_label
     model.training_ = Training(**header["training"])
     model.header_ = dict(header["caller"])
 
@@ -129,12 +142,15 @@ def _feature_names(tensors, header):
     return None if header["feature_names"] is None else np.array(header["feature_names"], dtype=object)
 
 
-def _as_of_schema_2(header):
+def _as_of_schema_3(header):
     """The header of a file of any schema, as the newest has it, and "feature_names": those that it holds itself.
 
-    In schema 1 only the command remembered the table of a fit, the names of feature columns among it, in an entry of
-    the header; since then they are tensors.
+    Before schema 3 there was no decision rule. In schema 1 only the command remembered the table of a fit, the names of
+    feature columns among it, in an entry of the header; since then they are tensors.
     """
+    if header["schema"] > 2:
+        return {**header, "feature_names": None}
+    header = {**header, "decision": None, "abstain_label": None}
     if header["schema"] > 1:
         return {**header, "feature_names": None}
     table = header["caller"].get(_TABLE_OF_FIT)

@@ -4,6 +4,8 @@ import os
 from numbers import Integral
 from typing import Any
 
+from lastlayer.decision import rule_parts
+from lastlayer.estimators.decision_rule import DECISION, plain_label
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
 
@@ -21,6 +23,8 @@ def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) 
     if hasattr(model, "feature_names_in_"):
         names = encode_classes(model.feature_names_in_)
         tensors |= {FEATURE_NAMES + key: tensor for key, tensor in names.items()}
+    decision, arrays = rule_parts(model.decision_)
+    tensors |= {DECISION + name: array for name, array in arrays.items()}
     parameters = model.get_params()
     if isinstance(model.class_weight, dict):
         # JSON knows no keys but strings.
@@ -43,7 +47,8 @@ def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) 
             **own,
             "estimator": type(model).__name__,
             "parameters": {name: plain(value) for name, value in parameters.items()},
-            "decision": "argmax",
+            "decision": decision,
+            "abstain_label": plain_label(model.abstain_label_),
             "training": vars(model.training_),
             "caller": header,
         },

@@ -14,8 +14,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.calibration import fit_label_scaling
-from lastlayer.decision import top_k
+from lastlayer.decision import Rule, top_k
 from lastlayer.estimators.class_weight import ClassWeight, label_factors
+from lastlayer.estimators.decision_rule import (
+    answers_of_rule,
+    default_rule,
+    drop_rule,
+    gives_sets,
+    is_default,
+    named,
+    require_rule,
+    share_right,
+)
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
@@ -34,7 +44,7 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         F_k(w, b) = sum_i s_ik BCE(x_i w + b, y_ik) / sum_i s_ik + ||w||² / (2 C sum_i s_ik),   in nats, b free
 
     For each label it is the objective of scikit-learn's LogisticRegression, and so the argmin of
-    OneVsRestClassifier(LogisticRegression()): same C, same head. Labels are fitted side by side, some dozens at a time,
+    OneVsRestClassifier(LogisticRegression()): same C, same head. Labels are fitted side by side, up to 128 at a time,
     on one decomposition of the features' covariance. X is neither copied nor centred if it is float32 or float64, in C
     or Fortran order, or CSR of one of these. Y is never made dense. Memory beyond X: three numbers a row for each label
     that is fitted at a time, at most 400 MB a thread in float32, and D² numbers.
@@ -65,6 +75,8 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         a label has weights 0, and the probability of half a row in one more than there were.
       optima_: an Optimum for each row of coef_: objective, gradient norm, a bound on F - F*, why the fit stopped.
       optimum_: the same of all labels together: sums of objectives and bounds, the largest gradient norm.
+      decision_: the rule that `predict` applies, until `set_decision` Thresholds(0.5), or of two classes Argmax.
+      abstain_label_: of two classes, what `predict` returns where the rule says "don't know".
       n_iter_: (1,) iterations of the label that took most.
       n_features_in_, feature_names_in_: as in scikit-learn.
       training_: a Training: how many rows made the head, and the columns that they came from.
@@ -84,6 +96,8 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
     constant_: NDArray[np.bool_]
     optima_: list[Optimum]
     optimum_: Optimum
+    decision_: Rule
+    abstain_label_: Any
     n_iter_: NDArray[np.int64]
     n_features_in_: int
     feature_names_in_: NDArray[Any]
@@ -201,6 +215,7 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         self.constant_ = problem.constant
         self.optima_, self.optimum_ = found.optima, together(found.optima)
         self.n_iter_, self.header_ = np.array([self.optimum_.iterations]), {}
+        self.decision_, self.abstain_label_ = default_rule(many_labels=not sets.one_of_two), None
         self.training_ = Training(rows=problem.features.shape[0], label=name_of(y))
         warn_of_label_limits(self, C=C, tol=tol, max_iter=max_iter)
         return self
@@ -210,19 +225,50 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         return self._shaped(self._scores(validated(self, X)))
 
     def predict(self, X: Features) -> NDArray[Any]:
-        """Which labels are more probable than not, an (N, K) indicator of 0 and 1; or (N,) labels of two classes."""
-        features = validated(self, X)
-        answers = np.empty((features.shape[0], len(self.intercept_)), np.int64)
-        for rows in row_blocks(features.shape[0], len(self.intercept_)):
+        """What the decision rule answers: an (N, K) indicator of 0 and 1; or (N,) labels of two classes.
+
+        Without a rule these are the labels that are more probable than not. Of two classes a rule may answer "don't
+        know", abstain_label_, or with sets, (N, 2) booleans.
+        """
+        answers = self._decided(validated(self, X))
+        if self._one_of_two():
+            if gives_sets(self.decision_):
+                return answers
+            return named(answers, self.decision_, self.classes_, self.abstain_label_)
+        return (answers.toarray() if sp.issparse(answers) else answers).astype(np.int64)
+
+    def set_decision(self, rule: Rule, *, abstain_label: Any = None) -> Self:
+        """Let `predict` and `score` apply a decision rule, which `save` keeps; a new fit or calibration drops it.
+
+        Args:
+          rule: Thresholds of `lastlayer.decision`, chosen on probabilities of this head for rows that it has not seen;
+            for two classes, any rule.
+          abstain_label: of two classes, what `predict` returns for "don't know": a value of their kind that is neither;
+            or None, and then predictions are an array of objects.
+        Returns: self.
+        Raises: TypeError or ValueError, in one sentence, for a rule of another number of labels or one that does not
+          suit many labels, or an abstain_label that is a class, of another kind than classes, or of no use.
+        """
+        check_is_fitted(self)
+        require_rule(rule, abstain_label, self.classes_, many_labels=not self._one_of_two())
+        self.decision_, self.abstain_label_ = rule, abstain_label
+        return self
+
+    def _decided(self, features: Any) -> Any:
+        """The class index of each row, -1 for "don't know"; or (N, K) booleans, an array or CSR."""
+        num_rows, one_of_two = features.shape[0], self._one_of_two()
+        if not is_default(self.decision_, many_labels=not one_of_two):
+            return answers_of_rule(
+                self.decision_, lambda rows: self._probabilities(features[rows]), num_rows, len(self.classes_)
+            )
+        answers = np.empty((num_rows, len(self.intercept_)), bool)
+        for rows in row_blocks(num_rows, len(self.intercept_)):
             answers[rows] = self._calibrated(features[rows]) > 0
-        return self.classes_[answers[:, 0]] if self._one_of_two() else answers
+        return answers[:, 0].astype(np.int64) if one_of_two else answers
 
     def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """The probability of each label, (N, K), each for itself; or (N, 2) of the two classes, which sum to 1."""
-        scores = self._calibrated(validated(self, X))
-        if self._one_of_two():
-            return np.column_stack([sigmoid(-scores), sigmoid(scores)])
-        return sigmoid(scores)
+        return self._probabilities(validated(self, X))
 
     def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """The logarithm of predict_proba, finite where probabilities underflow."""
@@ -247,13 +293,14 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         return TopKClasses(np.concatenate(labels), np.concatenate(probabilities))
 
     def score(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """The share of rows all of whose labels are right."""
+        """The share of rows all of whose labels `predict` gets right; of two classes, that it answers with theirs."""
         features = validated(self, X)
-        answers = self._answers(y, features.shape[0]).tocsr()
-        right = np.empty(features.shape[0], bool)
-        for rows in row_blocks(features.shape[0], len(self.intercept_)):
-            right[rows] = ((self._calibrated(features[rows]) > 0) == answers[rows].toarray()).all(axis=1)
-        return float(np.average(right, weights=as_sample_weight(sample_weight, len(right))))
+        answers, weight = self._answers(y, features.shape[0]), as_sample_weight(sample_weight, features.shape[0])
+        decided = self._decided(features)
+        if self._one_of_two():
+            return share_right(decided, answers.toarray()[:, 0].astype(np.int64), weight)
+        wrong = abs(sp.csr_array(decided).astype(np.int8) - answers.tocsr().astype(np.int8)).sum(axis=1)
+        return float(np.average(np.asarray(wrong).ravel() == 0, weights=weight))
 
     def calibrate(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Set beta_ and bias_ to those with the least log-loss on rows that the fit has not seen.
@@ -274,6 +321,7 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         before = _log_loss(scores, answers, weight)
         after = _log_loss(scores * found.beta + found.bias, answers, weight)
         self.beta_, self.bias_ = found.beta, found.bias
+        drop_rule(self, many_labels=not self._one_of_two())
         rows = features.shape[0] if weight is None else int(np.count_nonzero(weight))
         self.training_ = replace(self.training_, held_out_rows=rows, log_loss_before=before, log_loss_after=after)
         return self
@@ -306,6 +354,12 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         scores *= self.beta_.astype(scores.dtype)
         scores += self.bias_.astype(scores.dtype)
         return scores
+
+    def _probabilities(self, X):
+        scores = self._calibrated(X)
+        if self._one_of_two():
+            return np.column_stack([sigmoid(-scores), sigmoid(scores)])
+        return sigmoid(scores)
 
     def _shaped(self, scores):
         return scores[:, 0] if self._one_of_two() else scores

@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -10,20 +9,28 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer._stopwatch import stopwatch
-from lastlayer.calibration import TemperatureWarning
-from lastlayer.calibration.rows import CalibrationRows
-from lastlayer.calibration.temperature import solve_temperature, too_few_rows
-from lastlayer.decision import linear_top_k, top_k
+from lastlayer.decision import Rule, linear_top_k, top_k
+from lastlayer.estimators.calibrated_beta import calibrated_beta, label_indices
 from lastlayer.estimators.class_weight import ClassWeight
+from lastlayer.estimators.decision_rule import (
+    answers_of_rule,
+    default_rule,
+    drop_rule,
+    gives_sets,
+    is_default,
+    named,
+    require_rule,
+    share_right,
+)
 from lastlayer.estimators.exact_fit import exact_problem, fit_exact
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
-from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, plain, whole_number
+from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, whole_number
 from lastlayer.estimators.linear_head import accepted, name_of, require_labels, row_blocks, scores_of, validated
 from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gradient
 from lastlayer.estimators.progress import ProgressLine, in_passes
@@ -31,7 +38,6 @@ from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number
 from lastlayer.estimators.save import save_head
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
-from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
 from lastlayer.samplers import Sampler
 from lastlayer.solvers import Optimum
@@ -99,6 +105,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
       optimum_: an Optimum: objective, gradient norm, a bound on F - F* and what it is expected to be, why the fit
         stopped; with standardize, of F for the scaled features and their weights. With candidates the objective is
         that of the held-out rows, and there is no bound.
+      decision_: the rule that `predict` applies; Argmax until `set_decision`.
+      abstain_label_: what `predict` returns where the rule says "don't know".
       n_iter_: (1,) iterations; with candidates, passes over the rows; after `partial_fit`, steps.
       n_features_in_, feature_names_in_: as in scikit-learn. A DataFrame, of pandas or Polars, must have these columns
         in this order; an array of the right width is taken as it is.
@@ -118,6 +126,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     intercept_: NDArray[np.floating[Any]]
     beta_: float
     optimum_: Optimum
+    decision_: Rule
+    abstain_label_: Any
     n_iter_: NDArray[np.int64]
     n_features_in_: int
     feature_names_in_: NDArray[Any]
@@ -131,10 +141,6 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             raise NotImplementedError
 
         def set_params(self, **params: Any) -> Self:
-            """As in scikit-learn."""
-            raise NotImplementedError
-
-        def score(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
             """As in scikit-learn."""
             raise NotImplementedError
 
@@ -343,6 +349,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             intercept = intercept - intercept.mean()
         self.classes_, self.coef_, self.intercept_ = classes, weight, intercept.astype(weight.dtype)
         self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
+        self.decision_, self.abstain_label_ = default_rule(many_labels=False), None
         self.n_iter_ = np.array([optimum.iterations])
 
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
@@ -350,18 +357,61 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         return self._scores(validated(self, X))
 
     def predict(self, X: Features) -> NDArray[Any]:
-        """The most probable class of each row, (N,); of equal scores the first class."""
+        """The class of each row, (N,): what the decision rule answers.
+
+        Without one it is the most probable class, of equal scores the first. A rule may answer "don't know",
+        abstain_label_; a rule of sets gives (N, K) booleans, or CSR of them where K is large.
+        """
         features = validated(self, X)
-        best = np.empty(features.shape[0], np.int64)
-        for rows in row_blocks(features.shape[0], len(self.classes_)):
+        answers = self._answers(features)
+        if gives_sets(self.decision_):
+            return answers
+        return named(answers, self.decision_, self.classes_, self.abstain_label_)
+
+    def score(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of rows that `predict` answers with their label; under a rule of sets, whose set holds it."""
+        answers = self._answers(validated(self, X))
+        labels = column_or_1d(y)
+        if len(labels) != answers.shape[0]:
+            raise ValueError(f"y: has {len(labels)} labels, expected {answers.shape[0]}, one for each row of X.")
+        index = ClassIndex(self.classes_)
+        known = index.knows(labels)
+        codes = np.full(len(labels), -1)
+        codes[known] = index.find(labels[known])
+        return share_right(answers, codes, as_sample_weight(sample_weight, len(labels)))
+
+    def set_decision(self, rule: Rule, *, abstain_label: Any = None) -> Self:
+        """Let `predict` and `score` apply a decision rule, which `save` keeps; a new fit or calibration drops it.
+
+        Args:
+          rule: a rule of `lastlayer.decision`, chosen on probabilities of this head for rows that it has not seen.
+          abstain_label: what `predict` returns for "don't know": a value of the classes' kind that is none of them; or
+            None, and then predictions are an array of objects.
+        Returns: self.
+        Raises: TypeError or ValueError, in one sentence, for a rule of another number of classes, or a label that is a
+          class, of another kind than classes, or of no use.
+        """
+        check_is_fitted(self)
+        require_rule(rule, abstain_label, self.classes_, many_labels=False)
+        self.decision_, self.abstain_label_ = rule, abstain_label
+        return self
+
+    def _answers(self, features):
+        """The class index of each row, -1 for "don't know"; or (N, K) booleans, under a rule of sets."""
+        num_rows, num_classes = features.shape[0], len(self.classes_)
+        if not is_default(self.decision_, many_labels=False):
+            return answers_of_rule(
+                self.decision_, lambda rows: self._probabilities(features[rows]), num_rows, num_classes
+            )
+        best = np.empty(num_rows, np.int64)
+        for rows in row_blocks(num_rows, num_classes):
             scores = self._scores(features[rows])
             best[rows] = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[best]
+        return best
 
     def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """Probabilities softmax(beta_ * scores), (N, K), each row summing to 1."""
-        logits = self._logits(validated(self, X))
-        return softmax(logits, beta=self.beta_, out=logits)
+        return self._probabilities(validated(self, X))
 
     def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """log_softmax(beta_ * scores), (N, K), finite where probabilities underflow."""
@@ -404,25 +454,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if weights is not None and not weights.all():
             kept = weights > 0
             features, y, weights = features[kept], y[kept], weights[kept]
-        index = ClassIndex(self.classes_)
-        known = index.knows(y)
-        if not known.all():
-            row = int(known.argmin())
-            raise ValueError(
-                f"y: row {row} is {plain(y[row])!r}, expected one of the {len(self.classes_)} classes of the fit; "
-                f"leave such rows out ({int((~known).sum())} of {len(y)})."
-            )
-        logits, labels = self._logits(features), index.find(y)
-        beta, doubt = solve_temperature(CalibrationRows(logits, labels, weights))
-        doubt = too_few_rows(len(labels), len(self.classes_), beta) if doubt is None else doubt
-        if doubt is not None:
-            warnings.warn(f"calibrate: {doubt}", TemperatureWarning, stacklevel=2)
-        beta = checked_beta(beta)
-        before = np.average(cross_entropy(logits, labels), weights=weights)
-        after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=weights)
-        self.beta_ = beta
+        found = calibrated_beta(self._logits(features), label_indices(y, self.classes_), weights)
+        self.beta_ = found.beta
+        drop_rule(self, many_labels=False)
         self.training_ = replace(
-            self.training_, held_out_rows=len(y), log_loss_before=float(before), log_loss_after=float(after)
+            self.training_,
+            held_out_rows=len(y),
+            log_loss_before=found.log_loss_before,
+            log_loss_after=found.log_loss_after,
         )
         return self
 
@@ -442,6 +481,10 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
         scores = scores_of(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _probabilities(self, X: Any) -> NDArray[np.floating[Any]]:
+        logits = self._logits(X)
+        return softmax(logits, beta=self.beta_, out=logits)
 
     def _logits(self, X: Any) -> NDArray[np.floating[Any]]:
         """Scores as (N, K); those of two classes are the columns (0, score)."""

@@ -1,9 +1,9 @@
 """How good is it? Probabilities and labels in, one frozen, printable, serialisable evaluation out."""
 
+from lastlayer._indicator import as_indicator
 from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionError, evaluate
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
-from lastlayer.metrics.indicator import as_indicator
 from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator, evaluate_labels
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability

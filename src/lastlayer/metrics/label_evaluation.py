@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import Integer, Number, as_float_array, as_sample_weight
+from lastlayer._indicator import as_indicator
 from lastlayer._json import json_text, json_value
 from lastlayer.functions import log_sigmoid, sigmoid
 from lastlayer.metrics.accumulator import positive_integer
 from lastlayer.metrics.class_index import ClassIndex
-from lastlayer.metrics.indicator import as_indicator
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability, bin_of
 from lastlayer.metrics.text_table import label_evaluation_as_text

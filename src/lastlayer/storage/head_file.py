@@ -17,7 +17,7 @@ from lastlayer.storage.json_text import from_json, to_json
 from lastlayer.storage.replacement import replacement, unwritable
 
 # Schema 1 had no digest.
-SCHEMA = 2
+SCHEMA = 3
 _KEY, _DIGEST = "lastlayer", "digest"
 _KINDS = "biuf"
 _REMEDY = "expected a model saved by lastlayer; save it again with model.save or lastlayer fit -o"
@@ -93,7 +93,7 @@ def read_head(path: str | os.PathLike[str], known: Iterable[str]) -> tuple[dict[
             tensors = {name: _tensor(path, file, name) for name in names}
     except (SafetensorError, OSError) as failure:
         raise _unreadable(path, f"cut short or damaged ({failure})") from failure
-    if header["schema"] > 1 and metadata.get(_DIGEST) != _digest(tensors, metadata[_KEY]):
+    if (header["schema"] > 1 or _DIGEST in metadata) and metadata.get(_DIGEST) != _digest(tensors, metadata[_KEY]):
         raise _unreadable(path, "damaged (it differs from the digest that was written with it)")
     return tensors, header
 

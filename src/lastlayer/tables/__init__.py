@@ -1,5 +1,6 @@
 """Files of features and labels → arrays, lazily and larger than memory, through Polars."""
 
+from lastlayer.tables.cost_table import read_costs
 from lastlayer.tables.feature_columns import FeatureColumns, choose_features, match_features, wrong_width
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.file_kinds import KINDS
@@ -25,6 +26,7 @@ __all__ = [
     "match_features",
     "nothing_weighs",
     "open_table",
+    "read_costs",
     "require_weight",
     "weight_array",
     "wrong_width",

@@ -1,0 +1,53 @@
+"""A decision rule and its evidence as a sentence each."""
+
+import numpy as np
+
+from lastlayer.decision.abstain import Abstain
+from lastlayer.decision.argmax import Argmax
+from lastlayer.decision.evidence import Evidence
+from lastlayer.decision.least_cost import LeastCost
+from lastlayer.decision.prediction_sets import PredictionSets
+from lastlayer.decision.rules import Rule
+
+_SCORES = {"max_probability": "largest probability", "margin": "lead of the largest probability"}
+
+
+def rule_in_words(rule: Rule) -> str:
+    """What `rule` answers, such as "the most probable class".
+
+    >>> rule_in_words(Thresholds(0.2))
+    'every label whose probability is above 0.2'
+    """
+    if isinstance(rule, Argmax):
+        return "the most probable class"
+    if isinstance(rule, Abstain):
+        score = _SCORES.get(rule.score, f"score by {rule.score.replace('_', ' ')}")
+        return f"the most probable class; don't know where the {score} is below {_range(rule.threshold)}"
+    if isinstance(rule, LeastCost):
+        unless = "" if rule.abstain_cost is None else f"; don't know where that is above {rule.abstain_cost:g}"
+        return f"the class of the least expected cost{unless}"
+    if isinstance(rule, PredictionSets):
+        drawn = ", drawn for each row" if rule.randomised else ""
+        return f"every class whose probability is at least {_range(rule.threshold)}{drawn}"
+    return f"every label whose probability is above {_range(rule.threshold)}"
+
+
+def evidence_in_words(evidence: Evidence) -> str:
+    """What a rule was chosen on and what that promises.
+
+    >>> evidence_in_words(Evidence(3000, "accuracy", 0.97, 0.975, 0.97, 0.95, 0.9))
+    'accuracy 0.9750 on 3,000 rows, 90.0% answered; at least 0.97 on new rows, with a confidence of 95%'
+    """
+    reached = "" if evidence.reached is None else f" {evidence.reached:.4f}"
+    text = f"{evidence.objective}{reached} on {evidence.rows:,} rows"
+    if evidence.answered is not None:
+        text += f", {evidence.answered:.1%} answered"
+    if evidence.bound is None:
+        return f"{text}; nothing is promised of new rows"
+    held = "on average" if evidence.confidence is None else f"with a confidence of {evidence.confidence:.0%}"
+    return f"{text}; at least {evidence.bound:.4g} on new rows, {held}"
+
+
+def _range(threshold):
+    low, high = float(np.min(threshold)), float(np.max(threshold))
+    return f"{low:.4g}" if low == high else f"its threshold, {low:.4g} to {high:.4g}"
