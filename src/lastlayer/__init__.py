@@ -8,10 +8,12 @@ import importlib
 
 _HOME = {
     "Calibration": "calibration",
+    "DecisionEvaluation": "metrics",
     "Evaluation": "metrics",
     "EvaluationAccumulator": "metrics",
     "LabelEvaluation": "metrics",
     "LabelEvaluationAccumulator": "metrics",
+    "SetEvaluation": "metrics",
     "SoftmaxClassifier": "estimators",
     "SigmoidClassifier": "estimators",
     "SigmoidClassifierCV": "estimators",
@@ -30,7 +32,9 @@ _HOME = {
     "cross_entropy": "losses",
     "cross_entropy_value_and_grad": "losses",
     "evaluate": "metrics",
+    "evaluate_decisions": "metrics",
     "evaluate_labels": "metrics",
+    "evaluate_sets": "metrics",
     "fit_calibration": "calibration",
     "fit_temperature": "calibration",
     "fold": "estimators",

@@ -43,9 +43,13 @@ from lastlayer.losses import sampled_cross_entropy as sampled_cross_entropy
 from lastlayer.losses import sampled_cross_entropy_value_and_grad as sampled_cross_entropy_value_and_grad
 from lastlayer.losses import soft_cross_entropy as soft_cross_entropy
 from lastlayer.losses import soft_cross_entropy_value_and_grad as soft_cross_entropy_value_and_grad
+from lastlayer.metrics import DecisionEvaluation as DecisionEvaluation
 from lastlayer.metrics import Evaluation as Evaluation
 from lastlayer.metrics import EvaluationAccumulator as EvaluationAccumulator
+from lastlayer.metrics import SetEvaluation as SetEvaluation
 from lastlayer.metrics import evaluate as evaluate
+from lastlayer.metrics import evaluate_decisions as evaluate_decisions
+from lastlayer.metrics import evaluate_sets as evaluate_sets
 from lastlayer.storage import UnreadableHead as UnreadableHead
 from lastlayer.storage import UnwritableFile as UnwritableFile
 from lastlayer.storage import load_calibration as load_calibration

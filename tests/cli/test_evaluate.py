@@ -108,3 +108,71 @@ def test_bad_weights(refused, table, model, tmp_path):
     assert "column w is 0 in every row" in refused("evaluate", model, tmp_path / "d.parquet", "--weight", "w")
     assert "is the label column too" in refused("evaluate", model, table, "--weight", "kind", "--label", "kind")
     assert "no column 'ww'" in refused("evaluate", model, table, "--weight", "ww")
+
+
+def with_strange_rows(table, path, name="emu"):
+    """Every tenth row belongs to no class."""
+    kind = pl.when(pl.col("id") % 10 == 3).then(pl.lit(name)).otherwise("kind")
+    pl.read_parquet(table).with_columns(kind=kind).write_parquet(path)
+    return path
+
+
+def test_rows_of_no_class(run, table, model, tmp_path):
+    path = with_strange_rows(table, tmp_path / "strange.parquet")
+    found = json.loads(run("evaluate", model, path, "--unknown-label", "emu", "--json").stdout)
+    frame = pl.read_parquet(path)
+    head = ll.load(model)
+    expected = ll.evaluate(
+        head.predict_proba(frame.select("width", "height").to_numpy()),
+        frame["kind"].to_list(),
+        classes=head.classes_,
+        unknown_label="emu",
+    )
+    assert (found["rows"], found["unknown_rows"]) == (540, 60)
+    for name in ("accuracy", "aurc", "unknown_auroc"):
+        assert found[name] == pytest.approx(getattr(expected, name), rel=1e-5)
+    without = json.loads(run("evaluate", model, path, "--where", "kind <> 'emu'", "--json").stdout)
+    assert without["unknown_rows"] is None
+    for name in ("accuracy", "aurc", "log_loss"):
+        assert found[name] == without[name]
+    text = run("evaluate", model, path, "--unknown-label", "emu").stdout
+    assert "rows of no class             60  in no figure above" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_label_that_cannot_be_the_unknown_one(refused, table, model, tmp_path):
+    assert "--unknown-label cat: is one of the 3 classes" in refused("evaluate", model, table, "--unknown-label", "cat")
+    path = with_strange_rows(table, tmp_path / "strange.parquet")
+    message = refused("evaluate", model, path, "--unknown-label", "ostrich")
+    assert "row 3 (the first is 0): column kind is 'emu', which the model never saw (60 rows)" in message
+    message = refused("evaluate", model, path, "--where", "kind = 'emu'", "--unknown-label", "emu")
+    assert "labels: all 60 are 'emu', the unknown label, expected at least one of a class." in message
+
+
+def test_rows_of_no_class_among_numbers(run, refused, tmp_path):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 120)
+    frame = pl.DataFrame({"x": y + rng.random(120), "label": y})
+    frame.write_parquet(tmp_path / "d.parquet")
+    run("fit", tmp_path / "d.parquet", "-o", tmp_path / "m")
+    label = pl.when(pl.col("x") < 0.3).then(pl.lit("none")).otherwise(pl.col("label").cast(pl.String))
+    frame.with_columns(label=label).write_csv(tmp_path / "names.csv")
+    frame.with_columns(label=pl.when(pl.col("x") < 0.3).then(-9).otherwise("label")).write_csv(tmp_path / "numbers.csv")
+    named = run("evaluate", tmp_path / "m", tmp_path / "names.csv", "--unknown-label", "none", "--json")
+    numbered = run("evaluate", tmp_path / "m", tmp_path / "numbers.csv", "--unknown-label", "-9", "--json")
+    assert named.exit_code == numbered.exit_code == 0, named.output + numbered.output
+    assert named.stdout == numbered.stdout
+    assert json.loads(named.stdout)["unknown_rows"] == (frame["x"] < 0.3).sum() > 5
+    message = refused("evaluate", tmp_path / "m", tmp_path / "numbers.csv", "--unknown-label", "-8")
+    assert "column label is -9, which the model never saw" in message
+
+
+def test_rows_of_no_class_among_given_scores(run, tmp_path):
+    p = np.random.default_rng(2).dirichlet([1, 1, 1], 50)
+    labels = np.arange(50) % 4 - 1
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "y.npy", labels)
+    arguments = ("--probabilities", tmp_path / "p.npy", "--labels", tmp_path / "y.npy", "--unknown-label", "-1")
+    found = json.loads(run("evaluate", *arguments, "--json").stdout)
+    expected = ll.evaluate(p, labels, unknown_label=-1)
+    assert found == expected.to_dict()

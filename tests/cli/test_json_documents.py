@@ -205,3 +205,17 @@ def test_trap_33_of_many_labels(run, tmp_path):
     assert_as_promised(strict(printed(run, "info", tmp_path / "m", "--json")), promised("info"))
     document = strict(printed(run, "evaluate", tmp_path / "m", tmp_path / "t.parquet", "--json"))
     assert_as_promised(document, promised("evaluate", 1))
+
+
+def test_trap_33_with_rows_of_no_class_and_intervals_of_labels(run, tmp_path):
+    np.save(tmp_path / "p.npy", [[0.9, 0.1], [0.5, 0.5], [0.3, 0.7]])
+    np.save(tmp_path / "y.npy", [1, -1, 0])
+    arrays = ("--probabilities", tmp_path / "p.npy", "--labels", tmp_path / "y.npy", "--unknown-label", "-1")
+    document = strict(printed(run, "evaluate", *arrays, "--json"))
+    assert_as_promised(document, promised("evaluate", 0))
+    assert document["unknown_rows"] == len(document["risk_coverage"]["unknown_answered"]) - 1 == 1
+    result = ll.evaluate_labels([[0.9, 0.1], [0.0, 0.2]], [[1, 0], [1, 0]], intervals=0.9)
+    assert_as_promised(strict(result.to_json()), promised("evaluate", 1))
+    assert len(result.micro_f1_interval) == 2
+    nothing = ll.evaluate_labels([[0.1]], [[0]], intervals=0.9)
+    assert_as_promised(strict(nothing.to_json()), promised("evaluate", 1))

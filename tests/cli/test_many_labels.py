@@ -198,7 +198,7 @@ def test_a_model_of_two_classes_that_a_program_fitted(run, posts, tmp_path):
     assert first["prediction"] in ("train", "val")
 
 
-@pytest.mark.parametrize("options", [["--classwise"], ["--intervals", "0.9"]])
+@pytest.mark.parametrize("options", [["--classwise"], ["--unknown-label", "b"]])
 def test_figures_that_many_labels_have_not(run, posts, model, options):
     result = run("evaluate", model, posts, *options)
     assert result.exit_code == 2

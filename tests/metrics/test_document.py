@@ -51,11 +51,20 @@ def test_intervals_and_errors_of_classes_make_the_round_trip():
 
 def test_what_was_written_before_there_were_such_figures_is_read():
     document = example().to_dict()
-    for key in ("smooth_ece", "classwise_ece", "interval_confidence", "log_loss_interval", "ece_interval"):
+    later = (
+        *("smooth_ece", "classwise_ece", "interval_confidence", "log_loss_interval", "ece_interval"),
+        *("aurc", "risk_coverage", "unknown_rows", "unknown_auroc", "accuracy_interval", "aurc_interval"),
+    )
+    for key in later:
         del document[key]
     del document["per_class"]["calibration_error"]
     back = ll.Evaluation.from_json(json.dumps(document))
     assert math.isnan(back.smooth_ece)
+    assert math.isnan(back.aurc)
+    assert math.isnan(back.unknown_auroc)
+    assert back.risk_coverage is back.unknown_rows is back.accuracy_interval is None
+    assert "AURC" not in str(back)
+    assert ll.Evaluation.from_json(back.to_json()) == back
     assert back.per_class.calibration_error is back.ece_interval is None
     assert back.accuracy == example().accuracy
 
@@ -98,6 +107,9 @@ def test_a_class_may_be_called_nan():
         ({"per_class": {"precision": []}}, 'no key "recall"'),
         ({"per_class": {"precision": 3}}, '"precision" is 3, expected a list'),
         ({"reliability": []}, 'no key "rows"'),
+        ({"risk_coverage": {}}, 'no key "threshold"'),
+        ({"risk_coverage": {"threshold": None}}, '"threshold" is None, expected a list of numbers'),
+        ({"unknown_rows": 1.5}, '"unknown_rows" is 1.5, expected a whole number'),
     ],
 )
 def test_foreign_documents_are_refused(change, message):

@@ -366,12 +366,16 @@ def test_json_keys_are_a_promise():
     document = json.loads(ll.evaluate([[0.7, 0.3]], [0]).to_json())
     assert list(document) == [
         "schema", "rows", "num_classes", "top_k", "accuracy", "top_k_accuracy", "log_loss", "brier", "ece",
-        "mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1", "smooth_ece", "classwise_ece",
-        "interval_confidence", "log_loss_interval", "ece_interval", "per_class", "reliability", "classes",
+        "mean_confidence", "balanced_accuracy", "macro_f1", "weighted_f1", "unknown_rows", "smooth_ece",
+        "classwise_ece", "aurc", "unknown_auroc", "interval_confidence", "log_loss_interval", "ece_interval",
+        "accuracy_interval", "aurc_interval", "per_class", "reliability", "risk_coverage", "classes",
     ]  # fmt: skip
     assert document["schema"] == 1
     assert list(document["per_class"]) == ["precision", "recall", "f1", "support", "calibration_error"]
     assert list(document["reliability"]) == ["rows", "confidence", "accuracy"]
+    assert list(document["risk_coverage"]) == [
+        "threshold", "coverage", "accuracy", "targets", "target_coverage", "target_threshold", "unknown_answered",
+    ]  # fmt: skip
 
 
 def test_what_is_read_only_compiles_nothing_anew():

@@ -124,3 +124,37 @@ def test_logits_have_finite_losses_however_sure_they_are():
     sure = ll.LabelEvaluationAccumulator()
     sure.add_logits(np.array([[40.0, -900.0]], np.float32), [[0, 1]])
     assert sure.result().log_loss == pytest.approx(470.0)
+
+
+def test_intervals_hold_the_figures_and_are_as_wide_as_theory_says():
+    rng = np.random.default_rng(5)
+    truth = rng.random((3000, 4)) < 0.4
+    p = np.clip(0.5 * truth + 0.6 * rng.random((3000, 4)), 0.01, 0.99)
+    found = ll.evaluate_labels(p, truth, intervals=0.95)
+    for name in ("exact_match", "micro_f1", "log_loss"):
+        low, high = getattr(found, f"{name}_interval")
+        assert low < getattr(found, name) < high
+    half = 1.96 * np.sqrt(found.exact_match * (1 - found.exact_match) / 3000)
+    expected = found.exact_match - half, found.exact_match + half
+    assert found.exact_match_interval == pytest.approx(expected, abs=0.2 * half)
+    assert found.interval_confidence == 0.95
+    assert f"{found.micro_f1_interval[0]:.4f} to " in str(found)
+    assert max(map(len, str(found).splitlines())) <= 80
+    sure = ll.evaluate_labels([[1.0], [0.5], [0.5]] * 20, [[0], [1], [0]] * 20, intervals=0.9)
+    assert sure.log_loss_interval == (np.inf, np.inf)
+    with pytest.raises(ValueError, match="intervals: received 2, expected a confidence below 1"):
+        ll.evaluate_labels([[0.5]], [[1]], intervals=2)
+
+
+def test_blocks_rank_and_count_as_the_whole_whatever_the_threads(monkeypatch):
+    p, truth = data(6)
+    whole = ll.evaluate_labels(p, truth)
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "3")
+    monkeypatch.setattr("lastlayer.metrics.label_evaluation._DISPATCH", 8)
+    accumulator = ll.LabelEvaluationAccumulator()
+    for rows in (slice(0, 3), slice(3, 120), slice(120, N)):
+        accumulator.add(p[rows], truth[rows])
+    found = accumulator.result()
+    np.testing.assert_array_equal(found.per_label.average_precision, whole.per_label.average_precision)
+    for name in ("ranking_loss", "coverage_error", "label_ranking_average_precision", "micro_average_precision"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name), rel=1e-12)

@@ -178,6 +178,18 @@ def evaluations() -> None:
     assert_type(evaluation.per_class.calibration_error, NDArray[np.float64] | None)
     assert_type(evaluation.ece_interval, tuple[float, float] | None)
     assert_type(ll.evaluate(rows, [0, 1], classwise=True, intervals=0.95, random_state=None), ll.Evaluation)
+    assert_type(evaluation.aurc, float)
+    assert_type(evaluation.accuracy_interval, tuple[float, float] | None)
+    assert_type(ll.evaluate(rows, [0, -1], unknown_label=-1).unknown_rows, int | None)
+    curve = evaluation.risk_coverage
+    if curve is not None:
+        assert_type(curve.threshold, NDArray[np.float64])
+        assert_type(curve.unknown_answered, NDArray[np.float64] | None)
+    decided = ll.evaluate_decisions([0, -1], ["a", "b"], classes=["a", "b"], cost=[[0, 1], [2, 0]], abstain_cost=0.5)
+    assert_type(decided, ll.DecisionEvaluation)
+    assert_type(decided.accuracy_interval, tuple[float, float] | None)
+    assert_type(ll.evaluate_sets([[True, False]], [0], unknown_label=7), ll.SetEvaluation)
+    assert_type(ll.evaluate_sets([[1, 0]], [0]).size_share, tuple[float, ...])
     assert_type(evaluation.to_dict(), dict[str, Any])
     assert_type(evaluation.to_json(indent=2), str)
     assert_type(ll.Evaluation.from_json(evaluation.to_json()), ll.Evaluation)
@@ -236,7 +248,11 @@ def heads() -> None:
     chosen = ll.SigmoidClassifierCV(Cs=[1.0], cv=2, rule="one_standard_error").fit(X, [["a"], [], ["a", "b"], ["b"]])
     assert_type(chosen, ll.SigmoidClassifierCV)
     assert_type(many.predict_proba(X), NDArray[np.floating[Any]])
-    assert_type(ll.evaluate_labels([[0.5, 0.1]], [[1, 0]]), ll.LabelEvaluation)
+    labelled = ll.evaluate_labels([[0.5, 0.1]], [[1, 0]], intervals=0.9)
+    assert_type(labelled, ll.LabelEvaluation)
+    assert_type(labelled.ranking_loss, float)
+    assert_type(labelled.per_label.average_precision, NDArray[np.float64] | None)
+    assert_type(labelled.micro_f1_interval, tuple[float, float] | None)
     assert_type(ll.ScalingWarning("X: feature 3 ...", 3).column, int)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "head.safetensors"

@@ -22,6 +22,7 @@ from lastlayer.cli.judged_labels import judged_labels, judged_lists
 from lastlayer.cli.printing import print_document
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex, EvaluationAccumulator
 from lastlayer.tables import (
@@ -42,6 +43,7 @@ from lastlayer.tables import (
         "lastlayer evaluate kind.safetensors test.parquet --json | jq .log_loss",
         "lastlayer evaluate kind.safetensors test.parquet --intervals 0.95",
         "lastlayer evaluate kind.safetensors test.parquet --calibration cal.json",
+        "lastlayer evaluate kind.safetensors test.parquet --unknown-label other",
         "lastlayer evaluate out.csv --probabilities 'p_*' --label kind",
         "lastlayer evaluate out.parquet --logits scores --label kind \\",
         "  --classes cat,dog,cow",
@@ -70,11 +72,16 @@ from lastlayer.tables import (
 )
 @click.option("--classwise", is_flag=True, help="Work out the calibration error of every class too.")
 @click.option(
+    "--unknown-label",
+    metavar="NAME",
+    help="The label of rows that belong to no class: how far is their confidence below that of the others?",
+)
+@click.option(
     "--intervals",
     type=float,
     metavar="SHARE",
     callback=open_fraction,
-    help="Bootstrap intervals of log-loss and calibration error, that hold them with this confidence, such as 0.95.",
+    help="Bootstrap intervals of accuracy, log-loss and the like, that hold them with this confidence, such as 0.95.",
 )
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
@@ -91,6 +98,7 @@ def command(
     labels: str | None,
     classes: str | None,
     classwise: bool,
+    unknown_label: str | None,
     intervals: float | None,
     max_ece: float | None,
     min_accuracy: float | None,
@@ -98,9 +106,9 @@ def command(
 ) -> None:
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
 
-    Every label must be a class of the model; leave other rows out with --where. A gate that fails, --max-ece or
-    --min-accuracy, ends with exit code 1 after the evaluation is printed. Of a model of many labels a row the label
-    column holds lists, and the accuracy is the share of rows all of whose labels are right.
+    Every label must be a class of the model, or that of --unknown-label; leave other rows out with --where. A gate that
+    fails, --max-ece or --min-accuracy, ends with exit code 1 after the evaluation is printed. Of a model of many labels
+    a row the label column holds lists, and the accuracy is the share of rows all of whose labels are right.
 
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
@@ -110,7 +118,7 @@ def command(
     if probabilities is not None and logits is not None:
         raise click.UsageError("--logits: stands beside --probabilities, expected one of the two")
     scores = logits if probabilities is None else probabilities
-    figures = {"classwise": classwise, "intervals": intervals}
+    figures = {"classwise": classwise, "intervals": intervals, "unknown_label": unknown_label}
     if scores is None:
         for option, value in (("--labels", labels), ("--classes", classes)):
             if value is not None:
@@ -162,29 +170,36 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
     head = load_model(model)
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_):
-        for option, value in figures.items():
-            if value:
+        for option in ("classwise", "unknown_label"):
+            if figures[option]:
+                option = option.replace("_", "-")
                 raise click.UsageError(f"--{option}: {model} is of many labels a row, which have none; leave it out")
-        return _evaluate_labels(head, data, where, format_, label, weight)
+        return _evaluate_labels(head, data, where, format_, label, weight, figures["intervals"])
     remembered = head.training_.label
     table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
     label = label_column(table, label or (remembered if remembered in table.schema else None))
     require_weight(table, weight, label)
     table = table.as_written([label]).filtered(where)
     columns = feature_columns(head, table, label, weight)
-    index, accumulator = ClassIndex(head.classes_), EvaluationAccumulator(classes=head.classes_, **figures)
+    index, unknown_label = ClassIndex(head.classes_), figures["unknown_label"]
+    figures = figures | {"unknown_label": unknown_value(unknown_label, index.classes)}
+    accumulator = EvaluationAccumulator(classes=head.classes_, **figures)
     others = [label, *([] if weight is None else [weight])]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
-        labels = judged_labels(table, frame[label], index, place, weights, unknown="which the model never saw")
+        never_saw = "which the model never saw"
+        labels = judged_labels(
+            table, frame[label], index, place, weights, unknown=never_saw, unknown_label=unknown_label
+        )
         with about_the_input():
             accumulator.add(judge.predict_proba(X), labels, weights)
-    if not accumulator.rows:
+    if not accumulator.rows and unknown_label is None:
         raise nothing_weighs(table.name, weight)
-    return accumulator.result()
+    with about_the_input():
+        return accumulator.result()
 
 
-def _evaluate_labels(head, data, where, format_, label, weight):
+def _evaluate_labels(head, data, where, format_, label, weight, intervals):
     """Of a model of many labels a row."""
     label = label or head.training_.label
     table = open_table(data, wanted=[label or "labels"], stdin=standard_input(), format=format_)
@@ -192,7 +207,7 @@ def _evaluate_labels(head, data, where, format_, label, weight):
     require_weight(table, weight, label)
     table = table.filtered(where)
     columns = feature_columns(head, table, label, weight)
-    accumulator = ll.LabelEvaluationAccumulator(classes=head.classes_)
+    accumulator = ll.LabelEvaluationAccumulator(classes=head.classes_, intervals=intervals)
     others = [label, *([] if weight is None else [weight])]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)

@@ -11,6 +11,7 @@ import lastlayer as ll
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.score_table import ScoreTable, class_names
+from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.metrics import EvaluationAccumulator, NoDistributionError
 from lastlayer.tables import (
     FeatureColumns,
@@ -36,6 +37,7 @@ def evaluate_scores(
     classes: str | None,
     classwise: bool,
     intervals: float | None,
+    unknown_label: str | None,
 ) -> ll.Evaluation:
     """The Evaluation of the probabilities, or else the logits, that `scores` names.
 
@@ -51,6 +53,7 @@ def evaluate_scores(
       classes: names of the classes, see `class_names`; None where columns say them, or for 0 to K - 1.
       classwise: as in `evaluate`.
       intervals: as in `evaluate`.
+      unknown_label: the label of rows that belong to no class; None for none.
     Raises: InputError, click.UsageError.
     """
     option = "--logits" if are_logits else "--probabilities"
@@ -65,10 +68,14 @@ def evaluate_scores(
         names = None
     if names is not None and classes is not None:
         raise click.UsageError("--classes: stands beside columns that say their classes, expected one of the two")
-    given = ScoreTable(
-        table, columns, names if classes is None else class_names(classes), option, label=label, weight=weight
+    names = names if classes is None else class_names(classes)
+    given = ScoreTable(table, columns, names, option, label=label, weight=weight, unknown_label=unknown_label)
+    accumulator = EvaluationAccumulator(
+        classes=given.index.classes,
+        classwise=classwise,
+        intervals=intervals,
+        unknown_label=unknown_value(unknown_label, given.index.classes),
     )
-    accumulator = EvaluationAccumulator(classes=given.index.classes, classwise=classwise, intervals=intervals)
     for batch in given.batches():
         probabilities = batch.scores
         if are_logits:
@@ -76,9 +83,10 @@ def evaluate_scores(
             probabilities = ll.softmax(batch.scores)
         with about_the_input():
             _add(accumulator, probabilities, given, batch)
-    if not accumulator.rows:
+    if not accumulator.rows and unknown_label is None:
         raise nothing_weighs(table.name, weight)
-    evaluation = accumulator.result()
+    with about_the_input():
+        evaluation = accumulator.result()
     return replace(evaluation, classes=None) if given.names is None else evaluation
 
 

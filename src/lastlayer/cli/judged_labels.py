@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lastlayer.cli.unknown_label import has_label, unknown_value
 from lastlayer.metrics import ClassIndex
 from lastlayer.tables import InputError, Table, cast_labels, label_array, label_lists
 
@@ -22,6 +23,7 @@ def judged_labels(
     *,
     unknown: str,
     remedy: str = "leave",
+    unknown_label: str | None = None,
 ) -> NDArray[Any]:
     """The labels (n,) of a batch, in the kind of the classes of `index`, a ClassIndex.
 
@@ -33,16 +35,37 @@ def judged_labels(
       weights: (n,) weights; a row of weight 0 may have any label. None for none.
       unknown: what an error says of a label that is no class.
       remedy: the verb of its advice.
+      unknown_label: the label of rows that belong to no class, which get its `unknown_value`; None for none.
     Raises: InputError naming the first row whose label is no class, and how to leave such rows out.
     """
+    if unknown_label is not None:
+        return _with_unknown(table, series, index, place, weights, unknown, remedy, unknown_label)
     labels = label_array(cast_labels(series, index.classes), place)
+    _require_known(table, series.name, labels, index, place, weights, unknown, remedy, None)
+    return labels
+
+
+def _with_unknown(table, series, index, place, weights, unknown, remedy, unknown_label):
+    apart = has_label(series, unknown_label)
+    rows = np.flatnonzero(~apart.to_numpy())
+    labels = label_array(cast_labels(series.filter(~apart), index.classes), lambda row: place(int(rows[row])))
+    others = None if weights is None else weights[rows]
+    names = (table, series.name)
+    _require_known(*names, labels, index, lambda row: place(int(rows[row])), others, unknown, remedy, unknown_label)
+    value = unknown_value(unknown_label, index.classes)
+    every = np.full(len(series), value, dtype=object if isinstance(value, str) else np.int64)
+    every[rows] = labels
+    return every
+
+
+def _require_known(table, label, labels, index, place, weights, unknown, remedy, unknown_label):
     known = index.knows(labels)
     if weights is not None:
         known |= weights == 0
     if not known.all():
         row = int(known.argmin())
-        raise _unknown_label(table, series.name, index.classes, place(row), labels.tolist()[row], unknown, remedy)
-    return labels
+        found = labels.tolist()[row]
+        raise _unknown_label(table, label, index.classes, place(row), found, unknown, remedy, unknown_label)
 
 
 def judged_lists(
@@ -66,8 +89,9 @@ def judged_lists(
     return lists
 
 
-def _unknown_label(table, label, classes, place, found, unknown, remedy):
-    series = cast_labels(table.collect([label])[label], classes)
+def _unknown_label(table, label, classes, place, found, unknown, remedy, unknown_label):
+    series = table.collect([label])[label]
+    series = cast_labels(series.filter(~has_label(series, unknown_label)), classes)
     wrong = series.filter(~series.is_in(pl.Series(classes.tolist()).cast(series.dtype).implode()))
     names = wrong.unique(maintain_order=True)
     sql = f"{label} <> '{found}'" if isinstance(found, str) else f"{label} <> {found}"

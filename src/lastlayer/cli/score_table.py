@@ -56,13 +56,18 @@ class ScoreTable:
         *,
         label: str | None = None,
         weight: str | None = None,
+        unknown_label: str | None = None,
     ):
-        """Take a Table and which of its columns are what; `option` named the scores, the subject of errors."""
+        """Take a Table and which of its columns are what; `option` named the scores, the subject of errors.
+
+        Rows of `unknown_label` have no class, and the `unknown_value` for their label.
+        """
         self.table: Table = table
         self.columns: FeatureColumns = columns
         self.names: list[str] | None = names
         self.label: str | None = label
         self.weight: str | None = weight
+        self.unknown_label: str | None = unknown_label
         self.width: int = self._width_of_lists() if columns.is_list else len(columns.names)
         if names is not None and len(names) != self.width:
             raise InputError(
@@ -81,7 +86,16 @@ class ScoreTable:
             if self.label is not None:
                 series = frame[self.label]
                 unknown = "which is no class"
-                labels = judged_labels(self.table, series, self.index, place, weights, unknown=unknown, remedy=remedy)
+                labels = judged_labels(
+                    self.table,
+                    series,
+                    self.index,
+                    place,
+                    weights,
+                    unknown=unknown,
+                    remedy=remedy,
+                    unknown_label=self.unknown_label,
+                )
             scores = feature_matrix(frame, self.columns, place, finite=False)
             if scores.shape[1] != self.width:
                 raise InputError(f"{place(0)}: {scores.shape[1]} classes, expected {self.width}, as in the first row.")

@@ -22,25 +22,28 @@ _1, _2, _3, _4, _5, _6, _7, _8 = (
 
 
 @compiled(fastmath={"reassoc"})
-def resampled_sums(seed, start, stop, weight, loss, gap, sums):
-    """Write the sums of weight, loss and gap over rows `start` to `stop` - 1 of one resample.
+def resampled_sums(seed, edges, columns, counts, sums):
+    """Write the sums of `columns` over groups of rows of one resample.
 
     Args:
       seed: uint64, that of the resample.
-      start: the first row.
-      stop: the one after the last.
-      weight: (N,) float64 weights.
-      loss: (N,) float64, weight times loss, finite.
-      gap: (N,) float64, weight times what the row was right less its confidence.
-      sums: (3,) float64, written.
+      edges: (P + 1,) int64, group p is the rows edges[p] to edges[p + 1] - 1.
+      columns: (C, N) float64, finite.
+      counts: (n,) float64 scratch, n >= 1: so many rows are looked at together.
+      sums: (P, C) float64, written.
     """
-    weights = losses = gaps = 0.0
-    for i in range(stop - start):
-        count = _poisson(seed + np.uint64(i + start) * _GOLDEN)
-        weights += count * weight[i + start]
-        losses += count * loss[i + start]
-        gaps += count * gap[i + start]
-    sums[0], sums[1], sums[2] = weights, losses, gaps
+    for p in range(sums.shape[0]):
+        sums[p] = 0.0
+        for start in range(edges[p], edges[p + 1], counts.size):
+            size = min(counts.size, edges[p + 1] - start)
+            for i in range(size):
+                counts[i] = _poisson(seed + np.uint64(i + start) * _GOLDEN)
+            for c in range(columns.shape[0]):
+                column = columns[c, start : start + size]
+                total = 0.0
+                for i in range(size):
+                    total += counts[i] * column[i]
+                sums[p, c] += total
 
 
 @compiled(inline=True)

@@ -3,13 +3,17 @@
 from lastlayer._indicator import as_indicator
 from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionError, evaluate
 from lastlayer.metrics.class_index import ClassIndex
+from lastlayer.metrics.decision_evaluation import DecisionEvaluation, evaluate_decisions
 from lastlayer.metrics.evaluation import Evaluation
 from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator, evaluate_labels
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
+from lastlayer.metrics.risk_coverage import RiskCoverage
+from lastlayer.metrics.set_evaluation import SetEvaluation, evaluate_sets
 
 __all__ = [
     "ClassIndex",
+    "DecisionEvaluation",
     "Evaluation",
     "EvaluationAccumulator",
     "LabelEvaluation",
@@ -17,7 +21,11 @@ __all__ = [
     "NoDistributionError",
     "PerClass",
     "Reliability",
+    "RiskCoverage",
+    "SetEvaluation",
     "as_indicator",
     "evaluate",
+    "evaluate_decisions",
     "evaluate_labels",
+    "evaluate_sets",
 ]

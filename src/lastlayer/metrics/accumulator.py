@@ -10,21 +10,23 @@ from lastlayer._arrays import (
     Integer,
     Number,
     as_float_array,
-    as_labels,
     as_sample_weight,
-    positive_number,
-    refuse_foreign,
 )
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.classwise import add_classwise_gaps
 from lastlayer.kernels.evaluation import evaluate_rows
+from lastlayer.kernels.odds_cells import add_by_odds
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.evaluation import Evaluation
-from lastlayer.metrics.intervals import bootstrap_intervals
+from lastlayer.metrics.intervals import as_confidence, bootstrap_intervals
+from lastlayer.metrics.odds_cells import area_under_roc, num_cells
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability, bin_of
+from lastlayer.metrics.risk_coverage import BITS, RiskCoverage, area_under_risk
+from lastlayer.metrics.row_labels import label_indices
 from lastlayer.metrics.smooth_calibration import CELLS, add_differences, smooth_calibration_error
+from lastlayer.metrics.unknown_label import check_unknown_label, rows_labelled
 
 # Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
 _TOLERANCE = 1e-3
@@ -45,8 +47,9 @@ def evaluate(
     classwise: bool = False,
     intervals: Number | None = None,
     random_state: Integer | np.random.Generator | None = 0,
+    unknown_label: object = None,
 ) -> Evaluation:
-    """How good probabilities are, by one label a row: accuracy, log-loss in nats, Brier score, calibration.
+    """How good probabilities are, by one label a row: accuracy, log-loss in nats, calibration, risk against coverage.
 
     Probabilities are taken as they are, neither clipped nor divided by their sum. Memory beyond the arguments is
     O(N + K), and K times `bins` more with `classwise`; a file larger than memory goes through `EvaluationAccumulator`
@@ -63,9 +66,12 @@ def evaluate(
       bins: how many equal-width bins of confidence the expected calibration error uses.
       classwise: whether to work out the calibration error of the probability of each class too, which takes another
         pass.
-      intervals: with which confidence, such as 0.95, intervals are to hold the log-loss and the calibration error; None
-        for no intervals. They take 1,000 resamples.
+      intervals: with which confidence, such as 0.95, intervals are to hold the accuracy, the log-loss, the calibration
+        error and the area under the risk-coverage curve; None for no intervals. They take 1,000 resamples.
       random_state: what the resamples are drawn by: a seed, a numpy Generator, or None for a seed of the system's.
+      unknown_label: the label of rows that belong to no class, such as "out_of_scope", or -1 where classes are just
+        numbers. They are left out of every figure but `unknown_rows`, `unknown_auroc` and
+        `risk_coverage.unknown_answered`. None where every label must be a class.
     Returns: an `Evaluation`, which defines each figure.
     Raises: ValueError if a row is no distribution or a label no class, naming the first such row, if there are no
       rows or all weigh 0; TypeError for arrays of the wrong kind.
@@ -74,9 +80,17 @@ def evaluate(
     (0.5, 0.780324, 0.5)
     >>> evaluate([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], [0, 1], sample_weight=[3, 1]).accuracy
     0.75
+    >>> evaluate([[0.9, 0.1], [0.6, 0.4]], ["cat", "emu"], classes=["cat", "dog"], unknown_label="emu").unknown_auroc
+    1.0
     """
     accumulator = EvaluationAccumulator(
-        classes=classes, top_k=top_k, bins=bins, classwise=classwise, intervals=intervals, random_state=random_state
+        classes=classes,
+        top_k=top_k,
+        bins=bins,
+        classwise=classwise,
+        intervals=intervals,
+        random_state=random_state,
+        unknown_label=unknown_label,
     )
     accumulator.add(probabilities, labels, sample_weight)
     return accumulator.result()
@@ -95,8 +109,8 @@ class NoDistributionError(ValueError):
 class EvaluationAccumulator:
     """Takes blocks of rows in any number and size, and gives the evaluation of them all.
 
-    Between calls it holds O(K + bins) numbers, with `classwise` K times bins, and with `intervals` four for each row. A
-    call that raises has added nothing. Rows that are added without weights weigh 1.
+    Between calls it holds O(K + bins) numbers and 3 MB, with `classwise` K times bins, and with `intervals` four for
+    each row. A call that raises has added nothing. Rows that are added without weights weigh 1.
 
     >>> accumulator = EvaluationAccumulator(classes=["cat", "dog"])
     >>> accumulator.add([[0.9, 0.1], [0.4, 0.6]], ["cat", "cat"])
@@ -114,6 +128,7 @@ class EvaluationAccumulator:
         classwise: bool = False,
         intervals: Number | None = None,
         random_state: Integer | np.random.Generator | None = 0,
+        unknown_label: object = None,
     ):
         """Take what `evaluate` takes; the number of classes is that of `classes`, else of the first block."""
         self._top_k = positive_integer(top_k, "top_k")
@@ -121,18 +136,23 @@ class EvaluationAccumulator:
         # Sums of weights, each 1 unless given: in float64, which counts exactly to 2^53.
         self._bin_weight, self._bin_right, self._bin_confidence = np.zeros((3, positive_integer(bins, "bins")))
         self._classwise, self._gaps = classwise, None
-        self._confidence, self._random_state = _confidence(intervals), random_state
+        self._confidence, self._random_state = as_confidence(intervals), random_state
         self._resampled: list[tuple[NDArray[Any], ...]] = []
         self._cells = np.zeros(CELLS)
+        # Right answers, wrong ones and, where there can be any, rows of no class, by confidence.
+        self._by_odds = np.zeros((2 if unknown_label is None else 3, num_cells(BITS)))
+        self._unknown_label, self._unknown_rows = unknown_label, 0
         self._rows, self._is_weighted = 0, False
         self._weight = self._right = self._right_in_top_k = self._log_loss = self._squared_error = 0.0
         self._num_classes = None
         if self._index is not None:
+            if unknown_label is not None:
+                check_unknown_label(unknown_label, self._index)
             self._expect(len(self._index.classes))
 
     @property
     def rows(self) -> int:
-        """How many rows of a weight above 0 have been added."""
+        """How many rows of a weight above 0 have been added, those of the unknown label aside."""
         return self._rows
 
     def add(self, probabilities: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
@@ -148,20 +168,34 @@ class EvaluationAccumulator:
         if self._num_classes not in (None, num_classes):
             raise ValueError(f"probabilities: {num_classes} columns, expected {self._num_classes}, one for each class.")
         weight = _as_weight(sample_weight, num_rows)
+        unknown = self._rows_of_no_class(labels, num_rows, num_classes, weight)
         present = slice(None)
-        if weight is not None and not weight.all():
-            present = np.flatnonzero(weight)
-        labels = self._indices(labels, num_rows, num_classes, present)
+        if len(unknown) or (weight is not None and not weight.all()):
+            present = np.setdiff1d(np.arange(num_rows) if weight is None else np.flatnonzero(weight), unknown)
+        labels = label_indices(labels, self._index, num_classes, num_rows, present, "probabilities")
+        if len(unknown):
+            labels[unknown] = 0  # any class: only the confidence is looked at
         of_rows = _evaluated_rows(probabilities, labels)
         self._expect(num_classes)
         self._is_weighted |= weight is not None
         weight = np.ones(num_rows) if weight is None else weight
         self._tally(weight[present], labels[present], *(array[present] for array in of_rows))
+        if len(unknown):
+            self._unknown_rows += len(unknown)
+            confidence = of_rows[1][unknown]
+            add_by_odds(confidence, np.full(len(unknown), 2, np.uint8), weight[unknown], BITS, self._by_odds)
         if self._classwise:
-            self._add_classwise(probabilities, labels, weight)
+            of_classes = weight.copy()
+            of_classes[unknown] = 0.0
+            self._add_classwise(probabilities, labels, of_classes)
 
     def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""
+        if not self._rows and self._unknown_rows:
+            raise ValueError(
+                f"labels: all {self._unknown_rows:,} are {self._unknown_label!r}, the unknown label, expected at least "
+                "one of a class."
+            )
         if not self._rows and self._is_weighted:
             raise ValueError("sample_weight: every weight is zero, expected at least one above it.")
         if not self._rows:
@@ -170,13 +204,21 @@ class EvaluationAccumulator:
         errors = None if self._gaps is None else np.abs(self._gaps).sum(axis=1) / self._weight
         per_class = PerClass.from_counts(self._right_of_class, self._predicted, self._support.astype(kind), errors)
         reliability = Reliability.from_sums(self._bin_weight.astype(kind), self._bin_confidence, self._bin_right)
-        for array in (*vars(per_class).values(), *vars(reliability).values()):
+        right, wrong, *others = self._by_odds
+        unknown = others[0] if others else np.zeros_like(right)
+        curve = RiskCoverage.from_cells(right, wrong, unknown)
+        filled = np.flatnonzero(right + wrong)[::-1]
+        aurc = float(area_under_risk((right + wrong)[filled], wrong[filled]))
+        for array in (*vars(per_class).values(), *vars(reliability).values(), *vars(curve).values()):
             if array is not None:
                 array.setflags(write=False)
         intervals = None
         if self._confidence is not None:
-            bins, weight, loss, gap = (np.concatenate(column) for column in zip(*self._resampled, strict=True))
-            intervals = bootstrap_intervals(bins, weight, loss, gap, self._confidence, self._random_state)
+            confidence, weight, loss, is_right = (np.concatenate(part) for part in zip(*self._resampled, strict=True))
+            bins = len(self._bin_weight)
+            intervals = bootstrap_intervals(
+                confidence, weight, loss, is_right, bins, aurc, self._confidence, self._random_state
+            )
         return Evaluation(
             rows=self._rows,
             num_classes=len(self._support),
@@ -198,6 +240,12 @@ class EvaluationAccumulator:
             interval_confidence=self._confidence,
             log_loss_interval=None if intervals is None else intervals.log_loss,
             ece_interval=None if intervals is None else intervals.ece,
+            accuracy_interval=None if intervals is None else intervals.accuracy,
+            aurc_interval=None if intervals is None else intervals.aurc,
+            aurc=aurc,
+            risk_coverage=curve,
+            unknown_rows=None if self._unknown_label is None else self._unknown_rows,
+            unknown_auroc=area_under_roc(unknown, right + wrong),
         )
 
     def _expect(self, num_classes):
@@ -205,20 +253,16 @@ class EvaluationAccumulator:
             self._num_classes = num_classes
             self._support, self._predicted, self._right_of_class = np.zeros((3, num_classes))
 
-    def _indices(self, labels, num_rows, num_classes, present):
-        """The class of each row, -1 where it is not among those `present`."""
-        if not isinstance(present, slice):
-            indices = np.full(num_rows, -1)
-            if len(present):
-                labels = _with_stand_ins(labels, num_rows, present)
-                indices[present] = self._indices(labels, num_rows, num_classes, slice(None))[present]
-            return indices
+    def _rows_of_no_class(self, labels, num_rows, num_classes, weight):
+        """Indices of the rows that have the unknown label and a weight above 0."""
+        if self._unknown_label is None:
+            return np.empty(0, np.int64)
         if self._index is None:
-            return as_labels(labels, num_classes, (num_rows,), scores="probabilities")
-        indices = self._index.find(labels)
-        if len(indices) != num_rows:
-            raise ValueError(f"labels: {len(indices)} of them, expected {num_rows}, one for each row of probabilities.")
-        return indices
+            check_unknown_label(self._unknown_label, num_classes)
+        has_it = rows_labelled(labels, self._unknown_label, num_rows)
+        if has_it is None:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(has_it if weight is None else has_it & (weight > 0))
 
     def _tally(self, weight, labels, chosen, confidence, of_label, above_label, squared_error):
         right = above_label == 0
@@ -239,10 +283,10 @@ class EvaluationAccumulator:
         self._bin_weight += np.bincount(place, weights=weight, minlength=bins)
         self._bin_right += np.bincount(place[right], weights=weight[right], minlength=bins)
         self._bin_confidence += np.bincount(place, weights=weight * confidence, minlength=bins)
-        gap = right - confidence
-        add_differences(self._cells, confidence, weight * gap)
+        add_differences(self._cells, confidence, weight * (right - confidence))
+        add_by_odds(confidence, (~right).view(np.uint8), weight, BITS, self._by_odds)
         if self._confidence is not None:
-            self._resampled.append((place, weight, losses, gap))
+            self._resampled.append((confidence, weight, losses, right))
 
     def _add_classwise(self, probabilities, labels, weight):
         num_rows, num_classes = probabilities.shape
@@ -260,15 +304,6 @@ class EvaluationAccumulator:
             )
 
 
-def _confidence(intervals):
-    if intervals is None:
-        return None
-    number = positive_number(intervals, "intervals")
-    if not number < 1:
-        raise ValueError(f"intervals: received {intervals!r}, expected a confidence below 1, such as 0.95.")
-    return number
-
-
 def _as_weight(sample_weight, num_rows):
     """`sample_weight` as `as_sample_weight` has it, of a size whose sums and products stay within float64."""
     weight = as_sample_weight(sample_weight, num_rows, some_rows=True)
@@ -281,22 +316,6 @@ def _as_weight(sample_weight, num_rows):
                 f"{_LARGEST_WEIGHT}; multiply all weights by one number, which changes no mean."
             )
     return weight
-
-
-def _with_stand_ins(labels, num_rows, present):
-    """`labels` with one of those that are `present` in the place of each that is not, whatever it is."""
-    refuse_foreign(labels, "labels")
-    if isinstance(labels, list | tuple):
-        kept = set(present.tolist())
-        return (
-            [labels[row if row in kept else present[0]] for row in range(num_rows)]
-            if len(labels) == num_rows
-            else labels
-        )
-    values = np.array(labels)
-    if values.shape == (num_rows,):
-        values[np.setdiff1d(np.arange(num_rows), present)] = values[present[0]]
-    return values
 
 
 def _evaluated_rows(probabilities, labels):

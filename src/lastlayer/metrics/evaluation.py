@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lastlayer.metrics.document import evaluation_from_json, evaluation_to_dict, evaluation_to_json
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
+from lastlayer.metrics.risk_coverage import RiskCoverage
 from lastlayer.metrics.text_table import evaluation_as_text
 
 
@@ -40,8 +41,20 @@ class Evaluation:
       per_class: precision, recall, F1 and support of each class.
       reliability: confidence against accuracy, bin by bin.
       classes: (K,) names of the classes; None where they are just 0..K-1.
+      aurc: area under the risk-coverage curve, from 0 to 1: the mean over rows of the share of wrong answers among the
+        rows of at least their confidence; see `area_under_risk`. Source: Geifman & El-Yaniv 2017, Selective
+        classification for deep neural networks.
+      risk_coverage: accuracy and coverage where only rows of some confidence are answered; None of an evaluation that
+        an earlier version wrote.
+      unknown_rows: how many rows belong to no class, weight 0 aside; no other figure counts them. None where
+        `unknown_label` was not given.
+      unknown_auroc: the chance that a row of a class has a larger confidence than a row of none, equals counting half;
+        NaN where there are no rows of either. Confidences within 0.1 % of each other in what is missing to 1 (below
+        1/2: in themselves) are equals, here and in `aurc`; that moves either by some 1e-5 at most.
       interval_confidence: how surely the intervals hold their figures; None where none were asked for.
       log_loss_interval: (lowest, highest) log-loss by bootstrap; None where it was not asked for.
+      accuracy_interval: (lowest, highest) accuracy.
+      aurc_interval: (lowest, highest) area under the risk-coverage curve.
       ece_interval: (lowest, highest) expected calibration error; it lies below `ece` where chance explains some of it.
     """
 
@@ -65,6 +78,12 @@ class Evaluation:
     interval_confidence: float | None = None
     log_loss_interval: tuple[float, float] | None = None
     ece_interval: tuple[float, float] | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    aurc_interval: tuple[float, float] | None = None
+    aurc: float = math.nan
+    risk_coverage: RiskCoverage | None = None
+    unknown_rows: int | None = None
+    unknown_auroc: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as what JSON can hold, key by key as in `to_json`."""

@@ -20,6 +20,8 @@ class PerClass:
         answer, NaN if it appears neither among the labels nor among the predictions.
       calibration_error: (K,) expected calibration error of the probability of the class, over the rows of all classes;
         None where it was not asked for.
+      average_precision: (K,) that of the probability of each label, of many labels a row; NaN if no row has it; None of
+        one label a row.
       support: (K,) int64, the rows of the class; of weighted rows float64, the sum of their weights.
 
     Of weighted rows, every share is a share of the sum of the weights.
@@ -30,6 +32,7 @@ class PerClass:
     f1: NDArray[np.float64]
     support: NDArray[Any]
     calibration_error: NDArray[np.float64] | None = None
+    average_precision: NDArray[np.float64] | None = None
 
     @classmethod
     def from_counts(
@@ -38,6 +41,7 @@ class PerClass:
         predicted: NDArray[Any],
         support: NDArray[Any],
         calibration_error: NDArray[np.float64] | None = None,
+        average_precision: NDArray[np.float64] | None = None,
     ) -> Self:
         """From (K,) counts or weights: rows rightly given to the class, rows given to it, rows that belong to it."""
         return cls(
@@ -46,6 +50,7 @@ class PerClass:
             f1=_ratio(2 * right, predicted + support),
             support=support,
             calibration_error=calibration_error,
+            average_precision=average_precision,
         )
 
 

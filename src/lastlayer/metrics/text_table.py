@@ -29,17 +29,31 @@ def label_evaluation_as_text(evaluation: "LabelEvaluation") -> str:
     lines = [
         ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation.per_label) else ""),
         ("labels", f"{evaluation.num_labels:,}", f"{has:.2f} a row, {predicted:.2f} predicted"),
-        ("exact match", _decimals(evaluation.exact_match), "rows all of whose labels are right"),
-        ("micro F1", _decimals(evaluation.micro_f1), f"above {evaluation.threshold:g}"),
-        ("macro F1", _decimals(evaluation.macro_f1), ""),
-        ("log-loss", _decimals(evaluation.log_loss), "nats a label"),
-        ("Brier score", _decimals(evaluation.brier), "0 to 1, a label"),
-        ("calibration error", _decimals(evaluation.ece), f"{len(evaluation.reliability.rows)} bins"),
+        (
+            "exact match",
+            decimals(evaluation.exact_match),
+            _interval(evaluation, evaluation.exact_match_interval, "all labels of a row"),
+        ),
+        (
+            "micro F1",
+            decimals(evaluation.micro_f1),
+            _interval(evaluation, evaluation.micro_f1_interval, f"above {evaluation.threshold:g}"),
+        ),
+        ("macro F1", decimals(evaluation.macro_f1), ""),
+        ("average precision", decimals(evaluation.macro_average_precision), "mean of the labels"),
+        ("  of all together", decimals(evaluation.micro_average_precision), "micro"),
+        ("ranking loss", decimals(evaluation.ranking_loss), "share of pairs of a row the wrong way round"),
+        ("coverage error", f"{evaluation.coverage_error:.2f}", "labels from the top to a row's last one"),
+        ("ranking precision", decimals(evaluation.label_ranking_average_precision), "LRAP"),
+        ("log-loss", decimals(evaluation.log_loss), _interval(evaluation, evaluation.log_loss_interval, "nats")),
+        ("Brier score", decimals(evaluation.brier), "0 to 1, a label"),
+        ("calibration error", decimals(evaluation.ece), f"{len(evaluation.reliability.rows)} bins"),
     ]
-    return "\n".join([*map(_line, lines), "", *_class_table("label", evaluation.per_label, evaluation.classes)])
+    return "\n".join([*map(line, lines), "", *_class_table("label", evaluation.per_label, evaluation.classes)])
 
 
-def _line(figure: tuple[str, str, str]) -> str:
+def line(figure: tuple[str, str, str]) -> str:
+    """A name, a value and a note in columns."""
     name, value, note = figure
     return f"{name:<18} {value:>12}  {note}".rstrip()
 
@@ -47,36 +61,60 @@ def _line(figure: tuple[str, str, str]) -> str:
 def _figures(evaluation: "Evaluation") -> list[str]:
     # Where every class is among the top k, the figure is 1 and says nothing.
     informative = evaluation.top_k < evaluation.num_classes
-    top_k = [(f"top-{evaluation.top_k} accuracy", _decimals(evaluation.top_k_accuracy), "")] if informative else []
-    classwise = [("  of the classes", _decimals(evaluation.classwise_ece), "their mean")]
+    top_k = [(f"top-{evaluation.top_k} accuracy", decimals(evaluation.top_k_accuracy), "")] if informative else []
+    classwise = [("  of the classes", decimals(evaluation.classwise_ece), "their mean")]
     if evaluation.per_class.calibration_error is None:
         classwise = []
     lines = [
         ("rows", f"{evaluation.rows:,}", "weighted" if _is_weighted(evaluation.per_class) else ""),
         ("classes", f"{evaluation.num_classes:,}", ""),
-        ("accuracy", _decimals(evaluation.accuracy), ""),
+        ("accuracy", decimals(evaluation.accuracy), _interval(evaluation, evaluation.accuracy_interval)),
         *top_k,
-        ("balanced accuracy", _decimals(evaluation.balanced_accuracy), "mean recall of the classes"),
-        ("macro F1", _decimals(evaluation.macro_f1), ""),
-        ("log-loss", _decimals(evaluation.log_loss), f"nats{_interval(evaluation, evaluation.log_loss_interval)}"),
-        ("Brier score", _decimals(evaluation.brier), "0 to 2"),
+        ("balanced accuracy", decimals(evaluation.balanced_accuracy), "mean recall of the classes"),
+        ("macro F1", decimals(evaluation.macro_f1), ""),
+        ("log-loss", decimals(evaluation.log_loss), _interval(evaluation, evaluation.log_loss_interval, "nats")),
+        ("Brier score", decimals(evaluation.brier), "0 to 2"),
         (
             "calibration error",
-            _decimals(evaluation.ece),
-            f"{len(evaluation.reliability.rows)} bins{_interval(evaluation, evaluation.ece_interval)}",
+            decimals(evaluation.ece),
+            _interval(evaluation, evaluation.ece_interval, f"{len(evaluation.reliability.rows)} bins"),
         ),
-        ("  without bins", _decimals(evaluation.smooth_ece), "smooth ECE"),
+        ("  without bins", decimals(evaluation.smooth_ece), "smooth ECE"),
         *classwise,
-        ("mean confidence", _decimals(evaluation.mean_confidence), _verdict(evaluation)),
+        ("mean confidence", decimals(evaluation.mean_confidence), _verdict(evaluation)),
+        *_risk_coverage(evaluation),
+        *_unknown(evaluation),
     ]
-    return list(map(_line, lines))
+    return list(map(line, lines))
 
 
-def _interval(evaluation: "Evaluation", interval: tuple[float, float] | None) -> str:
+def _risk_coverage(evaluation: "Evaluation") -> list[tuple[str, str, str]]:
+    curve = evaluation.risk_coverage
+    if curve is None:
+        return []
+    lines = [("AURC", decimals(evaluation.aurc), _interval(evaluation, evaluation.aurc_interval, "risk by coverage"))]
+    # A target that all rows reach says nothing beside a higher one, nor one that none reach beside a lower one.
+    reached = (curve.target_coverage > 0) & (curve.target_coverage < 1)
+    for k in np.flatnonzero(reached) if reached.any() else [-1 if curve.target_coverage[0] else 0]:
+        note = "of the rows can be answered" if curve.target_coverage[k] else "of the rows: at no threshold"
+        lines.append((f"  {100 * curve.targets[k]:g} % right", decimals(curve.target_coverage[k]), note))
+    return lines
+
+
+def _unknown(evaluation: "Evaluation") -> list[tuple[str, str, str]]:
+    if evaluation.unknown_rows is None:
+        return []
+    return [
+        ("rows of no class", f"{evaluation.unknown_rows:,}", "in no figure above"),
+        ("  AUROC", decimals(evaluation.unknown_auroc), "confidence of the others above theirs"),
+    ]
+
+
+def _interval(evaluation: "Evaluation | LabelEvaluation", interval: tuple[float, float] | None, unit: str = "") -> str:
     if interval is None or evaluation.interval_confidence is None:
-        return ""
-    low, high = map(_decimals, interval)
-    return f", {low} to {high} at {100 * evaluation.interval_confidence:g} %"
+        return unit
+    low, high = map(decimals, interval)
+    return f"{unit}{', ' if unit else ''}{low} to {high} at {100 * evaluation.interval_confidence:g} %"
 
 
 def _verdict(evaluation: "Evaluation") -> str:
@@ -98,7 +136,7 @@ def _class_table(heading: str, per_class: PerClass, classes: NDArray[Any] | None
     lines = [f"{heading:<{width}}  precision    recall        F1       support"]
     for k, name in zip(listed, names, strict=True):
         ratios = "  ".join(
-            f"{_decimals(array[k]):>8}" for array in (per_class.precision, per_class.recall, per_class.f1)
+            f"{decimals(array[k]):>8}" for array in (per_class.precision, per_class.recall, per_class.f1)
         )
         lines.append(f"{name:<{width}}   {ratios}  {_amount(per_class.support[k]):>12}")
     return lines
@@ -117,5 +155,6 @@ def _amount(support: float) -> str:
     return f"{support:,.6g}" if isinstance(support, np.floating) else f"{support:,}"
 
 
-def _decimals(value: float) -> str:
+def decimals(value: float) -> str:
+    """Four decimals, or a dash for NaN."""
     return "-" if np.isnan(value) else f"{value:.4f}"
