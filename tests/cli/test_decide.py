@@ -44,9 +44,9 @@ def test_an_accuracy(run, table, model, held_out, tmp_path):
     document = json.loads(
         decided(run, model, table, *HELD_OUT, "--accuracy", ".9", "--confidence", ".8", "-o", out, "--json").stdout
     )
-    assert document["kind"] == "abstain"
-    assert document["threshold"] == rule.threshold
-    assert document["evidence"]["bound"] == 0.9
+    assert document["decision"]["kind"] == "abstain"
+    assert document["decision"]["threshold"] == rule.threshold
+    assert document["decision"]["evidence"]["bound"] == 0.9
     info = run("info", out).stdout
     assert "don't know where" in info
     assert "chosen on" in info

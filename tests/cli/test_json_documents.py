@@ -20,6 +20,7 @@ IS_OF = {
     "text": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
+    "object": lambda value: isinstance(value, dict),
 }
 
 
@@ -32,7 +33,7 @@ def promised(command, table=None):
 
 def is_of(kind, value):
     if kind.startswith("["):
-        end = kind.index("]")
+        end = next(at for at in range(len(kind)) if kind[: at + 1].count("[") == kind[: at + 1].count("]"))
         inner, rest = kind[1:end], kind[end + 1 :].removeprefix(" / ")
         of_list = isinstance(value, list) and all(is_of(inner, entry) for entry in value)
         return of_list or bool(rest and is_of(rest, value))
@@ -44,7 +45,7 @@ def flat(document):
     found = {}
     for key, value in document.items():
         if isinstance(value, dict):
-            found |= {f"{key}.{inner}": entry for inner, entry in value.items()}
+            found |= {f"{key}.{inner}": entry for inner, entry in flat(value).items()}
         else:
             found[key] = value
     return found
@@ -138,6 +139,20 @@ def test_trap_33_info(run, model, tmp_path):
     assert document["feature_columns"] is document["list_column"] is document["label_column"] is None
 
 
+def test_trap_33_decide(run, table, model, tmp_path):
+    rows, out = ("--where", "split = 'val'"), ("-o", tmp_path / "m", "--json")
+    (tmp_path / "cost.csv").write_text("truth,cat,cow,dog\ncat,0,1,1\ncow,1,0,1\ndog,1,1,0\n")
+    for options in (("--accuracy", ".9"), ("--coverage", ".9", "--by-class"), ("--cost", tmp_path / "cost.csv")):
+        assert_as_promised(strict(printed(run, "decide", model, table, *rows, *options, *out)), promised("decide"))
+        assert_as_promised(strict(printed(run, "info", tmp_path / "m", "--json")), promised("info"))
+
+
+def test_trap_33_export(run, model, tmp_path):
+    document = strict(printed(run, "export", model, "--onnx", tmp_path / "m.onnx", "--json"))
+    assert_as_promised(document, promised("export"))
+    assert [each["name"] for each in document["outputs"]] == ["label", "probabilities"]
+
+
 @pytest.mark.parametrize("label", [False, True])
 def test_trap_33_explain(run, label):
     kinds = {key: kind for key, kind in promised("explain").items() if label or not key.startswith("label.")}
@@ -188,6 +203,10 @@ def test_every_command_that_has_json_is_on_the_page():
 
 def test_the_reader_of_types():
     assert is_of("[number / null] / null", None)
+    assert is_of("[[number]] / [number] / number", [[1.0], []])
+    assert is_of("[[number]] / [number] / number", [1.0])
+    assert is_of("[[number]] / [number] / number", 1.0)
+    assert not is_of("[[number]] / [number]", 1.0)
     assert is_of("[number / null] / null", [1, None])
     assert not is_of("[number / null]", None)
     assert not is_of("[number]", ["Infinity"])

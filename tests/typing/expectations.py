@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, assert_type
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 
@@ -253,6 +254,14 @@ def heads() -> None:
     assert_type(labelled.ranking_loss, float)
     assert_type(labelled.per_label.average_precision, NDArray[np.float64] | None)
     assert_type(labelled.micro_f1_interval, tuple[float, float] | None)
+    assert_type(head.to_onnx(top=2), onnx.ModelProto)
+    assert_type(many.to_onnx(None), onnx.ModelProto)
+    assert_type(head.to_torch(), torch.nn.Sequential)
+    assert_type(many.to_torch(), torch.nn.Sequential)
+    assert_type(ll.SoftmaxClassifier.from_torch(torch.nn.Linear(4, 3), ["a", "b", "c"]), ll.SoftmaxClassifier)
+    assert_type(ll.SigmoidClassifier.from_torch(torch.nn.Linear(4, 1), ["a"]), ll.SigmoidClassifier)
+    logistic = import_module("sklearn.linear_model").LogisticRegression().fit(X, y)
+    assert_type(ll.SoftmaxClassifier.from_sklearn(logistic), ll.SoftmaxClassifier)
     assert_type(ll.ScalingWarning("X: feature 3 ...", 3).column, int)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "head.safetensors"

@@ -1,7 +1,6 @@
 """`lastlayer decide`: choose a decision rule on held-out rows and keep it with the model."""
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from lastlayer.cli.arguments import (
     standard_input,
     where_option,
 )
+from lastlayer.cli.decision_document import decision_document
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.judged_labels import judged_labels, judged_lists
@@ -27,7 +27,6 @@ from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.decision import (
     ABSTENTION_SCORES,
-    AbstentionScore,
     Argmax,
     Rule,
     Thresholds,
@@ -37,8 +36,8 @@ from lastlayer.decision import (
     evidence_in_words,
     least_cost,
     rule_in_words,
-    rule_parts,
 )
+from lastlayer.decision.abstention_scores import AbstentionScore
 from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
@@ -200,7 +199,7 @@ def command(
         head.set_decision(rule)
     head.save(output)
     if as_json:
-        print_json(_document(rule, output))
+        print_json({"schema": 1, "model": output, "decision": decision_document(rule)})
     else:
         evidence = [] if rule.evidence is None else [("evidence", evidence_in_words(rule.evidence))]
         print_pairs([("rule", rule_in_words(rule)), *evidence, ("model", output)])
@@ -245,14 +244,3 @@ def _opened(head, data, where, format_, label, usual):
     table = table.as_written([label]) if usual == "label" else table
     table = table.filtered(where)
     return table, label, feature_columns(head, table, label, None)
-
-
-def _document(rule, output):
-    parts, arrays = rule_parts(rule)
-    return {
-        "schema": 1,
-        "model": output,
-        **parts,
-        **{name: array.tolist() for name, array in arrays.items()},
-        "evidence": None if rule.evidence is None else asdict(rule.evidence),
-    }

@@ -9,9 +9,10 @@ import numpy as np
 import lastlayer as ll
 from lastlayer._text import shown
 from lastlayer.cli.arguments import CommandWithExamples, json_option, model_argument
+from lastlayer.cli.decision_document import decision_document
 from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
 from lastlayer.cli.saved_model import load_model
-from lastlayer.decision import evidence_in_words, rule_in_words, rule_parts
+from lastlayer.decision import evidence_in_words
 from lastlayer.storage import read_header
 
 _WIDTH = 56
@@ -42,10 +43,7 @@ def command(model: str, as_json: bool) -> None:
         "dtype": str(head.coef_.dtype),
         "beta": np.asarray(head.beta_).tolist(),
         "bias": head.bias_.tolist() if isinstance(head, ll.SigmoidClassifier) else None,
-        "decision": {
-            **rule_parts(head.decision_)[0],
-            "in_words": rule_in_words(head.decision_),
-        },
+        "decision": decision_document(head.decision_),
         "C": float(head.C),
         **asdict(head.optimum_),
         "feature_columns": None if names is None else names.tolist(),

@@ -1,7 +1,7 @@
 """From scores to decisions: the most probable classes of each row, and rules that answer, with sets or "don't know"."""
 
 from lastlayer.decision.abstain import Abstain
-from lastlayer.decision.abstention_scores import ABSTENTION_SCORES, AbstentionScore, abstention_score
+from lastlayer.decision.abstention_scores import ABSTENTION_SCORES, abstention_score
 from lastlayer.decision.argmax import Argmax
 from lastlayer.decision.choose_abstention import choose_abstention
 from lastlayer.decision.choose_prediction_sets import choose_prediction_sets
@@ -20,7 +20,6 @@ __all__ = [
     "ABSTENTION_SCORES",
     "RULE_ARRAYS",
     "Abstain",
-    "AbstentionScore",
     "Argmax",
     "Evidence",
     "LeastCost",

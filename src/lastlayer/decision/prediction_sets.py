@@ -44,7 +44,7 @@ class PredictionSets:
     chance: NDArray[np.float64] | None = None
     evidence: Evidence | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         chance: Any = None if self.chance is None else as_threshold(self.chance, "chance")
         threshold: Any = as_threshold(self.threshold, largest=1.0 if chance is None else _ABOVE_1)
         axes = np.ndim(threshold) - (chance is not None)

@@ -15,8 +15,8 @@ _SCORES = {"max_probability": "largest probability", "margin": "lead of the larg
 def rule_in_words(rule: Rule) -> str:
     """What `rule` answers, such as "the most probable class".
 
-    >>> rule_in_words(Thresholds(0.2))
-    'every label whose probability is above 0.2'
+    >>> rule_in_words(Argmax())
+    'the most probable class'
     """
     if isinstance(rule, Argmax):
         return "the most probable class"

@@ -33,7 +33,7 @@ class Thresholds:
     threshold: float | NDArray[np.float64]
     evidence: Evidence | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         threshold: Any = as_threshold(self.threshold)
         if np.ndim(threshold) > 1 or not np.size(threshold):
             raise ValueError(

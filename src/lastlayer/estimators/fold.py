@@ -5,17 +5,14 @@ last step to the first, in float64, and no step's matrix is formed unless it has
 """
 
 import copy
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from lastlayer.estimators.decision_rule import default_rule
+from lastlayer.estimators.from_sklearn import is_softmax
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
-from lastlayer.estimators.training import Training
-from lastlayer.solvers import Optimum
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -117,38 +114,13 @@ def _head_of(name, step):
             "LogisticRegression; put one there and fit it."
         )
     _require_fitted(name, step)
-    binary, kind = len(step.classes_) == 2, getattr(step, "multi_class", "auto")
-    # Until scikit-learn 1.8, liblinear and multi_class="ovr" fit one class against the rest, and "multinomial" doubles
-    # the scores of two classes.
-    if (
-        (kind == "multinomial" and step.solver != "liblinear")
-        if binary
-        else kind == "ovr" or step.solver == "liblinear"
-    ):
+    if not is_softmax(step):
         raise TypeError(
-            f"pipeline: its last step {name!r} is a LogisticRegression with multi_class={kind!r} and solver="
-            f"{step.solver!r} for {len(step.classes_)} classes, expected a multinomial or a binary one; fit a "
-            "SoftmaxClassifier."
+            f"pipeline: its last step {name!r} is a LogisticRegression with multi_class="
+            f"{getattr(step, 'multi_class', 'auto')!r} and solver={step.solver!r} for {len(step.classes_)} classes, "
+            "expected a multinomial or a binary one; fit a SoftmaxClassifier."
         )
-    head = SoftmaxClassifier(
-        C=step.C,
-        fit_intercept=step.fit_intercept,
-        class_weight=step.class_weight,
-        tol=step.tol,
-        max_iter=step.max_iter,
-        warm_start=step.warm_start,
-        random_state=step.random_state,
-    )
-    iterations = int(np.max(step.n_iter_))
-    head.classes_, head.coef_, head.intercept_ = step.classes_.copy(), step.coef_, np.atleast_1d(step.intercept_)
-    if head.intercept_.shape[0] != head.coef_.shape[0]:
-        # Without an intercept, LogisticRegression may keep a single 0.
-        head.intercept_ = np.zeros(head.coef_.shape[0], head.coef_.dtype) + head.intercept_
-    head.beta_, head.header_, head.n_iter_ = 1.0, {}, np.array([iterations])
-    head.training_ = Training()
-    head.decision_, head.abstain_label_ = default_rule(many_labels=False), None
-    head.optimum_ = Optimum(math.nan, math.nan, math.inf, iterations, math.nan, "unknown")
-    return head
+    return SoftmaxClassifier.from_sklearn(step)
 
 
 def _scikit_learn_name(step):

@@ -12,9 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer.calibration import fit_label_scaling
 from lastlayer.decision import Rule, top_k
+from lastlayer.estimators.adopted_head import adopt_sigmoid
 from lastlayer.estimators.class_weight import ClassWeight, label_factors
 from lastlayer.estimators.decision_rule import (
     answers_of_rule,
@@ -27,15 +28,22 @@ from lastlayer.estimators.decision_rule import (
     share_right,
 )
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
+from lastlayer.estimators.from_sklearn import parameters_of, rows_of_labels
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
 from lastlayer.estimators.linear_head import accepted, name_of, row_blocks, scores_of, validated
 from lastlayer.estimators.progress import LabelProgress
 from lastlayer.estimators.save import save_head
 from lastlayer.estimators.softmax_classifier import TopKClasses
+from lastlayer.estimators.to_onnx import head_to_onnx
+from lastlayer.estimators.to_torch import arrays_of_module, head_to_torch
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_sigmoid, sigmoid
 from lastlayer.solvers import Optimum, SigmoidRegression, minimise_labels
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
 
 
 class SigmoidClassifier(ClassifierMixin, BaseEstimator):
@@ -338,6 +346,62 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         save_head(self, path, self.header_ if header is None else header)
 
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, *, top: Integer | None = None) -> "onnx.ModelProto":
+        """The head as an ONNX model in float32, which onnxruntime and others serve; docs/export.md tells its accuracy.
+
+        From "features" (N, D) it computes "probabilities" (N, K) and "labels" (N, K) booleans, which are more probable
+        than not, in the order of classes_; of one of two classes a row, "label" (N,) as SoftmaxClassifier does. With
+        `top`, "top_labels" and "top_probabilities" (N, top) besides.
+
+        Args:
+          path: the file to write, as a whole or not at all; None writes none.
+          top: how many of the most probable labels, 1 to K; None leaves them out.
+        Raises: as SoftmaxClassifier.to_onnx.
+        """
+        return head_to_onnx(self, path, top)
+
+    def to_torch(self) -> "torch.nn.Sequential":
+        """The head as a PyTorch module with copies of the weights in their dtype, beta_ and bias_ multiplied in.
+
+        predict_proba is the sigmoid of its output (N, K).
+        """
+        return head_to_torch(self)
+
+    @staticmethod
+    def from_torch(linear: "torch.nn.Module", classes: ArrayLike) -> "SigmoidClassifier":
+        """A fitted head with copies of the weights of `linear`, to calibrate, evaluate, save or export.
+
+        Args:
+          linear: a torch.nn.Linear from D features to K logits, each of a label for itself; or to one, that of the
+            second of two classes of which a row has one.
+          classes: (K,) distinct labels, in the order of the logits; classes_ and coef_ have them sorted.
+        Returns: a head of whose optimum nothing is known.
+        Raises: TypeError for another module; ValueError for weights that are not finite, or classes that do not fit.
+        """
+        weight, bias, beta = arrays_of_module(linear)
+        head = SigmoidClassifier(fit_intercept=bias is not None)
+        bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
+        adopt_sigmoid(head, weight, bias, classes, source="linear", beta=checked_beta(beta))
+        return head
+
+    @staticmethod
+    def from_sklearn(model: Any) -> "SigmoidClassifier":
+        """A fitted head with the weights of OneVsRestClassifier(LogisticRegression()), the same probabilities.
+
+        Args:
+          model: the OneVsRestClassifier, fitted on an indicator or on two classes.
+        Returns: a head of whose optimum nothing is known.
+        Raises: TypeError for another model; ValueError if it chooses one of more than two classes, or if no row of its
+          fit had a label, or every one.
+        """
+        weight, bias = rows_of_labels(model)
+        head = SigmoidClassifier(**parameters_of(model.estimators_[0]))
+        iterations = max(int(np.max(each.n_iter_)) for each in model.estimators_)
+        adopt_sigmoid(head, weight, bias, model.classes_, source="model", iterations=iterations)
+        if hasattr(model, "feature_names_in_"):
+            head.feature_names_in_ = np.array(model.feature_names_in_)
+        return head
+
     def _one_of_two(self):
         return len(self.intercept_) < len(self.classes_)
 
@@ -379,7 +443,7 @@ def together(optima: list[Optimum]) -> Optimum:
     )
 
 
-_GRAVEST = ("interrupted", "max_iter", "noise", "separable", "converged", "constant")
+_GRAVEST = ("interrupted", "unknown", "max_iter", "noise", "separable", "converged", "constant")
 
 
 def _log_loss(scores, answers, weight):

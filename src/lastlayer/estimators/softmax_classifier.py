@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
+from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer._stopwatch import stopwatch
 from lastlayer.decision import Rule, linear_top_k, top_k
+from lastlayer.estimators.adopted_head import adopt_softmax
 from lastlayer.estimators.calibrated_beta import calibrated_beta, label_indices
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.decision_rule import (
@@ -29,6 +30,7 @@ from lastlayer.estimators.decision_rule import (
 from lastlayer.estimators.exact_fit import exact_problem, fit_exact
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
+from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, whole_number
 from lastlayer.estimators.linear_head import accepted, name_of, require_labels, row_blocks, scores_of, validated
@@ -36,11 +38,17 @@ from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gr
 from lastlayer.estimators.progress import ProgressLine, in_passes
 from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below, require_sampler, seed_of
 from lastlayer.estimators.save import save_head
+from lastlayer.estimators.to_onnx import head_to_onnx
+from lastlayer.estimators.to_torch import arrays_of_module, head_to_torch
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_softmax, softmax
 from lastlayer.metrics import ClassIndex
 from lastlayer.samplers import Sampler
 from lastlayer.solvers import Optimum
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
 
 
 class TopKClasses(NamedTuple):
@@ -477,6 +485,63 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         save_head(self, path, self.header_ if header is None else header)
+
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, *, top: Integer | None = None) -> "onnx.ModelProto":
+        """The head as an ONNX model in float32, which onnxruntime and others serve; docs/export.md tells its accuracy.
+
+        From "features" (N, D) it computes "label" (N,) and "probabilities" (N, K); with `top`, "top_labels" and
+        "top_probabilities" (N, top) besides. Labels are strings, int64, booleans or floats.
+
+        Args:
+          path: the file to write, as a whole or not at all; None writes none.
+          top: how many of the most probable classes, 1 to K; None leaves them out.
+        Raises: ValueError for weights that float32 cannot hold, a head of more than 2 GiB, or a `top` out of range;
+          TypeError for labels other than numbers and strings; UnwritableFile if the file cannot be written;
+          ModuleNotFoundError without the package onnx.
+        """
+        return head_to_onnx(self, path, top)
+
+    def to_torch(self) -> "torch.nn.Sequential":
+        """The head as PyTorch modules, Linear and TemperatureScaling, with copies of the weights in their dtype.
+
+        predict_proba is the softmax of its output (N, K); of two classes the first has the logit 0.
+        """
+        return head_to_torch(self)
+
+    @staticmethod
+    def from_torch(linear: "torch.nn.Module", classes: ArrayLike) -> "SoftmaxClassifier":
+        """A fitted head with copies of the weights of `linear`, to calibrate, evaluate, save or export.
+
+        Args:
+          linear: a torch.nn.Linear from D features to K logits, or to one, that of the second of two classes; or what
+            `to_torch` makes.
+          classes: (K,) distinct labels, in the order of the logits; classes_ and coef_ have them sorted.
+        Returns: a head of whose optimum nothing is known.
+        Raises: TypeError for another module; ValueError for weights that are not finite, or classes that do not fit.
+        """
+        weight, bias, beta = arrays_of_module(linear)
+        head = SoftmaxClassifier(fit_intercept=bias is not None)
+        bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
+        adopt_softmax(head, weight, bias, classes, source="linear", beta=checked_beta(beta))
+        return head
+
+    @staticmethod
+    def from_sklearn(model: Any) -> "SoftmaxClassifier":
+        """A fitted head with the weights of a fitted LogisticRegression, the same predictions and probabilities.
+
+        Args:
+          model: a fitted LogisticRegression or LogisticRegressionCV, of two classes or multinomial.
+        Returns: a head of whose optimum nothing is known.
+        Raises: TypeError for another estimator; ValueError for one-vs-rest of more than two classes.
+        """
+        require_multinomial(model)
+        head = SoftmaxClassifier(**parameters_of(model))
+        bias = np.broadcast_to(model.intercept_, len(model.coef_)).astype(model.coef_.dtype)
+        iterations = int(np.max(model.n_iter_))
+        adopt_softmax(head, np.array(model.coef_), bias, model.classes_, source="model", iterations=iterations)
+        if hasattr(model, "feature_names_in_"):
+            head.feature_names_in_ = np.array(model.feature_names_in_)
+        return head
 
     def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
         scores = scores_of(X, self.coef_, self.intercept_)

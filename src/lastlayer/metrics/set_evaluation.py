@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from lastlayer._indicator import as_indicator
 from lastlayer._json import json_text, json_value
 from lastlayer.metrics.decided_rows import decided_rows
 from lastlayer.metrics.decision_evaluation import clopper_pearson
-from lastlayer.metrics.indicator import as_indicator
 from lastlayer.metrics.text_table import decimals, line
 
 # Sizes that are counted one by one; larger ones together.

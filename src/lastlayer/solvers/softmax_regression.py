@@ -60,7 +60,8 @@ class Optimum:
       stopped: "converged"; "max_iter"; "noise", if rounding hides any further decrease; "separable", if there is no
         penalty and every row's class has more than half of the probability, so that F* = 0 is never reached;
         "interrupted"; of a sampled fit also "held_out", if the log-loss of held-out rows falls no more, and
-        "unwritable", if its checkpoint could not be written; "partial_fit" of what that has made.
+        "unwritable", if its checkpoint could not be written; "partial_fit" of what that has made; "unknown" of a head
+        that another library has fitted.
       expected: what the solver's quadratic model expects F - F* to be, in nats: an estimate, no bound; inf where there
         is none, as in files of earlier versions.
     """

@@ -61,7 +61,7 @@ def write_head(path: str | os.PathLike[str], tensors: Mapping[str, ArrayLike], h
     text = to_json({**header, "schema": SCHEMA, "library_version": lastlayer.__version__})
     with replacement(path) as beside:
         try:
-            save_file(plain, beside, metadata={_KEY: text, _DIGEST: _digest(plain, text)})
+            save_file(plain, beside, metadata={_KEY: text, _DIGEST: digest_of(plain, text)})
         except SafetensorError as failure:
             # The parser's library wraps what the disk said.
             raise unwritable(path, str(failure).rpartition("I/O error: ")[2]) from failure
@@ -93,7 +93,7 @@ def read_head(path: str | os.PathLike[str], known: Iterable[str]) -> tuple[dict[
             tensors = {name: _tensor(path, file, name) for name in names}
     except (SafetensorError, OSError) as failure:
         raise _unreadable(path, f"cut short or damaged ({failure})") from failure
-    if (header["schema"] > 1 or _DIGEST in metadata) and metadata.get(_DIGEST) != _digest(tensors, metadata[_KEY]):
+    if (header["schema"] > 1 or _DIGEST in metadata) and metadata.get(_DIGEST) != digest_of(tensors, metadata[_KEY]):
         raise _unreadable(path, "damaged (it differs from the digest that was written with it)")
     return tensors, header
 
@@ -108,8 +108,8 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise _unreadable(path, f"cut short or damaged ({failure})") from failure
 
 
-def _digest(tensors, text):
-    """SHA-256 of the header's text and of every tensor's name, dtype, shape and bytes, in hexadecimal."""
+def digest_of(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
+    """SHA-256 of a header's text and of every tensor's name, dtype, shape and bytes, in hexadecimal."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(repr((name, tensor.dtype.str, tensor.shape)).encode())
