@@ -2,6 +2,7 @@
 
 import errno
 import math
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -16,6 +17,9 @@ from lastlayer.tables.streams import Readable
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_TYPED = "lastlayer.cli.arguments"
+
+
 class CommandWithExamples(click.Command):
     """A command whose help page ends with examples, each on lines of its own."""
 
@@ -24,6 +28,11 @@ class CommandWithExamples(click.Command):
         super().__init__(*arguments, **options)
         self.examples: tuple[str, ...] = tuple(examples)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments, and remember them for `typed_command`."""
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are: Click would fill them into a paragraph."""
         super().format_epilog(ctx, formatter)
@@ -31,6 +40,16 @@ class CommandWithExamples(click.Command):
             with formatter.section("Examples"):
                 for line in self.examples:
                     formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+
+def typed_command(context: click.Context) -> str:
+    """The command of `context` as it was typed, quoted for a shell."""
+    return " ".join(map(_quoted, ["lastlayer", context.info_name or "", *context.meta.get(_TYPED, ())]))
+
+
+def _quoted(word):
+    """`word` for a shell; SQL between double quotes, where they do."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def data_argument(function: Function) -> Function:

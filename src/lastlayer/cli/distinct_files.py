@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 
-def require_apart(output: str, inputs: Iterable[str]) -> None:
-    """Raise UsageError if `output` is one of `inputs`, which are files or patterns."""
+def require_apart(output: str, inputs: Iterable[str], *, option: str = "-o") -> None:
+    """Raise UsageError if `output`, the value of `option`, is one of `inputs`, which are files or patterns."""
     if share_a_file([output], inputs):
-        raise click.UsageError(f"-o {output}: is also an input, expected another file; it would be overwritten")
+        raise click.UsageError(f"{option} {output}: is also an input, expected another file; it would be overwritten")
 
 
 def share_a_file(some: Iterable[str], others: Iterable[str]) -> bool:

@@ -21,10 +21,20 @@ from lastlayer.cli.given_scores import evaluate_scores
 from lastlayer.cli.judged_labels import judged_labels, judged_lists
 from lastlayer.cli.printing import print_document
 from lastlayer.cli.refusals import about_the_input
+from lastlayer.cli.report_request import (
+    ReportRequest,
+    accumulator_for,
+    confidence_before,
+    describer,
+    is_calibrated,
+    label_accumulator_for,
+    provenance,
+)
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
 from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.estimators import answers_of
-from lastlayer.metrics import ClassIndex, EvaluationAccumulator
+from lastlayer.metrics import ClassIndex, DetailedAccumulator, DetailedLabelAccumulator
+from lastlayer.report import label_report_page, report_page, write_report
 from lastlayer.tables import (
     label_column,
     nothing_weighs,
@@ -42,6 +52,8 @@ from lastlayer.tables import (
         "lastlayer evaluate kind.safetensors test.csv --weight count --max-ece 0.05",
         "lastlayer evaluate kind.safetensors test.parquet --json | jq .log_loss",
         "lastlayer evaluate kind.safetensors test.parquet --intervals 0.95",
+        "lastlayer evaluate kind.safetensors test.parquet --report report.html \\",
+        "  --keep text",
         "lastlayer evaluate kind.safetensors test.parquet --calibration cal.json",
         "lastlayer evaluate kind.safetensors test.parquet --unknown-label other",
         "lastlayer evaluate out.csv --probabilities 'p_*' --label kind",
@@ -83,6 +95,16 @@ from lastlayer.tables import (
     callback=open_fraction,
     help="Bootstrap intervals of accuracy, log-loss and the like, that hold them with this confidence, such as 0.95.",
 )
+@click.option(
+    "--report",
+    "report_path",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write charts and tables to this HTML file, with intervals of 0.95 unless --intervals says otherwise.",
+)
+@column_option(
+    "--keep", multiple=True, help="Show this column beside the mistakes of --report; repeat it, or put commas between."
+)
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
 @json_option
@@ -100,6 +122,8 @@ def command(
     classwise: bool,
     unknown_label: str | None,
     intervals: float | None,
+    report_path: str | None,
+    keep: tuple[str, ...],
     max_ece: float | None,
     min_accuracy: float | None,
     as_json: bool,
@@ -118,6 +142,11 @@ def command(
     if probabilities is not None and logits is not None:
         raise click.UsageError("--logits: stands beside --probabilities, expected one of the two")
     scores = logits if probabilities is None else probabilities
+    if keep and report_path is None:
+        raise click.UsageError("--keep: expected --report FILE beside it, which shows the column; leave it out")
+    report = None if report_path is None else ReportRequest(report_path, keep)
+    if report is not None:
+        report.require_writable([*files, *(file for file in (labels,) if file is not None)])
     figures = {"classwise": classwise, "intervals": intervals, "unknown_label": unknown_label}
     if scores is None:
         for option, value in (("--labels", labels), ("--classes", classes)):
@@ -127,7 +156,9 @@ def command(
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation = _evaluate_model(files[0], files[1:], where, format_, label, weight, calibration, figures)
+        evaluation, page = _evaluate_model(
+            files[0], files[1:], where, format_, label, weight, calibration, figures, report
+        )
     else:
         if calibration is not None:
             raise click.UsageError(
@@ -139,7 +170,7 @@ def command(
             raise click.UsageError(f"--format {format_}: expected DATA beside it; .npy files say what they are")
         if not files and label is not None:
             raise click.UsageError(f"--label {label}: names a column, expected DATA that has it, or --labels FILE")
-        evaluation = evaluate_scores(
+        evaluation, page = evaluate_scores(
             files,
             scores,
             are_logits=probabilities is None,
@@ -149,8 +180,12 @@ def command(
             label=label,
             weight=weight,
             classes=classes,
+            report=report,
             **figures,
         )
+    if page is not None and report_path is not None:
+        write_report(report_path, page)
+        click.echo(f"report written to {report_path}", err=True)
     if as_json:
         print_document(evaluation.to_json())
     else:
@@ -166,7 +201,8 @@ def command(
         click.get_current_context().exit(GATE_FAILED)
 
 
-def _evaluate_model(model, data, where, format_, label, weight, calibration, figures):
+def _evaluate_model(model, data, where, format_, label, weight, calibration, figures, report):
+    """The evaluation, and the page that `report` asks for."""
     head = load_model(model)
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_):
@@ -174,7 +210,8 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
             if figures[option]:
                 option = option.replace("_", "-")
                 raise click.UsageError(f"--{option}: {model} is of many labels a row, which have none; leave it out")
-        return _evaluate_labels(head, data, where, format_, label, weight, figures["intervals"])
+        intervals = figures["intervals"]
+        return _evaluate_labels(model, head, data, where, format_, label, weight, intervals, report)
     remembered = head.training_.label
     table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
     label = label_column(table, label or (remembered if remembered in table.schema else None))
@@ -183,8 +220,9 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
     columns = feature_columns(head, table, label, weight)
     index, unknown_label = ClassIndex(head.classes_), figures["unknown_label"]
     figures = figures | {"unknown_label": unknown_value(unknown_label, index.classes)}
-    accumulator = EvaluationAccumulator(classes=head.classes_, **figures)
-    others = [label, *([] if weight is None else [weight])]
+    kept = [] if report is None else report.kept(table)
+    accumulator = accumulator_for(report, head.classes_, **figures)
+    others = [label, *([] if weight is None else [weight]), *kept]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
         never_saw = "which the model never saw"
@@ -192,29 +230,55 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
             table, frame[label], index, place, weights, unknown=never_saw, unknown_label=unknown_label
         )
         with about_the_input():
-            accumulator.add(judge.predict_proba(X), labels, weights)
+            probabilities = judge.predict_proba(X)
+            if isinstance(accumulator, DetailedAccumulator):
+                before = None if calibration is not None else confidence_before(head, X)
+                accumulator.add(probabilities, labels, weights, before=before, describe=describer(frame, kept))
+            else:
+                accumulator.add(probabilities, labels, weights)
     if not accumulator.rows and unknown_label is None:
         raise nothing_weighs(table.name, weight)
     with about_the_input():
-        return accumulator.result()
+        result = accumulator.result()
+    if not isinstance(result, tuple):
+        return result, None
+    pairs = {
+        "Calibration": calibration,
+        "Label": label,
+        "Label of no class": unknown_label,
+        "Weight": weight,
+        "Rows where": where,
+    }
+    return result[0], report_page(*result, provenance(model, head, table, pairs))
 
 
-def _evaluate_labels(head, data, where, format_, label, weight, intervals):
-    """Of a model of many labels a row."""
+def _evaluate_labels(model, head, data, where, format_, label, weight, intervals, report):
+    """The same of a model of many labels a row."""
     label = label or head.training_.label
     table = open_table(data, wanted=[label or "labels"], stdin=standard_input(), format=format_)
     label = label_column(table, label)
     require_weight(table, weight, label)
     table = table.filtered(where)
     columns = feature_columns(head, table, label, weight)
-    accumulator = ll.LabelEvaluationAccumulator(classes=head.classes_, intervals=intervals)
-    others = [label, *([] if weight is None else [weight])]
+    kept = [] if report is None else report.kept(table)
+    accumulator = label_accumulator_for(report, head.classes_, intervals)
+    others = [label, *([] if weight is None else [weight]), *kept]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
         lists = judged_lists(frame[label], head.classes_, place, weights)
         with about_the_input():
             answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
-            accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)
+            scores = head.decision_function(X)
+            logits = scores * head.beta_ + head.bias_
+            if isinstance(accumulator, DetailedLabelAccumulator):
+                before = scores if is_calibrated(head) else None
+                accumulator.add_logits(logits, answers, weights, before=before, describe=describer(frame, kept))
+            else:
+                accumulator.add_logits(logits, answers, weights)
     if not accumulator.rows:
         raise nothing_weighs(table.name, weight)
-    return accumulator.result()
+    result = accumulator.result()
+    if not isinstance(result, tuple):
+        return result, None
+    pairs = {"Labels": label, "Weight": weight, "Rows where": where}
+    return result[0], label_report_page(*result, provenance(model, head, table, pairs))

@@ -10,9 +10,11 @@ import numpy as np
 import lastlayer as ll
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.refusals import about_the_input
+from lastlayer.cli.report_request import ReportRequest, accumulator_for, describer, provenance
 from lastlayer.cli.score_table import ScoreTable, class_names
 from lastlayer.cli.unknown_label import unknown_value
-from lastlayer.metrics import EvaluationAccumulator, NoDistributionError
+from lastlayer.metrics import DetailedAccumulator, NoDistributionError
+from lastlayer.report import report_page
 from lastlayer.tables import (
     FeatureColumns,
     InputError,
@@ -38,8 +40,9 @@ def evaluate_scores(
     classwise: bool,
     intervals: float | None,
     unknown_label: str | None,
-) -> ll.Evaluation:
-    """The Evaluation of the probabilities, or else the logits, that `scores` names.
+    report: ReportRequest | None = None,
+) -> tuple[ll.Evaluation, str | None]:
+    """The Evaluation of the probabilities, or else the logits, that `scores` names, and the page of it.
 
     Args:
       data: files of one table; empty where `scores` and `labels` are .npy files themselves.
@@ -54,6 +57,7 @@ def evaluate_scores(
       classwise: as in `evaluate`.
       intervals: as in `evaluate`.
       unknown_label: the label of rows that belong to no class; None for none.
+      report: the page that is asked for; without it the page is None.
     Raises: InputError, click.UsageError.
     """
     option = "--logits" if are_logits else "--probabilities"
@@ -70,29 +74,39 @@ def evaluate_scores(
         raise click.UsageError("--classes: stands beside columns that say their classes, expected one of the two")
     names = names if classes is None else class_names(classes)
     given = ScoreTable(table, columns, names, option, label=label, weight=weight, unknown_label=unknown_label)
-    accumulator = EvaluationAccumulator(
-        classes=given.index.classes,
+    kept = [] if report is None else report.kept(table)
+    accumulator = accumulator_for(
+        report,
+        given.index.classes,
         classwise=classwise,
         intervals=intervals,
         unknown_label=unknown_value(unknown_label, given.index.classes),
     )
-    for batch in given.batches():
+    for batch in given.batches(kept):
         probabilities = batch.scores
         if are_logits:
             _require_scores(given, batch)
             probabilities = ll.softmax(batch.scores)
         with about_the_input():
-            _add(accumulator, probabilities, given, batch)
+            _add(accumulator, probabilities, given, batch, kept)
     if not accumulator.rows and unknown_label is None:
         raise nothing_weighs(table.name, weight)
     with about_the_input():
-        evaluation = accumulator.result()
-    return replace(evaluation, classes=None) if given.names is None else evaluation
+        result = accumulator.result()
+    evaluation, detail = result if isinstance(result, tuple) else (result, None)
+    evaluation = replace(evaluation, classes=None) if given.names is None else evaluation
+    if detail is None:
+        return evaluation, None
+    pairs = {option[2:].capitalize(): scores, "Label": label, "Label of no class": unknown_label, "Rows where": where}
+    return evaluation, report_page(evaluation, detail, provenance(None, None, table, pairs))
 
 
-def _add(accumulator, probabilities, given, batch):
+def _add(accumulator, probabilities, given, batch, kept):
     try:
-        accumulator.add(probabilities, batch.labels, batch.weights)
+        if isinstance(accumulator, DetailedAccumulator):
+            accumulator.add(probabilities, batch.labels, batch.weights, describe=describer(batch.frame, kept))
+        else:
+            accumulator.add(probabilities, batch.labels, batch.weights)
     except NoDistributionError as failure:
         place = batch.place(failure.row)
         raise InputError(f"{place}: {given.subject()} {failure.found}; logits go to --logits.") from None

@@ -5,6 +5,8 @@ from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionE
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.decision_evaluation import DecisionEvaluation, evaluate_decisions
 from lastlayer.metrics.evaluation import Evaluation
+from lastlayer.metrics.evaluation_detail import DetailedAccumulator, EvaluationDetail
+from lastlayer.metrics.label_detail import DetailedLabelAccumulator, LabelDetail
 from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator, evaluate_labels
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
@@ -14,8 +16,12 @@ from lastlayer.metrics.set_evaluation import SetEvaluation, evaluate_sets
 __all__ = [
     "ClassIndex",
     "DecisionEvaluation",
+    "DetailedAccumulator",
+    "DetailedLabelAccumulator",
     "Evaluation",
     "EvaluationAccumulator",
+    "EvaluationDetail",
+    "LabelDetail",
     "LabelEvaluation",
     "LabelEvaluationAccumulator",
     "NoDistributionError",

@@ -25,6 +25,7 @@ from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability, bin_of
 from lastlayer.metrics.risk_coverage import BITS, RiskCoverage, area_under_risk
 from lastlayer.metrics.row_labels import label_indices
+from lastlayer.metrics.seen_rows import SeenRows
 from lastlayer.metrics.smooth_calibration import CELLS, add_differences, smooth_calibration_error
 from lastlayer.metrics.unknown_label import check_unknown_label, rows_labelled
 
@@ -155,8 +156,17 @@ class EvaluationAccumulator:
         """How many rows of a weight above 0 have been added, those of the unknown label aside."""
         return self._rows
 
+    @property
+    def bins(self) -> int:
+        """How many bins of confidence the calibration error uses."""
+        return len(self._bin_weight)
+
     def add(self, probabilities: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add (n, K) probabilities, their (n,) labels and weights; errors count rows from the start of this block."""
+        self.add_seen(probabilities, labels, sample_weight)
+
+    def add_seen(self, probabilities: ArrayLike, labels: ArrayLike, sample_weight: ArrayLike | None = None) -> SeenRows:
+        """Add as `add` does, and return what was seen of each row that weighs."""
         # An array is converted block by block; anything else must become an array first.
         if not isinstance(probabilities, np.ndarray):
             probabilities = as_float_array(probabilities, "probabilities")
@@ -175,7 +185,7 @@ class EvaluationAccumulator:
         labels = label_indices(labels, self._index, num_classes, num_rows, present, "probabilities")
         if len(unknown):
             labels[unknown] = 0  # any class: only the confidence is looked at
-        of_rows = _evaluated_rows(probabilities, labels)
+        of_rows: tuple[Any, ...] = _evaluated_rows(probabilities, labels)
         self._expect(num_classes)
         self._is_weighted |= weight is not None
         weight = np.ones(num_rows) if weight is None else weight
@@ -188,6 +198,12 @@ class EvaluationAccumulator:
             of_classes = weight.copy()
             of_classes[unknown] = 0.0
             self._add_classwise(probabilities, labels, of_classes)
+        seen = np.arange(num_rows)[present]
+        if len(unknown):
+            labels[unknown] = -1
+            seen = np.sort(np.concatenate([seen, unknown]))
+        chosen, confidence, of_label, above_label, _ = (array[seen] for array in of_rows)
+        return SeenRows(seen, weight[seen], labels[seen], chosen, confidence, of_label, above_label == 0)
 
     def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""

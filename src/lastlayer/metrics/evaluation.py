@@ -1,6 +1,7 @@
 """The evaluation of probabilities against labels: frozen, prints as a table, serialises to versioned JSON."""
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
 from lastlayer.metrics.risk_coverage import RiskCoverage
 from lastlayer.metrics.text_table import evaluation_as_text
+from lastlayer.report import evaluation_as_html, report_page, write_report
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +111,18 @@ class Evaluation:
         """
         return evaluation_from_json(cls, text)
 
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write charts and tables to one HTML file at `path`, which needs no network.
+
+        Raises: UnwritableFile (an OSError and ValueError) if the folder or the disk does not take it.
+        """
+        write_report(path, report_page(self))
+
     def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, Evaluation) else NotImplemented
 
     def __str__(self) -> str:
         return evaluation_as_text(self)
+
+    def _repr_html_(self) -> str:
+        return evaluation_as_html(self)

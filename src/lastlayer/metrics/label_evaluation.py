@@ -1,6 +1,7 @@
 """The evaluation of probabilities of many labels a row: counts a label, in memory that grows with the labels alone."""
 
 import math
+import os
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -22,6 +23,7 @@ from lastlayer.metrics.odds_cells import num_cells
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability, bin_of
 from lastlayer.metrics.text_table import label_evaluation_as_text
+from lastlayer.report import label_evaluation_as_html, label_report_page, write_report
 
 # Probabilities that are looked at together, about, and that are worth a dispatch to another thread.
 _BLOCK, _DISPATCH = 1 << 20, 1 << 17
@@ -112,11 +114,21 @@ class LabelEvaluation:
         """
         return json_text(self.to_dict(), indent=indent)
 
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write charts and tables to one HTML file at `path`, which needs no network.
+
+        Raises: UnwritableFile (an OSError and ValueError) if the folder or the disk does not take it.
+        """
+        write_report(path, label_report_page(self))
+
     def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, LabelEvaluation) else NotImplemented
 
     def __str__(self) -> str:
         return label_evaluation_as_text(self)
+
+    def _repr_html_(self) -> str:
+        return label_evaluation_as_html(self)
 
 
 def evaluate_labels(

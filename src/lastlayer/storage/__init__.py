@@ -2,7 +2,7 @@
 
 from lastlayer.storage.calibration_file import calibration_document, load_calibration, save_calibration
 from lastlayer.storage.class_labels import CLASS_TENSORS, FEATURE_NAMES, decode_classes, encode_classes
-from lastlayer.storage.head_file import UnreadableHead, read_head, read_header, write_head
+from lastlayer.storage.head_file import UnreadableHead, read_digest, read_head, read_header, write_head
 from lastlayer.storage.replacement import UnwritableFile, replacement, require_writable, unwritable
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "decode_classes",
     "encode_classes",
     "load_calibration",
+    "read_digest",
     "read_head",
     "read_header",
     "replacement",

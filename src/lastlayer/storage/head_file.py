@@ -108,6 +108,21 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise _unreadable(path, f"cut short or damaged ({failure})") from failure
 
 
+def read_digest(path: str | os.PathLike[str]) -> str | None:
+    """The SHA-256 digest that `write_head` put into `path`, in hexadecimal, not checked; None in a file of schema 1.
+
+    Raises: as `read_head`.
+    """
+    path = _existing(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+            _header(path, metadata)
+            return metadata.get(_DIGEST)
+    except (SafetensorError, OSError) as failure:
+        raise _unreadable(path, f"cut short or damaged ({failure})") from failure
+
+
 def digest_of(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
     """SHA-256 of a header's text and of every tensor's name, dtype, shape and bytes, in hexadecimal."""
     digest = hashlib.sha256(text.encode())
