@@ -237,6 +237,24 @@ def positive_number(value: object, name: str, *, infinite: bool = False) -> floa
     return number
 
 
+def positive_integer(value: object, name: str) -> int:
+    """`value` as an int. Raises TypeError or ValueError unless it is a whole number of at least 1."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: received {value!r}, expected a whole number of at least 1.")
+    if value < 1:
+        raise ValueError(f"{name}: received {value}, expected a whole number of at least 1.")
+    return int(value)
+
+
+def share_between(value: object, name: str) -> float:
+    """`value` as a float. Raises ValueError unless it is above 0 and below 1; TypeError if no number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: received {value!r}, expected a number above 0 and below 1.")
+    if not 0 < value < 1:
+        raise ValueError(f"{name}: received {value!r}, expected a number above 0 and below 1.")
+    return float(value)
+
+
 def true_or_false(value: object, name: str) -> bool:
     """`value` as a bool. Raises TypeError unless it is one, or the number 0 or 1: text would always count as true."""
     if not isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)) or value not in (0, 1):

@@ -153,13 +153,64 @@ def test_a_threshold_that_is_given(run, posts):
         (("--threshold", "f1"), "is of one label a row, expected one of --accuracy, --coverage, --cost"),
         (("--threshold", "high"), "--threshold: received 'high', expected f1 or a number from 0 to 1"),
         (("--accuracy", ".9999"), "150 rows, expected at least"),
-        (("--cost", "none.csv"), "none.csv: cannot be read"),
+        (("--argmax",), "DATA: --argmax is not chosen on rows, expected MODEL alone; leave"),
+        (("--precision", ".9", "--unmet", "never"), "--unmet: expected --precision and --per-label beside it"),
+        (("--threshold", ".3", "--per-label"), "--per-label: stands beside --threshold 0.3, expected f1; leave it out"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_the_model(refused, table, model, options, words):
     before = model.read_bytes()
     assert words in refused("decide", model, table, *HELD_OUT, *options, "-o", model)
     assert model.read_bytes() == before
+
+
+def test_evaluate_says_what_the_answers_are_worth(run, table, model, tmp_path):
+    decided(run, model, table, *HELD_OUT, "--accuracy", ".9", "-o", model)
+    head, frame = ll.load(model), pl.read_parquet(table).filter(pl.col("split") == "test")
+    p, kinds = head.predict_proba(frame.select("width", "height").to_numpy()), frame["kind"].to_numpy().astype(str)
+    expected = ll.evaluate_decisions(head.decision_.apply(p), kinds, classes=head.classes_)
+    page = tmp_path / "r.html"
+    test = ("--where", "split = 'test'")
+    text = run("evaluate", model, table, *test, "--report", page).stdout
+    assert text.endswith(f"below {head.decision_.threshold:.4g}:\n{expected}\n")
+    document = json.loads(run("evaluate", model, table, *test, "--json").stdout)
+    assert document["decided"]["answered"] == expected.answered < 1
+    assert document["decided"]["accuracy_answered"] == expected.accuracy_answered > document["accuracy"]
+    html = page.read_text()
+    assert "don&#x27;t know where the largest probability is below" in html
+    assert f"{expected.answered:.1%} answered" in html
+    decided(run, model, table, *HELD_OUT, "--coverage", ".9", "-o", model)
+    sets = ll.evaluate_sets(ll.load(model).decision_.apply(p), kinds, classes=head.classes_)
+    assert str(sets) in run("evaluate", model, table, *test).stdout
+
+
+def test_many_labels_are_judged_by_their_thresholds(run, posts):
+    path, model, p, answers = posts
+    decided(run, model, path, "--threshold", "f1", "--per-label", "-o", model)
+    rule = ll.load(model).decision_
+    document = json.loads(run("evaluate", model, path, "--json").stdout)
+    assert document["threshold"] == rule.threshold.tolist()
+    expected = ll.evaluate_labels(p, answers, threshold=rule.threshold)
+    assert document["micro_f1"] == pytest.approx(expected.micro_f1, abs=1e-12)
+    assert document["macro_f1"] == pytest.approx(expected.macro_f1, abs=1e-12)
+    assert "above its threshold" in run("evaluate", model, path).stdout
+
+
+def test_files_that_cannot_be(refused, table, model):
+    assert "none.csv: cannot be read" in refused("decide", model, "--cost", "none.csv", "-o", model)
+    words = refused("decide", model, table, "--accuracy", ".9", "-o", "-")
+    assert "-o -: is standard output, expected a file to write the model to" in words
+
+
+def test_a_label_that_cannot_have_the_precision_is_never_answered(run, posts, tmp_path):
+    path, model, p, answers = posts
+    out, aim = tmp_path / "decided.safetensors", ("--precision", "1", "--per-label")
+    refused = run("decide", model, path, *aim, "-o", out)
+    assert refused.exit_code == 2
+    assert not out.exists()
+    decided(run, model, path, *aim, "--unmet", "never", "-o", out)
+    expected = choose_thresholds(p, answers, precision=1, per_label=True, unmet="never")
+    assert ll.load(out).decision_ == expected
 
 
 def test_rows_are_asked_for_where_they_are_needed(refused, model):

@@ -142,9 +142,22 @@ def test_trap_33_info(run, model, tmp_path):
 def test_trap_33_decide(run, table, model, tmp_path):
     rows, out = ("--where", "split = 'val'"), ("-o", tmp_path / "m", "--json")
     (tmp_path / "cost.csv").write_text("truth,cat,cow,dog\ncat,0,1,1\ncow,1,0,1\ndog,1,1,0\n")
-    for options in (("--accuracy", ".9"), ("--coverage", ".9", "--by-class"), ("--cost", tmp_path / "cost.csv")):
-        assert_as_promised(strict(printed(run, "decide", model, table, *rows, *options, *out)), promised("decide"))
+    cost = ("--cost", tmp_path / "cost.csv")
+    for options in ((table, *rows, "--accuracy", ".9"), (table, *rows, "--coverage", ".9", "--by-class"), cost):
+        assert_as_promised(strict(printed(run, "decide", model, *options, *out)), promised("decide"))
         assert_as_promised(strict(printed(run, "info", tmp_path / "m", "--json")), promised("info"))
+
+
+def test_trap_33_evaluate_a_rule(run, table, model, tmp_path):
+    rule = {key: kind for key, kind in promised("decide").items() if key.startswith("decision.")}
+    (tmp_path / "cost.csv").write_text("truth,cat,cow,dog\ncat,0,1,1\ncow,1,0,1\ndog,1,1,0\n")
+    rows = (table, "--where", "split = 'val'")
+    aims = ((*rows, "--accuracy", ".9"), 1), (("--cost", tmp_path / "cost.csv"), 1), ((*rows, "--coverage", ".9"), 2)
+    for aim, figures in aims:
+        printed(run, "decide", model, *aim, "-o", tmp_path / "m")
+        for more in ((), ("--weight", "id"), ("--unknown-label", "yak")):
+            document = strict(printed(run, "evaluate", tmp_path / "m", table, *more, "--json"))
+            assert_as_promised(document, promised("evaluate", 0) | rule | promised("evaluate", figures))
 
 
 def test_trap_33_export(run, model, tmp_path):
@@ -223,7 +236,7 @@ def test_trap_33_of_many_labels(run, tmp_path):
     assert_as_promised(strict(printed(run, "fit", *arguments)), of_one_c)
     assert_as_promised(strict(printed(run, "info", tmp_path / "m", "--json")), promised("info"))
     document = strict(printed(run, "evaluate", tmp_path / "m", tmp_path / "t.parquet", "--json"))
-    assert_as_promised(document, promised("evaluate", 1))
+    assert_as_promised(document, promised("evaluate", 3))
 
 
 def test_trap_33_with_rows_of_no_class_and_intervals_of_labels(run, tmp_path):
@@ -234,7 +247,7 @@ def test_trap_33_with_rows_of_no_class_and_intervals_of_labels(run, tmp_path):
     assert_as_promised(document, promised("evaluate", 0))
     assert document["unknown_rows"] == len(document["risk_coverage"]["unknown_answered"]) - 1 == 1
     result = ll.evaluate_labels([[0.9, 0.1], [0.0, 0.2]], [[1, 0], [1, 0]], intervals=0.9)
-    assert_as_promised(strict(result.to_json()), promised("evaluate", 1))
+    assert_as_promised(strict(result.to_json()), promised("evaluate", 3))
     assert len(result.micro_f1_interval) == 2
     nothing = ll.evaluate_labels([[0.1]], [[0]], intervals=0.9)
-    assert_as_promised(strict(nothing.to_json()), promised("evaluate", 1))
+    assert_as_promised(strict(nothing.to_json()), promised("evaluate", 3))

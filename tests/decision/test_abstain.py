@@ -51,7 +51,7 @@ def test_rules_are_equal_by_what_they_hold_and_cannot_be_changed():
     [
         (1.5, r"threshold: received 1\.5, expected a number from 0 to 1"),
         (float("nan"), "threshold: received nan, expected a number from 0 to 1"),
-        ([0.5, -0.1], r"threshold: that of class 1 is -0\.1, expected a number from 0 to 1"),
+        ([0.5, -0.1], r"threshold: class 1 has -0\.1, expected a number from 0 to 1"),
         ([[0.5]], r"threshold: shape is \(1, 1\), expected one number, or \(K,\)"),
         ([], r"threshold: shape is \(0,\), expected one number, or \(K,\)"),
     ],

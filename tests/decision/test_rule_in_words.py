@@ -39,6 +39,10 @@ def test_rules(rule, words):
     ("evidence", "words"),
     [
         (Evidence(20, "f1", None, 0.5), "f1 0.5000 on 20 rows; nothing is promised of new rows"),
+        (
+            Evidence(500, "accuracy", 0.97, 0.9953, 0.99996, 0.9995, 0.85),
+            "accuracy 0.9953 on 500 rows, 85.0% answered; at least 0.9999 on new rows, with a confidence of 99.95%",
+        ),
         (Evidence(99, "coverage", 0.9, 0.91, 0.9), "coverage 0.9100 on 99 rows; at least 0.9 on new rows, on average"),
     ],
 )

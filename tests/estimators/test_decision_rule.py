@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 import lastlayer as ll
-from lastlayer.decision import Abstain, Argmax, LeastCost, PredictionSets, Thresholds
-from lastlayer.estimators import RuleDroppedWarning, decision_rule, linear_head
+from lastlayer.decision import Abstain, Argmax, LeastCost, PredictionSets, Thresholds, can_abstain
+from lastlayer.estimators import RuleDroppedWarning, linear_head
 
 RULES = [
     Argmax(),
@@ -69,6 +69,25 @@ def test_dont_know_is_the_value_that_is_named(rows):
     assert numbers.score(X, np.full(len(X), -1)) == 0
 
 
+def test_dont_know_may_be_text_beside_objects_of_text(rows):
+    X, y = rows
+    head = ll.SoftmaxClassifier().fit(X, y.astype(object)).set_decision(Abstain(1.0), abstain_label="?")
+    assert head.predict(X).tolist() == ["?"] * len(X)
+    with pytest.raises(TypeError, match="abstain_label: received 7"):
+        head.set_decision(Abstain(1.0), abstain_label=7)
+
+
+@pytest.mark.parametrize(("dtype", "label"), [(np.int64, -1.5), (np.int64, np.nan), (np.uint64, -1)])
+def test_dont_know_makes_no_two_classes_one(rows, dtype, label):
+    X, y = rows
+    classes = np.array([2**60 + 1, 2**60 + 3, 2**60 + 5], dtype)
+    head = ll.SoftmaxClassifier().fit(X, classes[np.searchsorted(["ant", "bee", "cow"], y)])
+    with pytest.raises(ValueError, match="in which some classes are the same number; pass a label that"):
+        head.set_decision(Abstain(0.5), abstain_label=label)
+    head.set_decision(Abstain(0.5), abstain_label=7)
+    assert set(head.predict(X).tolist()) <= {*classes.tolist(), 7}
+
+
 @pytest.mark.parametrize(
     ("rule", "label", "kind", "words"),
     [
@@ -102,7 +121,7 @@ def test_a_calibration_drops_the_rule_and_says_so(head, rows):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_file_keeps_the_rule(head, rows, rule, tmp_path):
-    label = "?" if decision_rule.can_abstain(rule) else None
+    label = "?" if can_abstain(rule) else None
     head.set_decision(rule, abstain_label=label).save(tmp_path / "head")
     again = ll.load(tmp_path / "head")
     assert again.decision_ == rule

@@ -86,7 +86,7 @@ def test_a_row_of_weight_0_is_as_good_as_absent():
         (([0], [-1]), {}, ValueError, "labels: row 0 is -1, but decisions have 1 classes"),
         (([0], [5]), {"unknown_label": 5}, ValueError, "labels: no row of a class"),
         (([0], [0]), {"cost": [[0, 1]]}, ValueError, r"cost: shape is \(1, 2\), expected \(K, K\)"),
-        (([0], [0]), {"cost": [[np.nan]]}, ValueError, "cost: row 0 has nan in column 0"),
+        (([0], [0]), {"cost": [[np.nan]]}, ValueError, "cost: row 0, column 0 is nan, expected a finite"),
         (([0], [1]), {"cost": [[1.0]]}, ValueError, "labels: row 0 is 1, but decisions have 1 classes"),
         (([-1], [0]), {"cost": [[1.0]]}, ValueError, "abstain_cost: received None, expected a finite number"),
         (([0], ["a"]), {"cost": [[1.0]], "classes": ["a", "b"]}, ValueError, "classes: 2 of them, expected 1"),

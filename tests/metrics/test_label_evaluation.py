@@ -150,7 +150,7 @@ def test_blocks_rank_and_count_as_the_whole_whatever_the_threads(monkeypatch):
     p, truth = data(6)
     whole = ll.evaluate_labels(p, truth)
     monkeypatch.setenv("LASTLAYER_NUM_THREADS", "3")
-    monkeypatch.setattr("lastlayer.metrics.label_evaluation._DISPATCH", 8)
+    monkeypatch.setattr("lastlayer.metrics.label_accumulator._DISPATCH", 8)
     accumulator = ll.LabelEvaluationAccumulator()
     for rows in (slice(0, 3), slice(3, 120), slice(120, N)):
         accumulator.add(p[rows], truth[rows])
@@ -158,3 +158,16 @@ def test_blocks_rank_and_count_as_the_whole_whatever_the_threads(monkeypatch):
     np.testing.assert_array_equal(found.per_label.average_precision, whole.per_label.average_precision)
     for name in ("ranking_loss", "coverage_error", "label_ranking_average_precision", "micro_average_precision"):
         assert getattr(found, name) == pytest.approx(getattr(whole, name), rel=1e-12)
+
+
+def test_each_label_may_have_a_threshold_of_its_own():
+    rng = np.random.default_rng(8)
+    p, answers, threshold = rng.random((50, 3)), rng.random((50, 3)) < 0.4, np.array([0.2, 0.5, 0.9])
+    result = ll.evaluate_labels(p, answers, threshold=threshold)
+    each = [ll.evaluate_labels(p[:, [k]], answers[:, [k]], threshold=threshold[k]) for k in range(3)]
+    assert result.per_label.f1.tolist() == [one.per_label.f1[0] for one in each]
+    assert result.exact_match == ((p > threshold) == answers).all(axis=1).mean()
+    assert result.to_dict()["threshold"] == [0.2, 0.5, 0.9]
+    assert "above its threshold, 0.2 to 0.9" in str(result)
+    with pytest.raises(ValueError, match=r"threshold: shape is \(2,\), expected one number, or \(3,\)"):
+        ll.evaluate_labels(p, answers, threshold=[0.1, 0.2])

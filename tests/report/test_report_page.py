@@ -31,7 +31,7 @@ def detailed(p, labels, names=None, **options):
 
 def test_a_page_is_whole_and_loads_nothing():
     evaluation, detail = detailed(*problem())
-    text = report_page(evaluation, detail, Provenance(title="m", command="lastlayer <x>", decision="Abstain"))
+    text = report_page(evaluation, detail, Provenance(title="m", command="lastlayer <x>", decision=("Abstain",)))
     page = Page(text)
     assert {tag for tag, _ in page.tags}.isdisjoint({"link", "img", "iframe", "base", "object", "embed"})
     for _, attributes in page.tags:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lastlayer.decision import Abstain, AbstentionScore, Argmax, Evidence, LeastCost, PredictionSets, Thresholds
+from lastlayer.decision import Abstain, Argmax, Evidence, LeastCost, PredictionSets, Thresholds
+from lastlayer.decision.abstention_scores import AbstentionScore
 from lastlayer.storage.onnx_head import OnnxHead, onnx_of_head
 
 NAMES = np.array(["ant", "bee", "cow", "dog"])

@@ -9,7 +9,7 @@ import lastlayer as ll
 from lastlayer.calibration import Calibration
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.decision import top_k
-from lastlayer.estimators import is_default
+from lastlayer.estimators import has_many_labels, is_default
 from lastlayer.tables import InputError
 
 
@@ -57,7 +57,7 @@ def calibrated_model(model: ll.SoftmaxClassifier | ll.SigmoidClassifier, name: s
     """
     with about_the_input():
         calibration = ll.load_calibration(path)
-    many_labels = isinstance(model, ll.SigmoidClassifier) and model.coef_.shape[0] == len(model.classes_)
+    many_labels = has_many_labels(model)
     if not is_default(model.decision_, many_labels=many_labels):
         raise InputError(
             f"--calibration {path}: stands beside the decision rule of {name}, which was chosen on its own "

@@ -1,13 +1,12 @@
 """`lastlayer decide`: choose a decision rule on held-out rows and keep it with the model."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
 import scipy.sparse as sp
 
-import lastlayer as ll
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
@@ -15,16 +14,16 @@ from lastlayer.cli.arguments import (
     json_option,
     model_argument,
     open_fraction,
-    standard_input,
     where_option,
 )
 from lastlayer.cli.decision_document import decision_document
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.judged_labels import judged_labels, judged_lists
+from lastlayer.cli.labelled_table import labelled_table
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.cli.saved_model import batches, load_model
 from lastlayer.decision import (
     ABSTENTION_SCORES,
     Argmax,
@@ -38,10 +37,10 @@ from lastlayer.decision import (
     rule_in_words,
 )
 from lastlayer.decision.abstention_scores import AbstentionScore
-from lastlayer.estimators import answers_of
+from lastlayer.estimators import answers_of, has_many_labels
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
-from lastlayer.tables import InputError, label_column, open_table, read_costs
+from lastlayer.tables import InputError, read_costs
 
 _AIMS = ("accuracy", "coverage", "threshold", "precision", "recall", "cost", "argmax")
 
@@ -114,6 +113,12 @@ def _threshold(context: click.Context, parameter: click.Parameter, value: str | 
 @click.option("--recall", type=float, metavar="SHARE", help="Answer labels at this recall, as few as possible.")
 @click.option("--per-label", is_flag=True, help="With --threshold f1, --precision or --recall: one for each label.")
 @click.option(
+    "--unmet",
+    type=click.Choice(("refuse", "never")),
+    help="With --precision and --per-label: refuse if a label cannot have it, or never answer that label.  "
+    "[default: refuse]",
+)
+@click.option(
     "--cost",
     metavar="FILE",
     type=click.Path(),
@@ -140,6 +145,7 @@ def command(
     precision: float | None,
     recall: float | None,
     per_label: bool,
+    unmet: Literal["refuse", "never"] | None,
     cost: str | None,
     abstain_cost: float | None,
     argmax: bool,
@@ -149,7 +155,7 @@ def command(
     """Choose by which rule a model answers, on held-out rows.
 
     DATA are rows with labels that neither the fit nor the calibration has seen; --cost, --argmax and a --threshold that
-    is a number need none. `lastlayer predict` and Python's `predict` then answer by the rule, which the file keeps.
+    is a number take none. `lastlayer predict` and Python's `predict` then answer by the rule, which the file keeps.
 
     Of a model of one label a row: --accuracy, --coverage, --cost. Of a model of many: --threshold, --precision,
     --recall.
@@ -164,10 +170,19 @@ def command(
     _require_beside(aims[0], "by-class", by_class or None, ("coverage",))
     _require_beside(aims[0], "abstain-cost", abstain_cost, ("cost",))
     _require_beside(aims[0], "per-label", per_label or None, ("threshold", "precision", "recall"))
+    if unmet is not None and not (per_label and precision is not None):
+        raise click.UsageError("--unmet: expected --precision and --per-label beside it; leave it out")
+    if per_label and isinstance(threshold, float):
+        raise click.UsageError(f"--per-label: stands beside --threshold {threshold:g}, expected f1; leave it out")
+    needs_rows = not (cost or argmax or isinstance(threshold, float))
+    if data and not needs_rows:
+        raise click.UsageError(f"DATA: --{aims[0]} is not chosen on rows, expected MODEL alone; leave {data[0]} out")
+    if output == "-":
+        raise click.UsageError("-o -: is standard output, expected a file to write the model to")
     require_apart(output, [*data, *([] if cost is None else [cost])])
     require_writable(output)
     head = load_model(model)
-    many_labels = isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_)
+    many_labels = has_many_labels(head)
     if many_labels != (aims[0] in ("threshold", "precision", "recall")) and aims[0] != "argmax":
         kind = "many labels" if many_labels else "one label"
         others = ("threshold", "precision", "recall") if many_labels else ("accuracy", "coverage", "cost")
@@ -195,7 +210,9 @@ def command(
         elif isinstance(threshold, float):
             rule = Thresholds(threshold)
         else:
-            rule = choose_thresholds(*held_out(), precision=precision, recall=recall, per_label=per_label)
+            rule = choose_thresholds(
+                *held_out(), precision=precision, recall=recall, per_label=per_label, unmet=unmet or "refuse"
+            )
         head.set_decision(rule)
     head.save(output)
     if as_json:
@@ -213,7 +230,7 @@ def _require_beside(aim, option, value, aims):
 
 def _rows_of_one(head, data, where, format_, label):
     """Probabilities (N, K) of rows and their labels (N,), as class indices."""
-    table, label, columns = _opened(head, data, where, format_, label, "label")
+    table, label, columns = labelled_table(head, data, where, format_, label)
     index, probabilities, labels = ClassIndex(head.classes_), [], []
     for frame, X, place in batches(head, table, columns, [label], columns_of_output=len(head.classes_)):
         found = judged_labels(table, frame[label], index, place, None, unknown="which the model never saw")
@@ -226,7 +243,7 @@ def _rows_of_one(head, data, where, format_, label):
 
 def _rows_of_many(head, data, where, format_, label):
     """Probabilities (N, K) of rows and their answers (N, K), CSR."""
-    table, label, columns = _opened(head, data, where, format_, label, "labels")
+    table, label, columns = labelled_table(head, data, where, format_, label)
     probabilities, answers = [], []
     for frame, X, place in batches(head, table, columns, [label], columns_of_output=len(head.classes_)):
         lists = judged_lists(frame[label], head.classes_, place, None)
@@ -235,12 +252,3 @@ def _rows_of_many(head, data, where, format_, label):
     if not answers:
         raise InputError(f"{table.name}: has no rows, expected some to choose a rule on.")
     return np.concatenate(probabilities), sp.vstack(answers, format="csr")
-
-
-def _opened(head, data, where, format_, label, usual):
-    remembered = head.training_.label
-    table = open_table(data, wanted=[label or remembered or usual], stdin=standard_input(), format=format_)
-    label = label_column(table, label or (remembered if remembered in table.schema else None))
-    table = table.as_written([label]) if usual == "label" else table
-    table = table.filtered(where)
-    return table, label, feature_columns(head, table, label, None)

@@ -11,15 +11,15 @@ from lastlayer.cli.arguments import (
     fraction,
     json_option,
     open_fraction,
-    standard_input,
     weight_option,
     where_option,
 )
 from lastlayer.cli.calibrated_model import calibrated_model
+from lastlayer.cli.decided_answers import DecidedAnswers, print_evaluation
 from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.given_scores import evaluate_scores
 from lastlayer.cli.judged_labels import judged_labels, judged_lists
-from lastlayer.cli.printing import print_document
+from lastlayer.cli.labelled_table import labelled_table
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.report_request import (
     ReportRequest,
@@ -30,18 +30,13 @@ from lastlayer.cli.report_request import (
     label_accumulator_for,
     provenance,
 )
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.cli.saved_model import batches, load_model
 from lastlayer.cli.unknown_label import unknown_value
-from lastlayer.estimators import answers_of
+from lastlayer.decision import Thresholds
+from lastlayer.estimators import answers_of, has_many_labels, is_default
 from lastlayer.metrics import ClassIndex, DetailedAccumulator, DetailedLabelAccumulator
 from lastlayer.report import label_report_page, report_page, write_report
-from lastlayer.tables import (
-    label_column,
-    nothing_weighs,
-    open_table,
-    require_weight,
-    weight_array,
-)
+from lastlayer.tables import nothing_weighs, weight_array
 
 
 @click.command(
@@ -134,6 +129,9 @@ def command(
     fails, --max-ece or --min-accuracy, ends with exit code 1 after the evaluation is printed. Of a model of many labels
     a row the label column holds lists, and the accuracy is the share of rows all of whose labels are right.
 
+    The figures are of the most probable class. Of a model with a decision rule those of the rule's answers follow: how
+    many it gives, how good they are, and what they cost. Labels of many are predicted by the rule's thresholds.
+
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
 
@@ -144,6 +142,7 @@ def command(
     scores = logits if probabilities is None else probabilities
     if keep and report_path is None:
         raise click.UsageError("--keep: expected --report FILE beside it, which shows the column; leave it out")
+    decided = None
     report = None if report_path is None else ReportRequest(report_path, keep)
     if report is not None:
         report.require_writable([*files, *(file for file in (labels,) if file is not None)])
@@ -156,7 +155,7 @@ def command(
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation, page = _evaluate_model(
+        evaluation, page, decided = _evaluate_model(
             files[0], files[1:], where, format_, label, weight, calibration, figures, report
         )
     else:
@@ -186,10 +185,7 @@ def command(
     if page is not None and report_path is not None:
         write_report(report_path, page)
         click.echo(f"report written to {report_path}", err=True)
-    if as_json:
-        print_document(evaluation.to_json())
-    else:
-        click.echo(str(evaluation))
+    print_evaluation(evaluation, decided, as_json=as_json)
     failures = []
     if max_ece is not None and not evaluation.ece <= max_ece:
         failures.append(f"expected calibration error {evaluation.ece:.4f} is above --max-ece {max_ece:g}")
@@ -202,26 +198,24 @@ def command(
 
 
 def _evaluate_model(model, data, where, format_, label, weight, calibration, figures, report):
-    """The evaluation, and the page that `report` asks for."""
+    """The evaluation, the page that `report` asks for, and the answers of the model's rule if it has one."""
     head = load_model(model)
     judge = head if calibration is None else calibrated_model(head, model, calibration)
-    if isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_):
+    if has_many_labels(head):
         for option in ("classwise", "unknown_label"):
             if figures[option]:
                 option = option.replace("_", "-")
                 raise click.UsageError(f"--{option}: {model} is of many labels a row, which have none; leave it out")
         intervals = figures["intervals"]
         return _evaluate_labels(model, head, data, where, format_, label, weight, intervals, report)
-    remembered = head.training_.label
-    table = open_table(data, wanted=[label or remembered or "label"], stdin=standard_input(), format=format_)
-    label = label_column(table, label or (remembered if remembered in table.schema else None))
-    require_weight(table, weight, label)
-    table = table.as_written([label]).filtered(where)
-    columns = feature_columns(head, table, label, weight)
+    table, label, columns = labelled_table(head, data, where, format_, label, weight)
     index, unknown_label = ClassIndex(head.classes_), figures["unknown_label"]
     figures = figures | {"unknown_label": unknown_value(unknown_label, index.classes)}
     kept = [] if report is None else report.kept(table)
     accumulator = accumulator_for(report, head.classes_, **figures)
+    decided = None
+    if not is_default(head.decision_, many_labels=False):
+        decided = DecidedAnswers(head.decision_, head.classes_, figures["unknown_label"])
     others = [label, *([] if weight is None else [weight]), *kept]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
@@ -236,12 +230,14 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
                 accumulator.add(probabilities, labels, weights, before=before, describe=describer(frame, kept))
             else:
                 accumulator.add(probabilities, labels, weights)
+            if decided is not None:
+                decided.add(probabilities, labels, weights)
     if not accumulator.rows and unknown_label is None:
         raise nothing_weighs(table.name, weight)
     with about_the_input():
         result = accumulator.result()
     if not isinstance(result, tuple):
-        return result, None
+        return result, None, decided
     pairs = {
         "Calibration": calibration,
         "Label": label,
@@ -249,19 +245,15 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
         "Weight": weight,
         "Rows where": where,
     }
-    return result[0], report_page(*result, provenance(model, head, table, pairs))
+    return result[0], report_page(*result, provenance(model, head, table, pairs, decided)), decided
 
 
 def _evaluate_labels(model, head, data, where, format_, label, weight, intervals, report):
     """The same of a model of many labels a row."""
-    label = label or head.training_.label
-    table = open_table(data, wanted=[label or "labels"], stdin=standard_input(), format=format_)
-    label = label_column(table, label)
-    require_weight(table, weight, label)
-    table = table.filtered(where)
-    columns = feature_columns(head, table, label, weight)
+    table, label, columns = labelled_table(head, data, where, format_, label, weight)
     kept = [] if report is None else report.kept(table)
-    accumulator = label_accumulator_for(report, head.classes_, intervals)
+    threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5
+    accumulator = label_accumulator_for(report, head.classes_, intervals, threshold)
     others = [label, *([] if weight is None else [weight]), *kept]
     for frame, X, place in batches(head, table, columns, others, columns_of_output=len(head.classes_)):
         weights = None if weight is None else weight_array(frame[weight], place)
@@ -279,6 +271,6 @@ def _evaluate_labels(model, head, data, where, format_, label, weight, intervals
         raise nothing_weighs(table.name, weight)
     result = accumulator.result()
     if not isinstance(result, tuple):
-        return result, None
+        return result, None, None
     pairs = {"Labels": label, "Weight": weight, "Rows where": where}
-    return result[0], label_report_page(*result, provenance(model, head, table, pairs))
+    return result[0], label_report_page(*result, provenance(model, head, table, pairs)), None

@@ -24,29 +24,20 @@ from lastlayer.cli.arguments import (
     where_option,
 )
 from lastlayer.cli.distinct_files import require_apart, share_a_file
+from lastlayer.cli.fit_rows import rows_of, validation_rows, weighing
+from lastlayer.cli.fit_summary import fit_in_words
 from lastlayer.cli.hold_out import hold_out
 from lastlayer.cli.interruption import Interrupted, says_what_was_not_written
 from lastlayer.cli.label_warning import warn_of_labels_of_their_own
-from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
+from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import remember_columns
-from lastlayer.estimators import sorted_classes
-from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
-    InputError,
-    cast_labels,
     choose_features,
-    feature_matrix,
-    label_array,
     label_column,
-    label_lists,
-    match_features,
-    nothing_weighs,
     open_table,
     require_weight,
-    weight_array,
-    wrong_width,
 )
 
 _HOLDOUT = 0.1
@@ -214,11 +205,11 @@ def command(
     columns = choose_features(table, features, label, weight=weight)
     if columns.note():
         click.echo(f"{columns.note()}; choose with --features", err=True)
-    X, y, weights = _weighing(*_rows(table, columns, label, weight, many=many), table.name, weight)
+    X, y, weights = weighing(*rows_of(table, columns, label, weight, many=many), table.name, weight)
     if not many:
         warn_of_labels_of_their_own(y, label)
     if validation or validation_where:
-        held = _validation_rows(table, validation, validation_where, format_, columns, X.shape[1], label, weight, y)
+        held = validation_rows(table, validation, validation_where, format_, columns, X.shape[1], label, weight, y)
     else:
         (X, y, weights), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout, weights)
 
@@ -294,7 +285,7 @@ def command(
     if as_json:
         print_json({"schema": 2, "model": str(output), **summary})
     else:
-        print_pairs(_readable(summary, columns, optimum.certificate(), output))
+        print_pairs(fit_in_words(summary, columns, optimum.certificate(), output))
     if interrupted:
         raise Interrupted(f"{interrupted}; {output} holds the best head so far")
 
@@ -303,63 +294,6 @@ def _refuse_beside_labels(**options):
     for name, value in options.items():
         if value is not None:
             raise click.UsageError(f"--{name}: stands beside --labels, expected one of the two; leave one out")
-
-
-def _rows(table, columns, label, weight, classes=None, *, many=False):
-    """Features, labels and weights (X, y, weights) of `table`; weights is None where `weight` is.
-
-    Where `classes` is given, labels are of its kind; `many` of them a row are lists.
-    """
-    frame = table.collect(dict.fromkeys([*columns.names, label, *([] if weight is None else [weight])]))
-    X = feature_matrix(frame, columns, table.place)
-    if many:
-        y = label_lists(frame[label], table.place)
-    else:
-        labels = frame[label] if classes is None else cast_labels(frame[label], classes)
-        y = label_array(labels, table.place)
-    return X, y, None if weight is None else weight_array(frame[weight], table.place)
-
-
-def _weighing(X, y, weights, where, weight):
-    """The rows (X, y, weights) whose weight is not 0."""
-    if weights is None or weights.all():
-        return X, y, weights
-    weighs = weights > 0
-    if not weighs.any():
-        raise nothing_weighs(where, weight)
-    return X[weighs], y[weighs], weights[weighs]
-
-
-def _validation_rows(table, validation, where, format_, columns, width, label, weight, y):
-    """Features, labels and weights (X, y, weights) of the rows to calibrate on, which must not be rows of the fit."""
-    if validation:
-        held = open_table(validation, wanted=[*columns.names, label], stdin=standard_input(), format=format_)
-        held = held.as_written([] if isinstance(y[0], list) else [label]).filtered(where)
-        columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label, weight=weight)
-    else:
-        held = table.filtered(where)
-        shared = table.count(where)
-        if shared:
-            raise InputError(
-                f"--validation-where {where!r}: {shared} of its rows are rows of the fit too, expected rows that the "
-                "fit has not seen; exclude them with --where."
-            )
-    many = isinstance(y[0], list)
-    classes = np.array(sorted({name for row in y for name in row})) if many else sorted_classes(y)[0]
-    X, labels, weights = _rows(held, columns, label, weight, classes, many=many)
-    if X.shape[1] != width:
-        raise wrong_width(held.name, columns, X.shape[1], width)
-    known = set(classes.tolist())
-    unknown = np.array([not known.issuperset(row) for row in labels]) if many else ~ClassIndex(classes).knows(labels)
-    if weights is not None:
-        unknown &= weights > 0
-    if unknown.any():
-        row = int(unknown.argmax())
-        raise InputError(
-            f"{held.place(row)}: column {label} is {labels.tolist()[row]!r}, which no row of the fit has "
-            f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
-        )
-    return _weighing(X, labels, weights, held.name, weight)
 
 
 @contextmanager
@@ -374,49 +308,3 @@ def _warnings_of_a_command(columns):
             message = ll.ScalingWarning(text, message.column)
         if not isinstance(message, ll.FitInterrupted):
             warnings.warn(message, stacklevel=2)
-
-
-def _readable(summary, columns, certificate, output):
-    held = summary["held_out_rows"]
-    rows = f"{summary['rows']:,}" + (f" fitted, {held:,} held out for calibration" if held else " fitted")
-    pairs = [
-        ("rows", rows),
-        *_classes(summary),
-        ("features", f"{summary['features']:,} ({columns})"),
-        ("C", _readable_C(summary)),
-        ("objective", f"{summary['objective']:.6f}{' over all labels' * summary['many_labels']}, {certificate}"),
-        ("iterations", f"{summary['iterations']:,} ({summary['stopped']})"),
-    ]
-    if summary["monitor_log_loss"] is not None:
-        monitored = f"{summary['monitor_log_loss']:.4f} on {summary['monitor_rows']:,} of the fitted rows, not learnt"
-        pairs[4:] = [
-            ("candidates", f"{summary['candidates']:,}"),
-            ("passes", f"{summary['iterations']:,} ({summary['stopped']})"),
-            ("full softmax", monitored),
-        ]
-    if held:
-        pairs.append(
-            (
-                "log-loss",
-                f"{summary['log_loss_before']:.4f} on held-out rows, {summary['log_loss_after']:.4f} calibrated",
-            )
-        )
-        pairs.append(("beta", beta_in_words(summary["beta"])))
-    else:
-        pairs.append(("beta", "1 (not calibrated)"))
-    return [*pairs, ("seconds", f"{summary['seconds']:.2f}"), ("model", str(output))]
-
-
-def _classes(summary):
-    if not summary["many_labels"]:
-        return [("classes", f"{summary['num_classes']:,}")]
-    return [("labels", f"{summary['num_classes']:,}, {summary['labels_per_row']:.2f} a row")]
-
-
-def _readable_C(summary):  # noqa: N802
-    text = f"{summary['C']:g}" + (", features standardized" if summary["standardized"] else "")
-    if "path" not in summary:
-        return text
-    path = summary["path"]
-    judged = f"{path['folds']} folds" if path["folds"] > 1 else "validation rows"
-    return f"{text}, of {len(path['C'])} values the least log-loss ({min(path['log_loss']):.4f}) on {judged}"

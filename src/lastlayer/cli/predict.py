@@ -6,7 +6,6 @@ import click
 import numpy as np
 import polars as pl
 
-import lastlayer as ll
 from lastlayer._json import json_text
 from lastlayer.cli.arguments import (
     CommandWithExamples,
@@ -26,7 +25,8 @@ from lastlayer.cli.interruption import says_what_was_not_written
 from lastlayer.cli.prediction_file import kind_of, write_predictions
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import batches, feature_columns, load_model
-from lastlayer.estimators import can_abstain, gives_sets, is_default
+from lastlayer.decision import can_abstain, gives_sets
+from lastlayer.estimators import has_many_labels, is_default
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, open_table
 
@@ -105,7 +105,7 @@ def command(
     names = _names(top, head.classes_ if every else ())
     kept = _kept(keep, table, kind, names)
     table = table.as_written(set(kept).difference(columns.names)).filtered(where)
-    many_labels = isinstance(head, ll.SigmoidClassifier) and head.coef_.shape[0] == len(head.classes_)
+    many_labels = has_many_labels(head)
     unknown = [0]
     if top is None and gives_sets(head.decision_):
         predicted = _sets(head, table, columns, kept, names, as_text=kind == "csv")

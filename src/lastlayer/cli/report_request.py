@@ -1,5 +1,6 @@
 """What `lastlayer evaluate --report` gathers besides the evaluation, and the page it becomes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 import lastlayer as ll
 from lastlayer.cli.arguments import typed_command
-from lastlayer.cli.decision_words import decision_in_words
+from lastlayer.cli.decided_answers import DecidedAnswers
 from lastlayer.cli.distinct_files import require_apart
+from lastlayer.decision import Abstain, evidence_in_words, rule_in_words
 from lastlayer.functions import logsumexp, sigmoid
 from lastlayer.metrics import (
+    DecisionEvaluation,
     DetailedAccumulator,
     DetailedLabelAccumulator,
     EvaluationAccumulator,
@@ -64,12 +67,13 @@ def accumulator_for(
 
 
 def label_accumulator_for(
-    report: ReportRequest | None, classes: NDArray[Any], intervals: float | None
+    report: ReportRequest | None, classes: NDArray[Any], intervals: float | None, threshold: float | NDArray[np.float64]
 ) -> LabelEvaluationAccumulator | DetailedLabelAccumulator:
     """The same for many labels a row."""
     if report is None:
-        return LabelEvaluationAccumulator(classes=classes, intervals=intervals)
-    return DetailedLabelAccumulator(classes, intervals=_CONFIDENCE if intervals is None else intervals)
+        return LabelEvaluationAccumulator(classes=classes, intervals=intervals, threshold=threshold)
+    intervals = _CONFIDENCE if intervals is None else intervals
+    return DetailedLabelAccumulator(classes, intervals=intervals, threshold=threshold)
 
 
 def describer(frame: pl.DataFrame, kept: list[str]) -> Callable[[int], Mapping[str, object]] | None:
@@ -102,6 +106,7 @@ def provenance(
     head: ll.SoftmaxClassifier | ll.SigmoidClassifier | None,
     table: Table,
     pairs: Mapping[str, str | None],
+    decided: DecidedAnswers | None = None,
 ) -> Provenance:
     """Where the numbers come from.
 
@@ -110,18 +115,43 @@ def provenance(
       head: the model.
       table: the data.
       pairs: what else is said of the data, by name; None for what was not given.
+      decided: the answers of its decision rule, where it has one for one label a row.
     """
-    rule = getattr(head, "decision_", None)
+    rule = None if head is None else head.decision_
     title = Path(model).name if model is not None else table.name
     return Provenance(
         title=title,
         model=() if model is None or head is None else _model_pairs(model, head),
         data=tuple((name, value) for name, value in pairs.items() if value is not None),
         files=tuple(fingerprint(source.name) for source in table.sources),
-        decision=None if rule is None else decision_in_words(rule),
+        decision=None if rule is None else _decision(rule, decided),
+        threshold=rule.threshold if isinstance(rule, Abstain) and isinstance(rule.threshold, float) else None,
         command=typed_command(click.get_current_context()),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _decision(rule, decided):
+    """The rule, what it was chosen on, and what its answers are worth on these rows, a paragraph each."""
+    words = [f"It answers {rule_in_words(rule)}."]
+    if rule.evidence is not None:
+        words.append(f"Chosen on held-out rows: {evidence_in_words(rule.evidence)}.")
+    result = None if decided is None else decided.result()
+    if isinstance(result, DecisionEvaluation):
+        of_unknown = ""
+        if result.unknown_rows:
+            of_unknown = f", and of {result.unknown_rows:,} rows of no class {result.unknown_answered:.1%}"
+        cost = "" if math.isnan(result.mean_cost) else f" A row costs {result.mean_cost:.6g}."
+        words.append(
+            f"On these {result.rows:,} rows: {result.answered:.1%} answered{of_unknown}; "
+            f"{result.accuracy_answered:.2%} of the answers to rows of a class are right.{cost}"
+        )
+    elif result is not None:
+        words.append(
+            f"On these {result.rows:,} rows: {result.coverage:.2%} of the sets hold the label, of "
+            f"{result.mean_size:.2f} classes on average."
+        )
+    return tuple(words)
 
 
 def _model_pairs(model, head):

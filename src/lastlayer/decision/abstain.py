@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import as_float_array
 from lastlayer.decision.abstention_scores import AbstentionScore, checked_score, scores_of
+from lastlayer.decision.checked_threshold import one_or_each
 from lastlayer.decision.evidence import Evidence
 from lastlayer.decision.probability_rows import as_distributions
 
@@ -27,7 +27,7 @@ class Abstain:
 
     def __post_init__(self) -> None:
         checked_score(self.score)
-        object.__setattr__(self, "threshold", _as_threshold(self.threshold))
+        object.__setattr__(self, "threshold", one_or_each(self.threshold, "class"))
 
     @property
     def num_classes(self) -> int | None:
@@ -56,19 +56,3 @@ class Abstain:
             return NotImplemented
         same = np.shape(self.threshold) == np.shape(other.threshold) and np.array_equal(self.threshold, other.threshold)
         return same and self.score == other.score and self.evidence == other.evidence
-
-
-def _as_threshold(threshold):
-    if isinstance(threshold, (bool, np.bool_)):
-        raise TypeError(f"threshold: received {threshold!r}, expected a number from 0 to 1.")
-    values = np.array(as_float_array(threshold, "threshold"), dtype=np.float64)
-    if values.ndim > 1 or values.size == 0:
-        raise ValueError(f"threshold: shape is {values.shape}, expected one number, or (K,), one for each class.")
-    outside = ~((values >= 0) & (values <= 1))
-    if outside.any():
-        of_class = f"that of class {int(outside.argmax())} is " if values.ndim else "received "
-        raise ValueError(f"threshold: {of_class}{values[outside][0]}, expected a number from 0 to 1.")
-    if values.ndim == 0:
-        return float(values)
-    values.setflags(write=False)
-    return values

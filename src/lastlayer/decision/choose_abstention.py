@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lastlayer._arrays import Number, as_float_array, as_labels
+from lastlayer._arrays import Number, as_labels, share_between
 from lastlayer.decision.abstain import Abstain
 from lastlayer.decision.abstention_scores import AbstentionScore, checked_score, scores_of
 from lastlayer.decision.accepted_rank import accepted_rank, fewest_rows, starts
@@ -54,7 +54,7 @@ def choose_abstention(
     >>> round(rule.threshold, 6), rule.evidence.answered, rule.apply([[0.1, 0.9], [0.3, 0.7]]).tolist()
     (0.775, 0.8, [1, -1])
     """
-    target, certainty = _share(accuracy, "accuracy"), _share(confidence, "confidence")
+    target, certainty = share_between(accuracy, "accuracy"), share_between(confidence, "confidence")
     score = checked_score(score)
     rows = as_distributions(probabilities)
     truths = as_labels(labels, rows.shape[1], (len(rows),), scores="probabilities")
@@ -86,16 +86,6 @@ def choose_abstention(
         answered=answered / len(rows),
     )
     return Abstain(threshold, score, evidence)
-
-
-def _share(value, name):
-    given = value
-    array = as_float_array(value, name)
-    if array.ndim or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: received {given!r}, expected a number above 0 and below 1.")
-    if not 0 < array < 1:
-        raise ValueError(f"{name}: received {given!r}, expected a number above 0 and below 1.")
-    return float(value)
 
 
 def _threshold(scores, answered):

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import Number, as_labels
+from lastlayer._arrays import Number, as_labels, share_between
 from lastlayer.decision.evidence import Evidence
 from lastlayer.decision.prediction_sets import PredictionSets
 from lastlayer.decision.probability_matrix import Probabilities, as_probability_matrix
@@ -60,7 +60,7 @@ def choose_prediction_sets(
     >>> choose_prediction_sets(p, [0, 0, 0, 1], coverage=0.6).threshold
     0.7
     """
-    coverage = _share(coverage)
+    coverage = share_between(coverage, "coverage")
     if rare not in ("refuse", "always"):
         raise ValueError(f'rare: received {rare!r}, expected "refuse" or "always".')
     if rare == "always" and not class_conditional:
@@ -83,14 +83,6 @@ def choose_prediction_sets(
     if randomised:
         return PredictionSets(threshold, chance, evidence)
     return PredictionSets(threshold[0] if class_conditional else float(threshold[0]), None, evidence)
-
-
-def _share(coverage):
-    if isinstance(coverage, (bool, np.bool_)) or not isinstance(coverage, (int, float, np.integer, np.floating)):
-        raise TypeError(f"coverage: received {coverage!r}, expected a number above 0 and below 1.")
-    if not 0 < coverage < 1:
-        raise ValueError(f"coverage: received {coverage!r}, expected a number above 0 and below 1.")
-    return float(coverage)
 
 
 def _of_labels(p, labels):

@@ -30,7 +30,7 @@ class LeastCost:
     evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cost", _as_cost(self.cost))
+        object.__setattr__(self, "cost", as_cost(self.cost))
         if self.abstain_cost is not None:
             object.__setattr__(self, "abstain_cost", _as_abstain_cost(self.abstain_cost))
 
@@ -72,7 +72,7 @@ def least_cost(cost: ArrayLike, *, abstain_cost: Number | None = None) -> LeastC
       abstain_cost: that of "don't know"; None always answers.
     Raises: ValueError if `cost` is not square or holds NaN or an infinity; TypeError if it holds no numbers.
     """
-    return LeastCost(_as_cost(cost), None if abstain_cost is None else _as_abstain_cost(abstain_cost))
+    return LeastCost(as_cost(cost), None if abstain_cost is None else _as_abstain_cost(abstain_cost))
 
 
 def _answers(rows, cost, abstain_cost):
@@ -92,7 +92,8 @@ def _answers(rows, cost, abstain_cost):
     return answers
 
 
-def _as_cost(cost):
+def as_cost(cost: ArrayLike) -> NDArray[np.float64]:
+    """A read-only float64 copy of costs (K, K). Raises ValueError unless they are square and finite."""
     values = np.array(as_float_array(cost, "cost"), dtype=np.float64, order="C")
     if values.ndim != 2 or values.shape[0] != values.shape[1] or values.size == 0:
         raise ValueError(

@@ -8,12 +8,13 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import Integer
+from lastlayer.decision.checked_threshold import as_threshold
 from lastlayer.decision.evidence import Evidence
 from lastlayer.decision.probability_matrix import (
     LabelMatrix,
     Probabilities,
     as_probability_matrix,
-    as_threshold,
+    csr_of_booleans,
     selected,
     selected_entries,
 )
@@ -123,7 +124,7 @@ class PredictionSets:
         if (p[:, 1:] > p[:, :-1]).any():
             row = int((p[:, 1:] > p[:, :-1]).any(axis=1).argmax())
             raise ValueError(f"probabilities: row {row} ascends, expected the most probable class first.")
-        (num_rows, k), lowest, most = p.shape, self._lowest(), min(num_classes, self.largest_set)
+        k, lowest, most = p.shape[1], self._lowest(), min(num_classes, self.largest_set)
         if k < most and (p[:, -1] >= lowest).any():
             row = int((p[:, -1] >= lowest).argmax())
             raise ValueError(
@@ -131,8 +132,7 @@ class PredictionSets:
                 f"so its set may hold more classes than the {k} given; pass the {most} most probable."
             )
         kept = self._reached(p, classes, two_largest)
-        ends = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        found = sp.csr_array((np.ones(ends[-1], bool), classes[kept], ends), shape=(num_rows, num_classes))
+        found = csr_of_booleans(kept.sum(axis=1), classes[kept], num_classes)
         found.sort_indices()
         return found
 

@@ -91,18 +91,3 @@ def selected_entries(probabilities: Any, kept: NDArray[np.bool_]) -> LabelMatrix
     """The CSR booleans that are true at the stored entries of CSR `probabilities` which are `kept`, a flag for each."""
     ends = np.concatenate([[0], np.cumsum(kept)])[probabilities.indptr]
     return csr_of_booleans(np.diff(ends), probabilities.indices[kept], probabilities.shape[1])
-
-
-def as_threshold(threshold: Any, name: str = "threshold", *, largest: float = 1.0) -> Any:
-    """A threshold as a float, or several as a read-only float64 array.
-
-    Raises: ValueError unless each is from 0 to 1, naming the first that is not; TypeError for what is no number.
-    """
-    values = np.array(as_float_array(threshold, name), np.float64)
-    outside = ~((values >= 0) & (values <= largest))
-    if outside.any():
-        place = np.unravel_index(int(outside.argmax()), values.shape)
-        subject = f"class {int(place[-1])} has " if values.ndim else "received "
-        raise ValueError(f"{name}: {subject}{values[place]:.6g}, expected a number from 0 to 1.")
-    values.setflags(write=False)
-    return values if values.ndim else float(values)

@@ -1,6 +1,7 @@
 """Rows of probabilities, checked once and handed out a block at a time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from lastlayer._arrays import as_float_array
 
 # Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
-_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
 # Entries of a block: its float64 copy stays in the second cache.
 _BLOCK = 1 << 16
 
@@ -35,10 +36,13 @@ def as_distributions(probabilities: ArrayLike, num_classes: int | None = None) -
         # Written so that NaN, for which every comparison is false, is bad too.
         with np.errstate(over="ignore", invalid="ignore"):
             total = block.sum(axis=1, dtype=np.float64)
-            fine = (block.min(axis=1) >= 0) & (np.abs(total - 1) <= _TOLERANCE)
+            fine = (block.min(axis=1) >= 0) & (np.abs(total - 1) <= TOLERANCE)
         if not fine.all():
             row = int(fine.argmin())
-            raise ValueError(f"probabilities: row {where.start + row} {_what_is_wrong(block[row].astype(np.float64))}.")
+            found = what_is_wrong(block[row])
+            raise ValueError(
+                f"probabilities: row {where.start + row} {found}; pass softmax(logits) if these are logits."
+            )
     return rows
 
 
@@ -49,9 +53,15 @@ def blocks_of(rows: NDArray[np.float32 | np.float64], *, fewest: int = 1) -> Ite
         yield slice(first, min(first + step, len(rows)))
 
 
-def _what_is_wrong(row):
-    outside = ~((row >= 0) & (row <= 1 + _TOLERANCE))
+def what_is_wrong(row: NDArray[Any]) -> str:
+    """What a row (K,) that is no distribution holds instead.
+
+    >>> what_is_wrong(np.array([0.5, 0.75]))
+    'sums to 1.25, expected 1 within 0.001'
+    """
+    values = np.asarray(row, np.float64)
+    outside = ~((values >= 0) & (values <= 1 + TOLERANCE))
     if outside.any():
         k = int(outside.argmax())
-        return f"has {row[k]:.6g} for class {k}, expected numbers from 0 to 1; pass softmax(logits) if these are logits"
-    return f"sums to {row.sum():.6g}, expected 1 within {_TOLERANCE}"
+        return f"has {values[k]:.6g} for class {k}, expected numbers from 0 to 1"
+    return f"sums to {values.sum():.6g}, expected 1 within {TOLERANCE}"

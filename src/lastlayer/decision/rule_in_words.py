@@ -1,6 +1,9 @@
 """A decision rule and its evidence as a sentence each."""
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lastlayer.decision.abstain import Abstain
 from lastlayer.decision.argmax import Argmax
@@ -22,14 +25,14 @@ def rule_in_words(rule: Rule) -> str:
         return "the most probable class"
     if isinstance(rule, Abstain):
         score = _SCORES.get(rule.score, f"score by {rule.score.replace('_', ' ')}")
-        return f"the most probable class; don't know where the {score} is below {_range(rule.threshold)}"
+        return f"the most probable class; don't know where the {score} is below {threshold_in_words(rule.threshold)}"
     if isinstance(rule, LeastCost):
         unless = "" if rule.abstain_cost is None else f"; don't know where that is above {rule.abstain_cost:g}"
         return f"the class of the least expected cost{unless}"
     if isinstance(rule, PredictionSets):
         drawn = ", drawn for each row" if rule.randomised else ""
-        return f"every class whose probability is at least {_range(rule.threshold)}{drawn}"
-    return f"every label whose probability is above {_range(rule.threshold)}"
+        return f"every class whose probability is at least {threshold_in_words(rule.threshold)}{drawn}"
+    return f"every label whose probability is above {threshold_in_words(rule.threshold)}"
 
 
 def evidence_in_words(evidence: Evidence) -> str:
@@ -44,10 +47,15 @@ def evidence_in_words(evidence: Evidence) -> str:
         text += f", {evidence.answered:.1%} answered"
     if evidence.bound is None:
         return f"{text}; nothing is promised of new rows"
-    held = "on average" if evidence.confidence is None else f"with a confidence of {evidence.confidence:.0%}"
-    return f"{text}; at least {evidence.bound:.4g} on new rows, {held}"
+    held = "on average" if evidence.confidence is None else f"with a confidence of {100 * evidence.confidence:.10g}%"
+    return f"{text}; at least {math.floor(1e4 * evidence.bound + 1e-9) / 1e4:.4g} on new rows, {held}"
 
 
-def _range(threshold):
+def threshold_in_words(threshold: float | NDArray[np.float64]) -> str:
+    """One number, or the lowest and the highest of several.
+
+    >>> threshold_in_words(np.array([0.5, 0.25]))
+    'its threshold, 0.25 to 0.5'
+    """
     low, high = float(np.min(threshold)), float(np.max(threshold))
     return f"{low:.4g}" if low == high else f"its threshold, {low:.4g} to {high:.4g}"

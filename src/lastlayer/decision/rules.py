@@ -1,4 +1,4 @@
-"""Any decision rule, taken apart for a model's file and put together again."""
+"""Any decision rule: what it may answer, and how it is taken apart for a model's file and put together again."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -38,6 +38,16 @@ def require_classes(rule: Rule, num_classes: int) -> None:
             f"decision: the rule was made for {rule.num_classes} classes, but the model has {num_classes}; choose a "
             "rule on this model's probabilities."
         )
+
+
+def can_abstain(rule: Rule) -> bool:
+    """Whether "don't know" is among the answers of `rule`."""
+    return isinstance(rule, Abstain) or (isinstance(rule, LeastCost) and rule.abstain_cost is not None)
+
+
+def gives_sets(rule: Rule) -> bool:
+    """Whether `rule` answers a row with any number of classes."""
+    return isinstance(rule, PredictionSets | Thresholds)
 
 
 def rule_parts(rule: Rule) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -7,12 +7,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from lastlayer.decision.checked_threshold import one_or_each
 from lastlayer.decision.evidence import Evidence
 from lastlayer.decision.probability_matrix import (
     LabelMatrix,
     Probabilities,
     as_probability_matrix,
-    as_threshold,
     selected,
     selected_entries,
 )
@@ -34,12 +34,7 @@ class Thresholds:
     evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
-        threshold: Any = as_threshold(self.threshold)
-        if np.ndim(threshold) > 1 or not np.size(threshold):
-            raise ValueError(
-                f"threshold: shape is {threshold.shape}, expected one number, or (K,), one for each label."
-            )
-        object.__setattr__(self, "threshold", threshold)
+        object.__setattr__(self, "threshold", one_or_each(self.threshold, "label"))
 
     @property
     def num_classes(self) -> int | None:

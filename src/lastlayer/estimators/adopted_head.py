@@ -15,7 +15,7 @@ from lastlayer.solvers import Optimum
 def adopt_softmax(
     model: Any,
     weight: NDArray[Any],
-    bias: NDArray[Any],
+    bias: NDArray[Any] | None,
     classes: ArrayLike,
     *,
     source: str,
@@ -29,7 +29,7 @@ def adopt_softmax(
     Args:
       model: SoftmaxClassifier, changed.
       weight: (K, D) float32 or float64; for two classes also (1, D), for the second of them.
-      bias: (K,) or (1,), as many as rows of `weight`.
+      bias: (K,) or (1,), as many as rows of `weight`; None is 0.
       classes: (K,) distinct labels, in the order of the rows.
       source: what the head is called in errors.
       beta: inverse temperature.
@@ -37,7 +37,7 @@ def adopt_softmax(
     Raises: ValueError or TypeError, in one sentence, if shapes do not fit, numbers are not finite or a class stands
       twice.
     """
-    names = ClassIndex(classes).classes
+    names, bias = ClassIndex(classes).classes, _given_or_zeros(bias, weight)
     if len(names) < 2:
         raise ValueError("classes: there is one, expected at least two.")
     _require_head(weight, bias, names, source)
@@ -52,7 +52,7 @@ def adopt_softmax(
 def adopt_sigmoid(
     model: Any,
     weight: NDArray[Any],
-    bias: NDArray[Any],
+    bias: NDArray[Any] | None,
     classes: ArrayLike,
     *,
     source: str,
@@ -65,20 +65,30 @@ def adopt_sigmoid(
       model: SigmoidClassifier, changed.
       weight: (K, D) float32 or float64, a row for each label; or (1, D), for the second of two classes of which a row
         has one.
-      bias: (K,) or (1,), as many as rows of `weight`.
+      bias: (K,) or (1,), as many as rows of `weight`; None is 0.
       classes: (K,) distinct labels, in the order of the rows.
       source: what the head is called in errors.
       beta: inverse temperature of all labels.
       iterations: how many the fit took.
     Raises: as adopt_softmax.
     """
-    names = ClassIndex(classes).classes
+    names, bias = ClassIndex(classes).classes, _given_or_zeros(bias, weight)
     _require_head(weight, bias, names, source)
     model.classes_, model.coef_, model.intercept_ = _sorted(names, weight, bias)
     rows = len(weight)
     model.beta_, model.bias_, model.constant_ = np.full(rows, beta), np.zeros(rows), np.zeros(rows, bool)
     model.optima_, model.optimum_ = [_unknown(iterations)] * rows, _unknown(iterations)
     _set_common(model, many_labels=rows == len(names))
+
+
+def adopt_feature_names(model: Any, source: Any) -> None:
+    """Give `model` the names of features that `source`, an estimator of scikit-learn's, has, if any."""
+    if hasattr(source, "feature_names_in_"):
+        model.feature_names_in_ = np.array(source.feature_names_in_)
+
+
+def _given_or_zeros(bias, weight):
+    return np.zeros(len(weight), weight.dtype) if bias is None else bias
 
 
 def _sorted(names, weight, bias):

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from lastlayer.decision import Abstain, Argmax, LeastCost, PredictionSets, Rule, Thresholds, require_classes
+from lastlayer.decision import Argmax, Rule, Thresholds, can_abstain, require_classes
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.estimators.linear_head import row_blocks
 
@@ -32,16 +32,6 @@ def is_default(rule: Rule, *, many_labels: bool) -> bool:
     return isinstance(rule, Argmax)
 
 
-def can_abstain(rule: Rule) -> bool:
-    """Whether "don't know" is among the answers of `rule`."""
-    return isinstance(rule, Abstain) or (isinstance(rule, LeastCost) and rule.abstain_cost is not None)
-
-
-def gives_sets(rule: Rule) -> bool:
-    """Whether `rule` answers a row with any number of classes."""
-    return isinstance(rule, PredictionSets | Thresholds)
-
-
 def require_rule(rule: Any, abstain_label: Any, classes: NDArray[Any], *, many_labels: bool) -> None:
     """Refuse a rule or a value of "don't know" that does not fit a head.
 
@@ -58,8 +48,8 @@ def require_rule(rule: Any, abstain_label: Any, classes: NDArray[Any], *, many_l
         return
     if not can_abstain(rule):
         raise ValueError(f"abstain_label: received {abstain_label!r}, but the rule always answers; leave it out.")
-    label = np.asarray(abstain_label)
-    kinds = {"number" if kind in "iuf" else kind for kind in (label.dtype.kind, classes.dtype.kind)}
+    label, plain_classes = np.asarray(abstain_label), np.asarray(classes.tolist())
+    kinds = {"number" if kind in "iuf" else kind for kind in (label.dtype.kind, plain_classes.dtype.kind)}
     if label.ndim or len(kinds) > 1 or "b" in kinds:
         raise TypeError(
             f"abstain_label: received {abstain_label!r}, expected a value of the kind of the classes, "
@@ -67,6 +57,13 @@ def require_rule(rule: Any, abstain_label: Any, classes: NDArray[Any], *, many_l
         )
     if (classes == abstain_label).any():
         raise ValueError(f"abstain_label: {abstain_label!r} is a class, expected a value that is none.")
+    if "number" in kinds and classes.dtype.kind != "O":
+        both = _dtype_of_answers(classes, abstain_label)
+        if not (classes.astype(both).astype(classes.dtype) == classes).all():
+            raise ValueError(
+                f"abstain_label: received {abstain_label!r}, but classes and it are together {both}, in which some "
+                f"classes are the same number; pass a label that {classes.dtype} holds, or None."
+            )
 
 
 def drop_rule(model: Any, *, many_labels: bool) -> None:
@@ -89,10 +86,17 @@ def named(answers: NDArray[np.int64], rule: Rule, classes: NDArray[Any], abstain
     if abstain_label is None:
         labels = classes.astype(object)[answers]
     else:
-        kind = classes.dtype if classes.dtype.kind == "O" else np.result_type(classes, np.asarray(abstain_label))
-        labels = classes.astype(kind)[answers]
+        labels = classes.astype(_dtype_of_answers(classes, abstain_label))[answers]
     labels[answers < 0] = abstain_label
     return labels
+
+
+def _dtype_of_answers(classes, abstain_label):
+    """Of an array that holds classes and the label of "don't know"."""
+    label = np.asarray(abstain_label)
+    if classes.dtype.kind == "O":
+        return classes.dtype
+    return np.result_type(classes, np.min_scalar_type(label) if label.dtype.kind in "iu" else label)
 
 
 def answers_of_rule(rule: Rule, probabilities_of: Callable[[slice], NDArray[Any]], num_rows: int, width: int) -> Any:

@@ -41,6 +41,14 @@ class LabelledRows:
         """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
         return unscaled_weight(self.features, weight)
 
+    def start_of(
+        self, classes: NDArray[Any], coef: NDArray[Any], intercept: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """An earlier head as (K, D) and (K,) for these rows, or None if it is of other classes or features."""
+        if not np.array_equal(classes, self.classes) or coef.shape[1] != self.features.shape[1]:
+            return None
+        return all_rows(self.features.scaled(coef), intercept, len(classes))
+
 
 def labelled_rows(
     features: Any,

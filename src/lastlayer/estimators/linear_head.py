@@ -17,6 +17,16 @@ def accepted(X: object) -> dict[str, Any]:
     return {"accept_sparse": "csr", "dtype": np.float32 if half else [np.float64, np.float32]}
 
 
+def labelled_features(model: Any, X: Any, y: Any, *, reset: bool = True) -> tuple[Any, NDArray[Any]]:
+    """The features (N, D) and labels (N,) of rows to fit `model` on, as scikit-learn checks them.
+
+    Unless `reset`, the features must be those of earlier rows.
+    """
+    require_labels(y)
+    checked: Any = validate_data(model, X, y, reset=reset, **accepted(X))
+    return checked[0], checked[1]
+
+
 def validated(model: Any, X: Any) -> Any:
     """The features of a fitted model's rows, (N, D) array or CSR."""
     check_is_fitted(model)
@@ -37,6 +47,11 @@ def scores_of(X: Any, coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[np
     scores = X @ coef.T
     scores += intercept
     return scores
+
+
+def has_many_labels(model: Any) -> bool:
+    """Whether a row has any number of a fitted model's labels: of a SigmoidClassifier, unless they are two classes."""
+    return hasattr(model, "bias_") and len(model.coef_) == len(model.classes_)
 
 
 def row_blocks(num_rows: int, num_scores: int) -> list[slice]:

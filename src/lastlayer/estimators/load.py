@@ -7,7 +7,9 @@ import numpy as np
 from lastlayer._arrays import checked_beta
 from lastlayer.decision import RULE_ARRAYS, rule_from_parts
 from lastlayer.estimators.decision_rule import DECISION, default_rule, require_rule
-from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier, together
+from lastlayer.estimators.label_optima import together
+from lastlayer.estimators.linear_head import has_many_labels
+from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum
@@ -122,7 +124,7 @@ def _set_common(model, tensors, header):
         if len(names) != model.n_features_in_:
             raise ValueError(f"{model.n_features_in_} features, but {len(names)} names of them")
     model.n_iter_ = np.array([model.optimum_.iterations])
-    many_labels = isinstance(model, SigmoidClassifier) and len(model.intercept_) == len(model.classes_)
+    many_labels = has_many_labels(model)
     model.decision_, model.abstain_label_ = default_rule(many_labels=many_labels), None
     if header["decision"] is not None:
         arrays = {key.removeprefix(DECISION): tensor for key, tensor in tensors.items() if key.startswith(DECISION)}

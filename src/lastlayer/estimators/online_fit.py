@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lastlayer._blas import on_one_blas_thread
-from lastlayer.estimators.labelled_rows import penalty_of
+from lastlayer.estimators.labelled_rows import all_rows, penalty_of
+from lastlayer.estimators.sampled_fit import require_sampler, seed_of
 from lastlayer.losses import ClassRows, linear_cross_entropy_value_and_grad, sampled_cross_entropy_value_and_grad
 from lastlayer.samplers import Candidates, Sampler, Unigram
 from lastlayer.solvers import RowAdaGrad
@@ -90,12 +91,18 @@ class OnlineFit:
         self._counts, self._sampler, self._counted = np.full(len(weight), _LEAST_COUNT), None, 0
         self._squares, self._touched = np.zeros(len(weight)), np.zeros(len(weight), np.int64)
 
-    def sampler(self, labels: NDArray[np.int64]) -> Sampler:
-        """Unigram by the rows of each class so far, these labels included; made anew when there are twice as many."""
-        np.add.at(self._counts, labels, 1.0)
-        if self._sampler is None or self.rows + len(labels) >= 2 * self._counted:
-            self._sampler, self._counted = Unigram(self._counts), self.rows + len(labels)
-        return self._sampler
+    def gradient(
+        self, labels: NDArray[np.int64], num_candidates: int | None, sampler: Sampler | None, random_state: Any
+    ) -> GradientOf:
+        """That of the full softmax, or of candidates, for a batch with these labels.
+
+        Without a sampler it is Unigram by the rows of each class so far. Raises: as `require_sampler`.
+        """
+        if num_candidates is None:
+            return full_gradient
+        sampler = self._sampler_of(labels) if sampler is None else sampler
+        require_sampler(sampler, len(self.weight), num_candidates)
+        return sampled_gradient(num_candidates, sampler, seed_of(random_state))
 
     def learn(
         self,
@@ -143,6 +150,13 @@ class OnlineFit:
             self._move(found, fit_intercept, metric, penalty * (variance if standardize else np.ones_like(variance)))
         return loss / float(weights[kept].sum())
 
+    def _sampler_of(self, labels):
+        """Unigram by the rows of each class so far, these labels included; made anew when there are twice as many."""
+        np.add.at(self._counts, labels, 1.0)
+        if self._sampler is None or self.rows + len(labels) >= 2 * self._counted:
+            self._sampler, self._counted = Unigram(self._counts), self.rows + len(labels)
+        return self._sampler
+
     def _see(self, rows, weights):
         """Count rows in the mean and the variance (Chan, Golub & LeVeque 1983)."""
         share, wide = weights / weights.sum(), rows.astype(np.float64)
@@ -169,3 +183,20 @@ class OnlineFit:
     def _scores_of_mean(self, classes):
         rows = self.weight if len(classes) == len(self.weight) else self.weight[classes]
         return np.einsum("kd,d->k", rows, self._mean)
+
+
+def online_fit_of(model: Any, num_classes: int, features: Any) -> OnlineFit:
+    """What learns a batch of `model`: what learned its last one, or a new one from its head, or from none.
+
+    Args:
+      model: SoftmaxClassifier, fitted or not.
+      num_classes: K.
+      features: (n, D), in whose dtype a head begins.
+    """
+    if not hasattr(model, "coef_"):
+        return OnlineFit(np.zeros((num_classes, features.shape[1]), features.dtype), np.zeros(num_classes))
+    online, coef = getattr(model, "_online", None) or (None, None)
+    if online is not None and coef is model.coef_:
+        return online
+    weight, intercept = all_rows(model.coef_, model.intercept_, num_classes)
+    return OnlineFit(np.array(weight), intercept)

@@ -1,6 +1,5 @@
 """SigmoidClassifier: a logistic regression for each of many labels, with scikit-learn's conventions."""
 
-import math
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -14,31 +13,35 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer.calibration import fit_label_scaling
-from lastlayer.decision import Rule, top_k
-from lastlayer.estimators.adopted_head import adopt_sigmoid
+from lastlayer.decision import Rule
+from lastlayer.estimators.adopted_head import adopt_feature_names, adopt_sigmoid
 from lastlayer.estimators.class_weight import ClassWeight, label_factors
 from lastlayer.estimators.decision_rule import (
-    answers_of_rule,
     default_rule,
     drop_rule,
-    gives_sets,
-    is_default,
-    named,
     require_rule,
-    share_right,
 )
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
 from lastlayer.estimators.from_sklearn import parameters_of, rows_of_labels
+from lastlayer.estimators.label_optima import together
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, row_blocks, scores_of, validated
+from lastlayer.estimators.linear_head import accepted, name_of, scores_of, validated
 from lastlayer.estimators.progress import LabelProgress
 from lastlayer.estimators.save import save_head
-from lastlayer.estimators.softmax_classifier import TopKClasses
+from lastlayer.estimators.sigmoid_answers import (
+    calibrated_scores,
+    is_one_of_two,
+    sigmoid_predictions,
+    sigmoid_probabilities,
+    sigmoid_share_right,
+    sigmoid_top_k,
+)
 from lastlayer.estimators.to_onnx import head_to_onnx
 from lastlayer.estimators.to_torch import arrays_of_module, head_to_torch
+from lastlayer.estimators.top_k_classes import TopKClasses
 from lastlayer.estimators.training import Training
-from lastlayer.functions import log_sigmoid, sigmoid
+from lastlayer.functions import log_sigmoid
 from lastlayer.solvers import Optimum, SigmoidRegression, minimise_labels
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         F_k(w, b) = sum_i s_ik BCE(x_i w + b, y_ik) / sum_i s_ik + ||w||² / (2 C sum_i s_ik),   in nats, b free
 
     For each label it is the objective of scikit-learn's LogisticRegression, and so the argmin of
-    OneVsRestClassifier(LogisticRegression()): same C, same head. Labels are fitted side by side, up to 128 at a time,
+    OneVsRestClassifier(LogisticRegression()): same C, same head. Labels are fitted side by side, up to 256 at a time,
     on one decomposition of the features' covariance. X is neither copied nor centred if it is float32 or float64, in C
     or Fortran order, or CSR of one of these. Y is never made dense. Memory beyond X: three numbers a row for each label
     that is fitted at a time, at most 400 MB a thread in float32, and D² numbers.
@@ -230,7 +233,8 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
         """Scores (N, K), or (N,) of the second of two classes. They are not multiplied by beta_."""
-        return self._shaped(self._scores(validated(self, X)))
+        scores = scores_of(validated(self, X), self.coef_, self.intercept_)
+        return scores[:, 0] if is_one_of_two(self) else scores
 
     def predict(self, X: Features) -> NDArray[Any]:
         """What the decision rule answers: an (N, K) indicator of 0 and 1; or (N,) labels of two classes.
@@ -238,12 +242,7 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         Without a rule these are the labels that are more probable than not. Of two classes a rule may answer "don't
         know", abstain_label_, or with sets, (N, 2) booleans.
         """
-        answers = self._decided(validated(self, X))
-        if self._one_of_two():
-            if gives_sets(self.decision_):
-                return answers
-            return named(answers, self.decision_, self.classes_, self.abstain_label_)
-        return (answers.toarray() if sp.issparse(answers) else answers).astype(np.int64)
+        return sigmoid_predictions(self, validated(self, X))
 
     def set_decision(self, rule: Rule, *, abstain_label: Any = None) -> Self:
         """Let `predict` and `score` apply a decision rule, which `save` keeps; a new fit or calibration drops it.
@@ -258,30 +257,18 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
           suit many labels, or an abstain_label that is a class, of another kind than classes, or of no use.
         """
         check_is_fitted(self)
-        require_rule(rule, abstain_label, self.classes_, many_labels=not self._one_of_two())
+        require_rule(rule, abstain_label, self.classes_, many_labels=not is_one_of_two(self))
         self.decision_, self.abstain_label_ = rule, abstain_label
         return self
 
-    def _decided(self, features: Any) -> Any:
-        """The class index of each row, -1 for "don't know"; or (N, K) booleans, an array or CSR."""
-        num_rows, one_of_two = features.shape[0], self._one_of_two()
-        if not is_default(self.decision_, many_labels=not one_of_two):
-            return answers_of_rule(
-                self.decision_, lambda rows: self._probabilities(features[rows]), num_rows, len(self.classes_)
-            )
-        answers = np.empty((num_rows, len(self.intercept_)), bool)
-        for rows in row_blocks(num_rows, len(self.intercept_)):
-            answers[rows] = self._calibrated(features[rows]) > 0
-        return answers[:, 0].astype(np.int64) if one_of_two else answers
-
     def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """The probability of each label, (N, K), each for itself; or (N, 2) of the two classes, which sum to 1."""
-        return self._probabilities(validated(self, X))
+        return sigmoid_probabilities(self, validated(self, X))
 
     def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """The logarithm of predict_proba, finite where probabilities underflow."""
-        scores = self._calibrated(validated(self, X))
-        if self._one_of_two():
+        scores = calibrated_scores(self, validated(self, X))
+        if is_one_of_two(self):
             return np.column_stack([log_sigmoid(-scores), log_sigmoid(scores)])
         return log_sigmoid(scores)
 
@@ -290,25 +277,11 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
 
         No (N, K) array is formed. Of equal scores the first label comes first.
         """
-        features, one_of_two = validated(self, X), self._one_of_two()
-        labels, probabilities = [], []
-        for rows in row_blocks(features.shape[0], len(self.intercept_)):
-            scores = self._calibrated(features[rows])
-            scores = np.column_stack([-scores, scores]) if one_of_two else scores
-            best = top_k(scores, k).indices
-            labels.append(self.classes_[best])
-            probabilities.append(sigmoid(np.take_along_axis(scores, best, axis=1)))
-        return TopKClasses(np.concatenate(labels), np.concatenate(probabilities))
+        return sigmoid_top_k(self, validated(self, X), k)
 
     def score(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """The share of rows all of whose labels `predict` gets right; of two classes, that it answers with theirs."""
-        features = validated(self, X)
-        answers, weight = self._answers(y, features.shape[0]), as_sample_weight(sample_weight, features.shape[0])
-        decided = self._decided(features)
-        if self._one_of_two():
-            return share_right(decided, answers.toarray()[:, 0].astype(np.int64), weight)
-        wrong = abs(sp.csr_array(decided).astype(np.int8) - answers.tocsr().astype(np.int8)).sum(axis=1)
-        return float(np.average(np.asarray(wrong).ravel() == 0, weights=weight))
+        return sigmoid_share_right(self, validated(self, X), y, sample_weight)
 
     def calibrate(self, X: Features, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Set beta_ and bias_ to those with the least log-loss on rows that the fit has not seen.
@@ -322,14 +295,14 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         Returns: self.
         """
         features = validated(self, X)
-        answers = self._answers(y, features.shape[0])
+        answers = answers_of(y, self.classes_, features.shape[0], one_of_two=is_one_of_two(self))
         weight = as_sample_weight(sample_weight, features.shape[0])
-        scores = self._scores(features)
+        scores = scores_of(features, self.coef_, self.intercept_)
         found = fit_label_scaling(scores, answers, weight)
         before = _log_loss(scores, answers, weight)
         after = _log_loss(scores * found.beta + found.bias, answers, weight)
         self.beta_, self.bias_ = found.beta, found.bias
-        drop_rule(self, many_labels=not self._one_of_two())
+        drop_rule(self, many_labels=not is_one_of_two(self))
         rows = features.shape[0] if weight is None else int(np.count_nonzero(weight))
         self.training_ = replace(self.training_, held_out_rows=rows, log_loss_before=before, log_loss_after=after)
         return self
@@ -380,7 +353,6 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         """
         weight, bias, beta = arrays_of_module(linear)
         head = SigmoidClassifier(fit_intercept=bias is not None)
-        bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
         adopt_sigmoid(head, weight, bias, classes, source="linear", beta=checked_beta(beta))
         return head
 
@@ -398,52 +370,8 @@ class SigmoidClassifier(ClassifierMixin, BaseEstimator):
         head = SigmoidClassifier(**parameters_of(model.estimators_[0]))
         iterations = max(int(np.max(each.n_iter_)) for each in model.estimators_)
         adopt_sigmoid(head, weight, bias, model.classes_, source="model", iterations=iterations)
-        if hasattr(model, "feature_names_in_"):
-            head.feature_names_in_ = np.array(model.feature_names_in_)
+        adopt_feature_names(head, model)
         return head
-
-    def _one_of_two(self):
-        return len(self.intercept_) < len(self.classes_)
-
-    def _answers(self, y, num_rows):
-        return answers_of(y, self.classes_, num_rows, one_of_two=self._one_of_two())
-
-    def _scores(self, X):
-        """(N, K), a column where it is one of two classes."""
-        return scores_of(X, self.coef_, self.intercept_)
-
-    def _calibrated(self, X):
-        """What probabilities are the sigmoid of, (N, K), in the dtype of the head."""
-        scores = self._scores(X)
-        scores *= self.beta_.astype(scores.dtype)
-        scores += self.bias_.astype(scores.dtype)
-        return scores
-
-    def _probabilities(self, X):
-        scores = self._calibrated(X)
-        if self._one_of_two():
-            return np.column_stack([sigmoid(-scores), sigmoid(scores)])
-        return sigmoid(scores)
-
-    def _shaped(self, scores):
-        return scores[:, 0] if self._one_of_two() else scores
-
-
-def together(optima: list[Optimum]) -> Optimum:
-    """What is known of all labels: sums of objectives and bounds, the largest gradient norm, the gravest reason."""
-    gravest = min((optimum.stopped for optimum in optima), key=_GRAVEST.index)
-    return Optimum(
-        objective=math.fsum(optimum.objective for optimum in optima),
-        gradient_norm=max(optimum.gradient_norm for optimum in optima),
-        gap=math.fsum(optimum.gap for optimum in optima),
-        iterations=max(optimum.iterations for optimum in optima),
-        seconds=max(optimum.seconds for optimum in optima),
-        stopped=gravest,
-        expected=math.fsum(optimum.expected for optimum in optima),
-    )
-
-
-_GRAVEST = ("interrupted", "unknown", "max_iter", "noise", "separable", "converged", "constant")
 
 
 def _log_loss(scores, answers, weight):

@@ -3,59 +3,54 @@
 import math
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer._stopwatch import stopwatch
-from lastlayer.decision import Rule, linear_top_k, top_k
-from lastlayer.estimators.adopted_head import adopt_softmax
+from lastlayer.decision import Rule
+from lastlayer.estimators.adopted_head import adopt_feature_names, adopt_softmax
 from lastlayer.estimators.calibrated_beta import calibrated_beta, label_indices
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.decision_rule import (
-    answers_of_rule,
-    default_rule,
     drop_rule,
-    gives_sets,
-    is_default,
-    named,
     require_rule,
-    share_right,
 )
 from lastlayer.estimators.exact_fit import exact_problem, fit_exact
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
+from lastlayer.estimators.fitted_head import head_before, keep_fitted, set_head
 from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
-from lastlayer.estimators.labelled_rows import all_rows, labelled_rows, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, require_labels, row_blocks, scores_of, validated
-from lastlayer.estimators.online_fit import OnlineFit, full_gradient, sampled_gradient
+from lastlayer.estimators.labelled_rows import labelled_rows, whole_number
+from lastlayer.estimators.linear_head import labelled_features, name_of, validated
+from lastlayer.estimators.online_fit import online_fit_of
 from lastlayer.estimators.progress import ProgressLine, in_passes
-from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below, require_sampler, seed_of
+from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below
 from lastlayer.estimators.save import save_head
+from lastlayer.estimators.softmax_answers import (
+    softmax_logits,
+    softmax_predictions,
+    softmax_probabilities,
+    softmax_scores,
+    softmax_share_right,
+    softmax_top_k,
+)
 from lastlayer.estimators.to_onnx import head_to_onnx
 from lastlayer.estimators.to_torch import arrays_of_module, head_to_torch
+from lastlayer.estimators.top_k_classes import TopKClasses
 from lastlayer.estimators.training import Training
-from lastlayer.functions import log_softmax, softmax
-from lastlayer.metrics import ClassIndex
+from lastlayer.functions import log_softmax
 from lastlayer.samplers import Sampler
 from lastlayer.solvers import Optimum
 
 if TYPE_CHECKING:
     import onnx
     import torch
-
-
-class TopKClasses(NamedTuple):
-    """What `predict_top_k` returns: `labels` (N, k) and `probabilities` (N, k), most probable class first."""
-
-    labels: NDArray[Any]
-    probabilities: NDArray[np.floating[Any]]
 
 
 class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
@@ -214,28 +209,20 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         C, tol = positive_number(self.C, "C", infinite=True), positive_number(self.tol, "tol")
         max_iter = whole_number(self.max_iter, "max_iter")
         check_sampling(self.candidates, self.sampler, self.checkpoint)
-        previous = self._head_before() if true_or_false(self.warm_start, "warm_start") else None
-        require_labels(y)
-        given: Any = X, y
-        checked: Any = validate_data(self, *given, **accepted(X))
+        previous = head_before(self) if true_or_false(self.warm_start, "warm_start") else None
+        features, labels = labelled_features(self, X, y)
+        standardize = true_or_false(self.standardize, "standardize")
         rows = labelled_rows(
-            checked[0],
-            checked[1],
-            sample_weight,
-            C=C,
-            class_weight=self.class_weight,
-            standardize=true_or_false(self.standardize, "standardize"),
+            features, labels, sample_weight, C=C, class_weight=self.class_weight, standardize=standardize
         )
-        start = _start(previous, rows)
+        start = None if previous is None else rows.start_of(*previous)
         name = name_of(y)
-        candidates, fit_intercept = (
-            number_below(self.candidates, len(rows.classes)),
-            true_or_false(self.fit_intercept, "fit_intercept"),
-        )
+        candidates = number_below(self.candidates, len(rows.classes))
+        fit_intercept = true_or_false(self.fit_intercept, "fit_intercept")
         if candidates is None:
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
             report = ProgressLine() if self.verbose else None
-            return self._fit_exact(checked[0], rows, problem, C, tol, max_iter, start, name, report)
+            return self._fit_exact(features, rows, problem, C, tol, max_iter, start, name, report)
         report = ProgressLine(in_passes) if self.verbose else None
         fitted = fit_sampled(
             rows,
@@ -251,7 +238,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         )
         if report is not None:
             report.close(fitted.shown())
-        self._keep(fitted, rows, name)
+        keep_fitted(self, fitted, rows, name)
         if fitted.failure is not None:
             raise fitted.failure
         warn_of_sampled_limits(fitted.optimum, fitted.log_loss, tol=tol, max_iter=max_iter)
@@ -262,15 +249,10 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         fitted = fit_exact(problem, tol=tol, max_iter=max_iter, start=start, report=report)
         if report is not None:
             report.close(fitted.shown())
-        self._keep(fitted, rows, name)
-        warn_of_limits(
-            *(fitted.optimum, self.coef_.dtype),
-            C=C,
-            tol=tol,
-            max_iter=max_iter,
-            standardize=self.standardize,
-        )
-        if not self.standardize:
+        keep_fitted(self, fitted, rows, name)
+        standardize = self.standardize
+        warn_of_limits(fitted.optimum, self.coef_.dtype, C=C, tol=tol, max_iter=max_iter, standardize=standardize)
+        if not standardize:
             names = getattr(self, "feature_names_in_", None)
             warn_of_scales(X, problem, fitted.weight, fitted.optimum, names, stacklevel=3)
         return self
@@ -301,18 +283,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coef_")
         known = None if first else self.classes_
         names = online_classes(classes, known)
-        require_labels(y)
-        given: Any = X, y
-        checked: Any = validate_data(self, *given, reset=first, **accepted(X))
-        batch = labelled_batch(checked[0], checked[1], names, sample_weight, self.class_weight)
+        features, labels = labelled_features(self, X, y, reset=first)
+        batch = labelled_batch(features, labels, names, sample_weight, self.class_weight)
         candidates = number_below(self.candidates, len(names))
-        online = self._online_fit(first, names, batch.features)
-        if candidates is None:
-            gradient = full_gradient
-        else:
-            sampler = online.sampler(batch.labels) if self.sampler is None else self.sampler
-            require_sampler(sampler, len(names), candidates)
-            gradient = sampled_gradient(candidates, sampler, seed_of(self.random_state))
+        online = online_fit_of(self, len(names), batch.features)
+        gradient = online.gradient(batch.labels, candidates, self.sampler, self.random_state)
         seconds = stopwatch()
         loss = online.learn(
             *(batch.features, batch.labels, batch.weight, gradient),
@@ -321,48 +296,13 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             standardize=true_or_false(self.standardize, "standardize"),
         )
         optimum = Optimum(loss, math.nan, math.inf, online.steps, seconds(), "partial_fit")
-        self._set_head(names, online.weight, online.bias, optimum)
+        set_head(self, names, online.weight, online.bias, optimum)
         self.training_, self._online = Training(rows=online.rows), (online, self.coef_)
         return self
 
-    def _online_fit(self, first, classes, features):
-        """What learns: that of the last call, or a new one from the head there is."""
-        if first:
-            shape = (len(classes), features.shape[1])
-            return OnlineFit(np.zeros(shape, features.dtype), np.zeros(len(classes)))
-        online, coef = getattr(self, "_online", None) or (None, None)
-        if online is not None and coef is self.coef_:
-            return online
-        weight, intercept = all_rows(self.coef_, self.intercept_, len(classes))
-        return OnlineFit(np.array(weight), intercept)
-
-    def _head_before(self):
-        return (self.classes_, self.coef_, self.intercept_) if hasattr(self, "coef_") else None
-
-    def _keep(self, fitted, rows, label):
-        """Set what a fit sets, from its head for scaled features."""
-        self._set_head(rows.classes, rows.unscaled(fitted.weight), fitted.intercept, fitted.optimum)
-        self.training_ = Training(
-            rows=len(rows.labels),
-            label=label,
-            monitor_rows=fitted.held_out_rows,
-            monitor_log_loss=fitted.log_loss,
-        )
-        self._online = None
-
-    def _set_head(self, classes, weight, intercept, optimum):
-        if len(classes) == 2:
-            weight, intercept = weight[1:] - weight[:1], intercept[1:] - intercept[:1]
-        else:
-            intercept = intercept - intercept.mean()
-        self.classes_, self.coef_, self.intercept_ = classes, weight, intercept.astype(weight.dtype)
-        self.beta_, self.optimum_, self.header_ = 1.0, optimum, {}
-        self.decision_, self.abstain_label_ = default_rule(many_labels=False), None
-        self.n_iter_ = np.array([optimum.iterations])
-
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:
         """Scores, (N, K), or (N,) for two classes: those of the second. They are not multiplied by beta_."""
-        return self._scores(validated(self, X))
+        return softmax_scores(self, validated(self, X))
 
     def predict(self, X: Features) -> NDArray[Any]:
         """The class of each row, (N,): what the decision rule answers.
@@ -370,23 +310,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Without one it is the most probable class, of equal scores the first. A rule may answer "don't know",
         abstain_label_; a rule of sets gives (N, K) booleans, or CSR of them where K is large.
         """
-        features = validated(self, X)
-        answers = self._answers(features)
-        if gives_sets(self.decision_):
-            return answers
-        return named(answers, self.decision_, self.classes_, self.abstain_label_)
+        return softmax_predictions(self, validated(self, X))
 
     def score(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of rows that `predict` answers with their label; under a rule of sets, whose set holds it."""
-        answers = self._answers(validated(self, X))
-        labels = column_or_1d(y)
-        if len(labels) != answers.shape[0]:
-            raise ValueError(f"y: has {len(labels)} labels, expected {answers.shape[0]}, one for each row of X.")
-        index = ClassIndex(self.classes_)
-        known = index.knows(labels)
-        codes = np.full(len(labels), -1)
-        codes[known] = index.find(labels[known])
-        return share_right(answers, codes, as_sample_weight(sample_weight, len(labels)))
+        return softmax_share_right(self, validated(self, X), y, sample_weight)
 
     def set_decision(self, rule: Rule, *, abstain_label: Any = None) -> Self:
         """Let `predict` and `score` apply a decision rule, which `save` keeps; a new fit or calibration drops it.
@@ -404,26 +332,13 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.decision_, self.abstain_label_ = rule, abstain_label
         return self
 
-    def _answers(self, features):
-        """The class index of each row, -1 for "don't know"; or (N, K) booleans, under a rule of sets."""
-        num_rows, num_classes = features.shape[0], len(self.classes_)
-        if not is_default(self.decision_, many_labels=False):
-            return answers_of_rule(
-                self.decision_, lambda rows: self._probabilities(features[rows]), num_rows, num_classes
-            )
-        best = np.empty(num_rows, np.int64)
-        for rows in row_blocks(num_rows, num_classes):
-            scores = self._scores(features[rows])
-            best[rows] = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
-        return best
-
     def predict_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """Probabilities softmax(beta_ * scores), (N, K), each row summing to 1."""
-        return self._probabilities(validated(self, X))
+        return softmax_probabilities(self, validated(self, X))
 
     def predict_log_proba(self, X: Features) -> NDArray[np.floating[Any]]:
         """log_softmax(beta_ * scores), (N, K), finite where probabilities underflow."""
-        logits = self._logits(validated(self, X))
+        logits = softmax_logits(self, validated(self, X))
         return log_softmax(logits, beta=self.beta_, out=logits)
 
     def predict_top_k(self, X: Features, k: Integer) -> TopKClasses:
@@ -432,18 +347,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Memory is that of the answer and some tens of MB; probabilities are exact. Of equal scores the first class comes
         first.
         """
-        features = validated(self, X)
-        if len(self.classes_) > 2 and not sp.issparse(features):
-            found = linear_top_k(features, self.coef_, k, bias=self.intercept_, beta=self.beta_)
-            return TopKClasses(self.classes_[found.indices], found.probabilities)
-        parts = [
-            top_k(self._logits(features[rows]), k, beta=self.beta_)
-            for rows in row_blocks(features.shape[0], len(self.classes_))
-        ]
-        return TopKClasses(
-            self.classes_[np.concatenate([part.indices for part in parts])],
-            np.concatenate([part.probabilities for part in parts]),
-        )
+        return softmax_top_k(self, validated(self, X), k)
 
     def calibrate(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Set beta_ to the inverse temperature with the least log-loss on rows that the fit has not seen.
@@ -462,7 +366,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if weights is not None and not weights.all():
             kept = weights > 0
             features, y, weights = features[kept], y[kept], weights[kept]
-        found = calibrated_beta(self._logits(features), label_indices(y, self.classes_), weights)
+        found = calibrated_beta(softmax_logits(self, features), label_indices(y, self.classes_), weights)
         self.beta_ = found.beta
         drop_rule(self, many_labels=False)
         self.training_ = replace(
@@ -521,7 +425,6 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         """
         weight, bias, beta = arrays_of_module(linear)
         head = SoftmaxClassifier(fit_intercept=bias is not None)
-        bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
         adopt_softmax(head, weight, bias, classes, source="linear", beta=checked_beta(beta))
         return head
 
@@ -539,29 +442,5 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         bias = np.broadcast_to(model.intercept_, len(model.coef_)).astype(model.coef_.dtype)
         iterations = int(np.max(model.n_iter_))
         adopt_softmax(head, np.array(model.coef_), bias, model.classes_, source="model", iterations=iterations)
-        if hasattr(model, "feature_names_in_"):
-            head.feature_names_in_ = np.array(model.feature_names_in_)
+        adopt_feature_names(head, model)
         return head
-
-    def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
-        scores = scores_of(X, self.coef_, self.intercept_)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def _probabilities(self, X: Any) -> NDArray[np.floating[Any]]:
-        logits = self._logits(X)
-        return softmax(logits, beta=self.beta_, out=logits)
-
-    def _logits(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Scores as (N, K); those of two classes are the columns (0, score)."""
-        scores = self._scores(X)
-        return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
-
-
-def _start(previous, rows):
-    """The head of an earlier fit as (K, D) and (K,) for these rows, or None where there is none that fits."""
-    if previous is None or not np.array_equal(previous[0], rows.classes):
-        return None
-    classes, weight, intercept = previous
-    if weight.shape[1] != rows.features.shape[1]:
-        return None
-    return all_rows(rows.features.scaled(weight), intercept, len(classes))

@@ -24,7 +24,7 @@ from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.labelled_rows import labelled_rows, plain, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, require_labels, validation_parts
+from lastlayer.estimators.linear_head import accepted, labelled_features, name_of, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
@@ -144,11 +144,9 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         max_iter = whole_number(self.max_iter, "max_iter")
         fit_intercept = true_or_false(self.fit_intercept, "fit_intercept")
         standardize = true_or_false(self.standardize, "standardize")
-        require_labels(y)
-        given: Any = X, y
-        checked: Any = validate_data(self, *given, **accepted(X))
+        features, targets = labelled_features(self, X, y)
         rows = labelled_rows(
-            *(checked[0], checked[1], sample_weight),
+            *(features, targets, sample_weight),
             C=float(Cs[0]),
             class_weight=self.class_weight,
             standardize=standardize,
@@ -166,13 +164,13 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
             path, start = path_of_validation(rows, problem, held_out, arguments, rule, report)
         else:
             generator = check_random_state(0 if self.random_state is None else self.random_state)
-            splits = splits_of(self.cv, checked[0], checked[1], rows.labels, weight, groups, generator)
+            splits = splits_of(self.cv, features, targets, rows.labels, weight, groups, generator)
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
-            path, start = path_of_folds(checked[0], rows, problem, weight, splits, arguments, rule, report)
+            path, start = path_of_folds(features, rows, problem, weight, splits, arguments, rule, report)
         C = float(Cs[path.chosen])
         rows = replace(rows, penalty=rows.penalty * float(Cs[0]) / C)
         problem.penalty = rows.penalty
-        self._fit_exact(checked[0], rows, problem, C, tol, max_iter, start, name_of(y), line)
+        self._fit_exact(features, rows, problem, C, tol, max_iter, start, name_of(y), line)
         self.C_, self.Cs_, self.log_losses_, self.path_ = C, Cs, path.log_losses, path
         warn_of_end(path, stacklevel=2)
         return self

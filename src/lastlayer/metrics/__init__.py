@@ -1,13 +1,15 @@
 """How good is it? Probabilities and labels in, one frozen, printable, serialisable evaluation out."""
 
 from lastlayer._indicator import as_indicator
-from lastlayer.metrics.accumulator import EvaluationAccumulator, NoDistributionError, evaluate
+from lastlayer.metrics.accumulator import EvaluationAccumulator, evaluate
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.decision_evaluation import DecisionEvaluation, evaluate_decisions
+from lastlayer.metrics.evaluated_rows import NoDistributionError
 from lastlayer.metrics.evaluation import Evaluation
 from lastlayer.metrics.evaluation_detail import DetailedAccumulator, EvaluationDetail
+from lastlayer.metrics.label_accumulator import LabelEvaluationAccumulator, evaluate_labels
 from lastlayer.metrics.label_detail import DetailedLabelAccumulator, LabelDetail
-from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator, evaluate_labels
+from lastlayer.metrics.label_evaluation import LabelEvaluation
 from lastlayer.metrics.per_class import PerClass
 from lastlayer.metrics.reliability import Reliability
 from lastlayer.metrics.risk_coverage import RiskCoverage

@@ -6,18 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer._arrays import (
-    Integer,
-    Number,
-    as_float_array,
-    as_sample_weight,
-)
+from lastlayer._arrays import Integer, Number, as_float_array, as_sample_weight, positive_integer
 from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.classwise import add_classwise_gaps
-from lastlayer.kernels.evaluation import evaluate_rows
 from lastlayer.kernels.odds_cells import add_by_odds
 from lastlayer.metrics.class_index import ClassIndex
+from lastlayer.metrics.evaluated_rows import evaluated_rows
 from lastlayer.metrics.evaluation import Evaluation
 from lastlayer.metrics.intervals import as_confidence, bootstrap_intervals
 from lastlayer.metrics.odds_cells import area_under_roc, num_cells
@@ -27,10 +22,8 @@ from lastlayer.metrics.risk_coverage import BITS, RiskCoverage, area_under_risk
 from lastlayer.metrics.row_labels import label_indices
 from lastlayer.metrics.seen_rows import SeenRows
 from lastlayer.metrics.smooth_calibration import CELLS, add_differences, smooth_calibration_error
-from lastlayer.metrics.unknown_label import check_unknown_label, rows_labelled
+from lastlayer.metrics.unknown_label import check_unknown_label, rows_of_no_class
 
-# Wide enough for float16 rows, which sum to 1 within about 5e-4; far too narrow for logits.
-_TOLERANCE = 1e-3
 # Weights within which neither a sum over all rows nor a product with a loss leaves float64.
 _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-150, 1e150
 # Probabilities worth a dispatch to another thread.
@@ -95,16 +88,6 @@ def evaluate(
     )
     accumulator.add(probabilities, labels, sample_weight)
     return accumulator.result()
-
-
-class NoDistributionError(ValueError):
-    """A row of probabilities is none: `row` is its number in the block, `found` what it holds instead."""
-
-    def __init__(self, row: int, found: str):
-        remedy = "pass softmax(logits) if these are logits."
-        super().__init__(f"probabilities: row {row} {found}; {remedy}")
-        self.row: int = row
-        self.found: str = found
 
 
 class EvaluationAccumulator:
@@ -185,7 +168,7 @@ class EvaluationAccumulator:
         labels = label_indices(labels, self._index, num_classes, num_rows, present, "probabilities")
         if len(unknown):
             labels[unknown] = 0  # any class: only the confidence is looked at
-        of_rows: tuple[Any, ...] = _evaluated_rows(probabilities, labels)
+        of_rows: tuple[Any, ...] = evaluated_rows(probabilities, labels)
         self._expect(num_classes)
         self._is_weighted |= weight is not None
         weight = np.ones(num_rows) if weight is None else weight
@@ -275,10 +258,7 @@ class EvaluationAccumulator:
             return np.empty(0, np.int64)
         if self._index is None:
             check_unknown_label(self._unknown_label, num_classes)
-        has_it = rows_labelled(labels, self._unknown_label, num_rows)
-        if has_it is None:
-            return np.empty(0, np.int64)
-        return np.flatnonzero(has_it if weight is None else has_it & (weight > 0))
+        return rows_of_no_class(labels, self._unknown_label, num_rows, weight)
 
     def _tally(self, weight, labels, chosen, confidence, of_label, above_label, squared_error):
         right = above_label == 0
@@ -332,40 +312,3 @@ def _as_weight(sample_weight, num_rows):
                 f"{_LARGEST_WEIGHT}; multiply all weights by one number, which changes no mean."
             )
     return weight
-
-
-def _evaluated_rows(probabilities, labels):
-    """What `evaluate_rows` writes, for all rows."""
-    labels = without_read_only_flag(labels)
-    num_rows, num_classes = probabilities.shape
-    of_rows = tuple(np.empty(num_rows, kind) for kind in (np.int64, np.float64, np.float64, np.int64, np.float64))
-
-    def work(start, stop):
-        for part, block in dense_blocks(probabilities, start, stop, "probabilities"):
-            bad = evaluate_rows(block, labels[part], _TOLERANCE, *(array[part] for array in of_rows))
-            if bad >= 0:
-                return part.start + bad
-        return None
-
-    for bad_row in run_blocks(work, num_rows, items_per_block=max(1, _DISPATCH // num_classes)):
-        if bad_row is not None:
-            raise NoDistributionError(bad_row, _what_is_wrong(probabilities[bad_row]))
-    return of_rows
-
-
-def _what_is_wrong(row):
-    values = np.asarray(row, np.float64)
-    outside = ~((values >= 0) & (values <= 1 + _TOLERANCE))
-    if outside.any():
-        k = int(outside.argmax())
-        return f"has {values[k]:.6g} for class {k}, expected numbers from 0 to 1"
-    return f"sums to {values.sum():.6g}, expected 1 within {_TOLERANCE}"
-
-
-def positive_integer(value: object, name: str) -> int:
-    """`value` as an int. Raises TypeError or ValueError unless it is a whole number of at least 1."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: received {value!r}, expected a whole number of at least 1.")
-    if value < 1:
-        raise ValueError(f"{name}: received {value}, expected a whole number of at least 1.")
-    return int(value)

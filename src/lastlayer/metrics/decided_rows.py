@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from lastlayer._arrays import as_sample_weight
 from lastlayer.metrics.class_index import ClassIndex
 from lastlayer.metrics.row_labels import label_indices
-from lastlayer.metrics.unknown_label import check_unknown_label, rows_labelled
+from lastlayer.metrics.unknown_label import check_unknown_label, rows_of_no_class
 
 
 class DecidedRows(NamedTuple):
@@ -55,10 +55,8 @@ def decided_rows(
     unknown = np.empty(0, np.int64)
     if unknown_label is not None:
         check_unknown_label(unknown_label, (num_classes or 0) if index is None else index)
-        has_it = rows_labelled(labels, unknown_label, num_rows)
-        if has_it is not None:
-            unknown = np.flatnonzero(has_it if weight is None else has_it & (weight > 0))
-            present = np.setdiff1d(np.arange(num_rows)[present], unknown)
+        unknown = rows_of_no_class(labels, unknown_label, num_rows, weight)
+        present = np.setdiff1d(np.arange(num_rows)[present], unknown)
     if not isinstance(present, slice) and not len(present):
         raise ValueError("labels: no row of a class, expected at least one.")
     if num_classes is None:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import beta
 
-from lastlayer._arrays import Number, as_float_array, refuse_foreign
+from lastlayer._arrays import Number, refuse_foreign
 from lastlayer._json import json_text, json_value
+from lastlayer.decision.least_cost import as_cost
 from lastlayer.metrics.decided_rows import decided_rows
 from lastlayer.metrics.text_table import decimals, line
 
@@ -105,7 +106,7 @@ def evaluate_decisions(
         )
     if given.dtype.kind not in "iu" and given.size:
         raise TypeError(f'decisions: dtype is {given.dtype}, expected class indices, or -1 for "don\'t know".')
-    costs = None if cost is None else _as_cost(cost)
+    costs = None if cost is None else as_cost(cost)
     num_classes = None if costs is None else len(costs)
     rows = decided_rows(labels, len(given), classes, num_classes, unknown_label, sample_weight, "decisions")
     given = given.astype(np.int64)
@@ -150,16 +151,6 @@ def _require_answers(decisions, rows, num_classes):
         row = int(rows[wrong].min())
         classes = "a class index" if num_classes is None else f"0 to {num_classes - 1}"
         raise ValueError(f'decisions: row {row} is {decisions[row]}, expected {classes}, or -1 for "don\'t know".')
-
-
-def _as_cost(cost: ArrayLike) -> NDArray[np.float64]:
-    costs = as_float_array(cost, "cost").astype(np.float64)
-    if costs.ndim != 2 or costs.shape[0] != costs.shape[1] or not costs.size:
-        raise ValueError(f"cost: shape is {costs.shape}, expected (K, K), a row for each class that is true.")
-    if not np.isfinite(costs).all():
-        row, column = map(int, np.argwhere(~np.isfinite(costs))[0])
-        raise ValueError(f"cost: row {row} has {costs[row, column]} in column {column}, expected finite numbers.")
-    return costs
 
 
 def _mean_cost(costs, abstain_cost, answers, truth, weight):

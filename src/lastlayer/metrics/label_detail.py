@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._indicator import as_indicator
 from lastlayer.functions import sigmoid
-from lastlayer.metrics.label_evaluation import LabelEvaluation, LabelEvaluationAccumulator
+from lastlayer.metrics.label_accumulator import LabelEvaluationAccumulator
+from lastlayer.metrics.label_evaluation import LabelEvaluation
 from lastlayer.metrics.mistakes import MOST, Mistake, MistakeList
 from lastlayer.metrics.reliability import Reliability
 

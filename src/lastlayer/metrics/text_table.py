@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lastlayer._arrays import Integer
 from lastlayer._text import shown
+from lastlayer.decision import threshold_in_words
 from lastlayer.metrics.per_class import PerClass
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def label_evaluation_as_text(evaluation: "LabelEvaluation") -> str:
         (
             "micro F1",
             decimals(evaluation.micro_f1),
-            _interval(evaluation, evaluation.micro_f1_interval, f"above {evaluation.threshold:g}"),
+            _interval(evaluation, evaluation.micro_f1_interval, f"above {threshold_in_words(evaluation.threshold)}"),
         ),
         ("macro F1", decimals(evaluation.macro_f1), ""),
         ("average precision", decimals(evaluation.macro_average_precision), "mean of the labels"),

@@ -27,7 +27,20 @@ def check_unknown_label(label: object, classes: ClassIndex | int) -> None:
         )
 
 
-def rows_labelled(labels: ArrayLike, label: object, num_rows: int) -> NDArray[np.bool] | None:
+def rows_of_no_class(
+    labels: ArrayLike, label: object, num_rows: int, weight: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Indices of the rows that have the unknown `label` and, where there are weights, one above 0.
+
+    No row where `labels` are not N of them, which others refuse.
+    """
+    has_it = _rows_labelled(labels, label, num_rows)
+    if has_it is None:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(has_it if weight is None else has_it & (weight > 0))
+
+
+def _rows_labelled(labels, label, num_rows):
     """(N,) whether each row has `label`; None where `labels` are not N of them, which others refuse."""
     refuse_foreign(labels, "labels")
     if isinstance(labels, list | tuple):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lastlayer.decision import threshold_in_words
 from lastlayer.report.markup import escaped
 from lastlayer.report.numbers_as_text import amount, decimals, percent
 
@@ -82,7 +83,7 @@ def figures_of_labels(evaluation: "LabelEvaluation") -> list[Figure]:
         Figure(
             "Micro F1",
             decimals(every.micro_f1),
-            f"above {every.threshold:g}",
+            f"above {threshold_in_words(every.threshold)}",
             _between(every.micro_f1_interval),
         ),
         Figure("Macro F1", decimals(every.macro_f1), "mean over the labels"),
@@ -135,13 +136,14 @@ def lead_of_labels(evaluation: "LabelEvaluation") -> str:
     """The result in two sentences."""
     return (
         f"{amount(evaluation.rows)} rows and {amount(evaluation.num_labels)} labels. "
-        f"Of the labels predicted above {evaluation.threshold:g}, {percent(evaluation.micro_precision)} are right, and "
+        f"Of the labels predicted above {threshold_in_words(evaluation.threshold)}, "
+        f"{percent(evaluation.micro_precision)} are right, and "
         f"{percent(evaluation.micro_recall)} of the labels that rows have are found."
     )
 
 
-def _between(interval, digits=4):
-    return "" if interval is None else f"{decimals(interval[0], digits)} to {decimals(interval[1], digits)}"
+def _between(interval):
+    return "" if interval is None else f"{decimals(interval[0])} to {decimals(interval[1])}"
 
 
 def _verdict(evaluation):

@@ -2,15 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import lastlayer
 from lastlayer.report.class_table import ClassNames, class_table
 from lastlayer.report.confidence_chart import confidence_chart
 from lastlayer.report.figures import figures_as_html, figures_of_labels, intervals_note, lead_of_labels
 from lastlayer.report.label_explorer import label_explorer
-from lastlayer.report.markup import escaped
 from lastlayer.report.mistake_table import ROWS_COUNT, label_mistake_table
 from lastlayer.report.precision_recall_chart import precision_recall_chart
-from lastlayer.report.provenance import Provenance, provenance_section
+from lastlayer.report.provenance import Provenance, closing_sections
 from lastlayer.report.reliability_chart import reliability_figures
 from lastlayer.report.shell import Section, figure, page
 
@@ -25,7 +26,6 @@ def label_report_page(
     """A whole HTML document; what is not known is left out."""
     provenance = Provenance() if provenance is None else provenance
     names = ClassNames(evaluation.classes)
-    title = f"Evaluation of {provenance.title}" if provenance.title else "Evaluation"
     summary = figures_as_html(figures_of_labels(evaluation)) + intervals_note(evaluation)
     charts = reliability_figures(
         evaluation.reliability,
@@ -37,7 +37,7 @@ def label_report_page(
     sections = [Section("summary", "Summary", summary), Section("calibration", "Calibration", charts, about)]
     data = None
     if detail is not None:
-        controls, data = label_explorer(detail, evaluation.threshold)
+        controls, data = label_explorer(detail, float(np.median(evaluation.threshold)))
         strips = [
             ("right", "labels that rows have", detail.present),
             ("wrong", "labels that they have not", detail.absent),
@@ -52,7 +52,5 @@ def label_report_page(
         about = f"Wrong answers that the model was surest of, for or against a label. {ROWS_COUNT}"
         table = label_mistake_table(detail.mistakes, names)
         sections.append(Section("mistakes", "Most confident mistakes", table, about))
-    if provenance.decision is not None:
-        sections.append(Section("decision", "Decision rule", f"<p>{escaped(provenance.decision, 1000)}</p>"))
-    sections.append(Section("origin", "Origin", provenance_section(provenance, lastlayer.__version__)))
-    return page(title, lead_of_labels(evaluation), sections, data)
+    sections += closing_sections(provenance, lastlayer.__version__)
+    return page(provenance.heading, lead_of_labels(evaluation), sections, data)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lastlayer.report.markup import escaped
 from lastlayer.report.numbers_as_text import size
+from lastlayer.report.shell import Section
 
 # Bytes of a file that is read a second time for its digest, at most.
 _MOST = 1 << 30
@@ -31,7 +32,8 @@ class Provenance:
       model: pairs of a name and a value.
       data: pairs of a name and a value.
       files: the data files.
-      decision: the rule by which the model decides, in words.
+      decision: the rule by which the model decides, in words, a paragraph each.
+      threshold: of confidence, below which the rule says "don't know"; where the slider begins.
       command: what was typed.
       made: when, as text.
     """
@@ -40,9 +42,15 @@ class Provenance:
     model: tuple[tuple[str, str], ...] = ()
     data: tuple[tuple[str, str], ...] = ()
     files: tuple[FileFingerprint, ...] = ()
-    decision: str | None = None
+    decision: tuple[str, ...] | None = None
+    threshold: float | None = None
     command: str | None = None
     made: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """What the page is called."""
+        return f"Evaluation of {self.title}" if self.title else "Evaluation"
 
 
 def fingerprint(path: str | os.PathLike[str]) -> FileFingerprint:
@@ -60,8 +68,16 @@ def fingerprint(path: str | os.PathLike[str]) -> FileFingerprint:
     return FileFingerprint(name, length, digest.hexdigest())
 
 
-def provenance_section(provenance: Provenance, version: str) -> str:
-    """Lists of names and values, the files, and the command."""
+def closing_sections(provenance: Provenance, version: str) -> list[Section]:
+    """What a page ends with: the decision rule, where there is one, and lists of names, values, files, the command."""
+    origin = Section("origin", "Origin", _origin(provenance, version))
+    if provenance.decision is None:
+        return [origin]
+    words = "".join(f"<p>{escaped(text, 1000)}</p>" for text in provenance.decision)
+    return [Section("decision", "Decision rule", words), origin]
+
+
+def _origin(provenance, version):
     parts = []
     for heading, pairs in (("Model", provenance.model), ("Data", provenance.data)):
         if pairs:

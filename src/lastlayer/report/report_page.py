@@ -9,9 +9,8 @@ from lastlayer.report.class_table import ClassNames, class_table
 from lastlayer.report.confidence_chart import confidence_chart
 from lastlayer.report.confusion_table import MOST_CLASSES, confusion_matrix, confusion_pairs
 from lastlayer.report.figures import figures_as_html, figures_of, intervals_note, lead_of
-from lastlayer.report.markup import escaped
 from lastlayer.report.mistake_table import ROWS_COUNT, mistake_table
-from lastlayer.report.provenance import Provenance, provenance_section
+from lastlayer.report.provenance import Provenance, closing_sections
 from lastlayer.report.reliability_chart import reliability_figures
 from lastlayer.report.risk_chart import risk_chart
 from lastlayer.report.shell import Section, figure, page
@@ -29,11 +28,10 @@ def report_page(
     """A whole HTML document; what is not known is left out."""
     provenance = Provenance() if provenance is None else provenance
     names = ClassNames(evaluation.classes)
-    title = f"Evaluation of {provenance.title}" if provenance.title else "Evaluation"
     summary = figures_as_html(figures_of(evaluation)) + intervals_note(evaluation)
     charts = reliability_figures(evaluation.reliability, None if detail is None else detail.before)
     about = "Of the rows with a confidence of .8, 80 % should be right: points on the dotted line."
-    thresholds, data = _thresholds(evaluation, detail)
+    thresholds, data = _thresholds(evaluation, detail, provenance.threshold or 0.0)
     sections = [
         Section("summary", "Summary", summary),
         Section("calibration", "Calibration", charts, about),
@@ -42,18 +40,17 @@ def report_page(
     sections.append(Section("classes", "Classes", class_table(evaluation.per_class, names, "class")))
     if detail is not None:
         sections += [*_confusions(evaluation, detail, names), *_mistakes(detail, names)]
-    if provenance.decision is not None:
-        sections.append(Section("decision", "Decision rule", f"<p>{escaped(provenance.decision, 1000)}</p>"))
-    sections.append(Section("origin", "Origin", provenance_section(provenance, lastlayer.__version__)))
-    return page(title, lead_of(evaluation), sections, data)
+    sections += closing_sections(provenance, lastlayer.__version__)
+    return page(provenance.heading, lead_of(evaluation), sections, data)
 
 
-def _thresholds(evaluation, detail):
+def _thresholds(evaluation, detail, default):
     """The section as a list, and what its script works on; empty and None for an evaluation of an older file."""
     curve = evaluation.risk_coverage
     if curve is None:
         return [], None
-    controls, data = explorer(stops_of_curve(evaluation, curve) if detail is None else stops_of_cells(detail.cells))
+    stops = stops_of_curve(evaluation, curve) if detail is None else stops_of_cells(detail.cells)
+    controls, data = explorer(stops, default)
     risk = figure("Risk and coverage", risk_chart(curve, float(evaluation.per_class.support.sum())))
     histogram = figure("Rows by confidence", confidence_chart(_strips(evaluation, detail)))
     about = "An answer only where the confidence reaches a threshold: fewer answers, and fewer of them wrong."

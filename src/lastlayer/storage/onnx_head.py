@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import lastlayer
-from lastlayer.decision import Abstain, Argmax, LeastCost, PredictionSets, Thresholds
+from lastlayer.decision import Abstain, Argmax, LeastCost, PredictionSets, Rule, Thresholds, can_abstain
 from lastlayer.storage.class_labels import decode_classes, encode_classes
 from lastlayer.storage.onnx_decision import answer_nodes, set_nodes
 from lastlayer.storage.onnx_graph import ROWS, OnnxGraph, onnx
@@ -49,7 +49,7 @@ class OnnxHead:
     classes: ArrayLike
     one_label: bool
     feature_names: list[str] | None = None
-    decision: Argmax | Abstain | LeastCost | Thresholds | PredictionSets | None = None
+    decision: Rule | None = None
     abstain_label: Any = None
 
 
@@ -72,7 +72,8 @@ def onnx_of_head(head: OnnxHead, top: int | None = None) -> "onnx.ModelProto":
     """
     classes = _labels(head.classes)
     num_classes, kind = len(classes), str if classes.dtype == object else classes.dtype
-    unknown = _unknown_label(head, classes) if _may_abstain(head.decision) else None
+    may_abstain = head.decision is not None and can_abstain(head.decision)
+    unknown = _unknown_label(head, classes) if may_abstain else None
     graph = OnnxGraph("head")
     scores, probabilities = _scores_and_probabilities(graph, head)
     if head.one_label or top is not None:
@@ -82,9 +83,9 @@ def onnx_of_head(head: OnnxHead, top: int | None = None) -> "onnx.ModelProto":
         answer = best = graph.node("ArgMax", [scores], "best", axis=1, keepdims=0)
         if isinstance(head.decision, Argmax | Abstain | LeastCost):
             answer = answer_nodes(graph, head.decision, best, probabilities, num_classes)
-        if unknown is not None or not _may_abstain(head.decision):
+        if unknown is not None or not may_abstain:
             graph.output(graph.node("Gather", ["classes", answer], "label"), kind, ROWS)
-        if _may_abstain(head.decision):
+        if may_abstain:
             graph.output(graph.node("Identity", [answer], "label_index"), np.int64, ROWS)
     if isinstance(head.decision, Thresholds | PredictionSets):
         graph.output(set_nodes(graph, head.decision, probabilities), np.bool_, ROWS, num_classes)
@@ -142,10 +143,6 @@ def _labels(classes):
     if labels.dtype == np.float16:
         return labels.astype(np.float32)
     return labels if labels.dtype.kind in "bf" else labels.astype(object)
-
-
-def _may_abstain(rule):
-    return isinstance(rule, Abstain) or (isinstance(rule, LeastCost) and rule.abstain_cost is not None)
 
 
 def _unknown_label(head, classes):
