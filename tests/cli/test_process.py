@@ -34,7 +34,7 @@ def test_a_full_standard_output_is_2(arguments):
 
 @needs_a_full_device
 def test_a_full_standard_output_of_every_command(table, model):
-    for arguments in (["predict", model, table], ["evaluate", model, table, "--max-ece", "0"], ["info", model]):
+    for arguments in (["predict", model, table], ["evaluate", model, table, "--max-ece", "0"]):
         ran = shell('"$@" > /dev/full', *arguments)
         assert ran.returncode == 2
         assert len(ran.stderr.splitlines()) == 1, ran.stderr
