@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import lastlayer as ll
 from lastlayer.metrics.decision_evaluation import clopper_pearson
@@ -95,3 +96,22 @@ def test_a_row_of_weight_0_is_as_good_as_absent():
 def test_bad_input_is_named(arguments, options, error, message):
     with pytest.raises(error, match=message):
         ll.evaluate_decisions(*arguments, **options)
+
+
+def test_how_well_scores_tell_rows_of_no_class():
+    rng = np.random.default_rng(9)
+    labels, weight = rng.integers(-1, 3, 200), rng.integers(0, 3, 200) / 2
+    scores = np.round(rng.random(200) + 0.3 * (labels >= 0), 2)  # some are equal
+    answers = np.where(scores > 0.5, 0, -1)
+    for weights in (None, weight):
+        result = ll.evaluate_decisions(answers, labels, unknown_label=-1, scores=scores, sample_weight=weights)
+        expected = roc_auc_score(labels >= 0, scores, sample_weight=weights)
+        assert result.unknown_auroc == pytest.approx(expected, abs=1e-12)
+        assert f"{expected:.4f}  score of the others above theirs" in str(result)
+    assert np.isnan(ll.evaluate_decisions(answers, labels, unknown_label=-1).unknown_auroc)
+    assert np.isnan(ll.evaluate_decisions([0, 1], [0, 1], unknown_label=-1, scores=[0.5, 0.1]).unknown_auroc)
+    scores[4] = np.nan
+    with pytest.raises(ValueError, match="scores: row 4 is nan, expected a finite number"):
+        ll.evaluate_decisions(answers, labels, unknown_label=-1, scores=scores)
+    with pytest.raises(ValueError, match=r"scores: shape is \(3,\), expected \(200,\)"):
+        ll.evaluate_decisions(answers, labels, unknown_label=-1, scores=[1, 2, 3])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lastlayer._json import json_text
 from lastlayer.cli.decision_document import decision_document
 from lastlayer.cli.printing import print_document
-from lastlayer.decision import LeastCost, Rule, gives_sets, rule_in_words
+from lastlayer.decision import Abstain, LeastCost, Rule, abstention_score, gives_sets, rule_in_words
 from lastlayer.metrics import (
     DecisionEvaluation,
     Evaluation,
@@ -29,11 +29,14 @@ class DecidedAnswers:
         self.rule: Rule = rule
         self._classes, self._unknown_label = classes, unknown_label
         self._blocks: list[tuple[Any, NDArray[Any], NDArray[np.float64]]] = []
+        self._scores: list[NDArray[np.float64]] = []
         self._is_weighted = False
 
     def add(self, probabilities: NDArray[Any], labels: NDArray[Any], weights: NDArray[np.float64] | None) -> None:
         """Add (n, K) probabilities, their (n,) labels and weights."""
         answers = self.rule.apply(probabilities)
+        if isinstance(self.rule, Abstain):
+            self._scores.append(abstention_score(probabilities, self.rule.score))
         self._is_weighted |= weights is not None
         weights = np.ones(len(labels)) if weights is None else weights
         self._blocks.append((sp.csr_array(answers) if answers.ndim == 2 else answers, labels, weights))
@@ -48,6 +51,8 @@ class DecidedAnswers:
         }
         if gives_sets(self.rule):
             return evaluate_sets(sp.vstack(answers, format="csr"), np.concatenate(labels), **given)
+        if isinstance(self.rule, Abstain):
+            given["scores"] = np.concatenate(self._scores)
         if isinstance(self.rule, LeastCost):
             given |= {"cost": self.rule.cost, "abstain_cost": self.rule.abstain_cost}
         return evaluate_decisions(np.concatenate(answers), np.concatenate(labels), **given)

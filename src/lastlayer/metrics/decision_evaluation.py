@@ -1,5 +1,6 @@
 """How good are the answers of a decision rule, "don't know" among them?"""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 
-from lastlayer._arrays import Number, refuse_foreign
+from lastlayer._arrays import Number, as_float_array, refuse_foreign
 from lastlayer._json import json_text, json_value
 from lastlayer.decision.least_cost import as_cost
-from lastlayer.metrics.decided_rows import decided_rows
+from lastlayer.metrics.decided_rows import DecidedRows, decided_rows
+from lastlayer.metrics.odds_cells import area_under_roc
 from lastlayer.metrics.text_table import decimals, line
 
 # How surely the interval of the accuracy holds.
@@ -31,6 +33,8 @@ class DecisionEvaluation:
       mean_cost: of a row, in the unit of the costs; NaN where none were given.
       unknown_rows: how many rows belong to no class; None where `unknown_label` was not given.
       unknown_answered: share of those that are answered, all of them wrongly; NaN without such rows.
+      unknown_auroc: the chance that a row of a class has a higher score than a row of none, equals counting half; NaN
+        where no scores were given, or without such rows.
     """
 
     rows: int
@@ -41,6 +45,7 @@ class DecisionEvaluation:
     mean_cost: float
     unknown_rows: int | None
     unknown_answered: float
+    unknown_auroc: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as what JSON can hold: its attributes, after a "schema" of 1; what is undefined is None."""
@@ -67,6 +72,8 @@ class DecisionEvaluation:
         if self.unknown_rows is not None:
             lines.append(("rows of no class", f"{self.unknown_rows:,}", "in no figure above"))
             lines.append(("  answered", decimals(self.unknown_answered), ""))
+            if not np.isnan(self.unknown_auroc):
+                lines.append(("  AUROC", decimals(self.unknown_auroc), "score of the others above theirs"))
         return "\n".join(map(line, lines))
 
 
@@ -78,6 +85,7 @@ def evaluate_decisions(
     cost: ArrayLike | None = None,
     abstain_cost: Number | None = None,
     unknown_label: object = None,
+    scores: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> DecisionEvaluation:
     """How often a rule answers, how often it is right then, and what it costs.
@@ -90,6 +98,8 @@ def evaluate_decisions(
       cost: (K, K) finite; cost[y, a] is that of answering a where the truth is y. None where nothing is to be costed.
       abstain_cost: that of "don't know", in the same unit; needed beside `cost` if any row is not answered.
       unknown_label: the label of rows that belong to no class, which are counted apart; None where there are none.
+      scores: (N,) by which the rule abstains, as `lastlayer.decision.abstention_score` gives them; None where how well
+        they tell rows of no class is not asked.
       sample_weight: (N,) weights >= 0; a row of weight 0 is as good as absent.
     Returns: a `DecisionEvaluation`, which defines each figure.
     Raises: ValueError for other shapes, a decision or a label that is no class, naming the row, or no rows; TypeError
@@ -121,6 +131,9 @@ def evaluate_decisions(
     if sample_weight is None:
         interval = clopper_pearson(int(right.sum()), int(answered.sum()))
     of_unknown = rows.weight[rows.unknown]
+    auroc = math.nan
+    if scores is not None and of_unknown.size:
+        auroc = _auroc(scores, rows)
     return DecisionEvaluation(
         rows=len(answers),
         answered=weight_answered / total,
@@ -132,6 +145,7 @@ def evaluate_decisions(
         unknown_answered=(
             float(of_unknown[given[rows.unknown] >= 0].sum() / of_unknown.sum()) if of_unknown.size else float("nan")
         ),
+        unknown_auroc=auroc,
     )
 
 
@@ -141,6 +155,21 @@ def clopper_pearson(successes: int, trials: int) -> tuple[float, float]:
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
     return low, high
+
+
+def _auroc(scores: ArrayLike, rows: DecidedRows) -> float:
+    values = as_float_array(scores, "scores")
+    if values.shape != rows.labels.shape:
+        raise ValueError(f"scores: shape is {values.shape}, expected {rows.labels.shape}, one for each row.")
+    counted = np.concatenate([rows.known, rows.unknown])
+    if not np.isfinite(values[counted]).all():
+        row = int(counted[~np.isfinite(values[counted])].min())
+        raise ValueError(f"scores: row {row} is {values[row]}, expected a finite number.")
+    ranks = np.unique(values, return_inverse=True)[1]
+    known, unknown = np.zeros((2, int(ranks.max()) + 1))
+    np.add.at(known, ranks[rows.known], rows.weight[rows.known])
+    np.add.at(unknown, ranks[rows.unknown], rows.weight[rows.unknown])
+    return area_under_roc(unknown, known)
 
 
 def _require_answers(decisions, rows, num_classes):
