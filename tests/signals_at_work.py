@@ -1,8 +1,8 @@
 """A program that sends signals to itself while blocks of rows are at work, and counts what became of them.
 
-python signals_at_work.py TEAM KIND TRIALS prints, for as many signals as TRIALS, one after the other at random times:
-how many handlers raised, how many of those exceptions arrived, how many were printed by Python and lost, how often a
-block was still at work when one arrived, and whether the handler is what it was.
+python signals_at_work.py TEAM TRIALS KIND... prints a line for each KIND of signal. It is sent as often as TRIALS, one
+after the other at random times: how many handlers raised, how many of those exceptions arrived, how many were printed
+by Python and lost, how often a block was still at work when one arrived, and whether the handler is what it was.
 """
 
 import os
@@ -25,24 +25,28 @@ class TimeOutError(Exception):
 KINDS = {"SIGINT": KeyboardInterrupt, "SIGALRM": TimeOutError, "SIGTERM": SystemExit}
 
 
-def main(team, kind, trials):
+def call_of(team):
+    """The function that a signal interrupts."""
     if team == "own":
-        call = blocks_at_work
-    else:
-        import torch
+        return blocks_at_work
+    import torch
 
-        import lastlayer.torch as lt
-        from lastlayer._threads import borrow
-        from lastlayer.torch._team import threads_of_torch
+    import lastlayer.torch as lt
+    from lastlayer._threads import borrow
+    from lastlayer.torch._team import threads_of_torch
 
-        borrow(threads_of_torch())
-        logits = torch.randn(40_000, 10)
-        torch.testing.assert_close(lt.softmax(logits, 1), torch.softmax(logits, 1))
+    borrow(threads_of_torch())
+    logits = torch.randn(40_000, 10)
+    torch.testing.assert_close(lt.softmax(logits, 1), torch.softmax(logits, 1))
 
-        def call():
-            blocks_at_work()
-            lt.softmax(logits, 1)
+    def call():
+        blocks_at_work()
+        lt.softmax(logits, 1)
 
+    return call
+
+
+def interrupt(call, kind, trials):
     lost, raised, arrived, still_at_work = [], 0, 0, 0
     sys.unraisablehook = lost.append
 
@@ -92,4 +96,6 @@ def block(start, stop):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    interrupted = call_of(sys.argv[1])
+    for name in sys.argv[3:]:
+        interrupt(interrupted, name, int(sys.argv[2]))

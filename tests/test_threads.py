@@ -123,10 +123,10 @@ posix_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has 
 
 
 @posix_signals
-@pytest.mark.parametrize("kind", ["SIGINT", "SIGALRM", "SIGTERM"])
-def test_trap_37_no_signal_is_lost(team_of_two, kind):
+def test_trap_37_no_signal_is_lost(team_of_two):
     """Wherever it arrives: in the kernels, on the way into Python from C, while waiting, or between two calls."""
-    assert output_of("signals_at_work.py", team_of_two, kind, "300") == ["300", "300", "0", "0", "True"]
+    kinds = ("SIGINT", "SIGALRM", "SIGTERM")
+    assert output_of("signals_at_work.py", team_of_two, "300", *kinds) == 3 * ["300", "300", "0", "0", "True"]
 
 
 @posix_signals
@@ -160,6 +160,7 @@ def test_a_failed_call_lets_go_of_the_callers_arrays():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.parametrize("team_of_two", ["own"], indirect=True)  # a process of its own chooses its teams
 def test_trap_28_a_forked_child_that_is_lent_threads_later():
     program = """if True:
     import os, signal, torch, numpy as np, lastlayer as ll

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
+from click.testing import CliRunner
 
 from lastlayer.cli.completion import column_names
 from lastlayer.cli.program import program
@@ -98,11 +99,7 @@ def test_the_shell_asks_the_process(table):
     }
     ran = subprocess.run([sys.executable, "-m", "lastlayer"], capture_output=True, text=True, env=environment)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "plain,kind\n", "")
-    ran = subprocess.run(
-        [sys.executable, "-m", "lastlayer"],
-        capture_output=True,
-        text=True,
-        env={**environment, "_LASTLAYER_COMPLETE": "bash_source"},
-    )
-    assert ran.returncode == 0
-    assert "_LASTLAYER_COMPLETE=bash_complete" in ran.stdout
+    source = {"_LASTLAYER_COMPLETE": "bash_source"}
+    told = CliRunner().invoke(program, env=source, prog_name="lastlayer")
+    assert told.exit_code == 0
+    assert "_LASTLAYER_COMPLETE=bash_complete" in told.stdout

@@ -36,16 +36,20 @@ def model_with(path, **parameters):
     return ll.SoftmaxClassifier(**{"candidates": 8, "tol": 1e-2, "checkpoint": path, **parameters})
 
 
-def test_a_killed_fit_ends_as_the_unbroken_one(tmp_path):
+def test_a_killed_fit_ends_as_the_unbroken_one(tmp_path, monkeypatch):
+    def run_here(paths):
+        monkeypatch.setattr(sys, "argv", ["program", *map(str, paths)])
+        exec(PROGRAM, {})
+
     unbroken = [tmp_path / "whole.checkpoint", tmp_path / "whole"]
-    subprocess.run([sys.executable, "-c", PROGRAM, *unbroken], check=True, capture_output=True)
+    run_here(unbroken)
     broken = [tmp_path / "broken.checkpoint", tmp_path / "broken"]
     with subprocess.Popen([sys.executable, "-c", PROGRAM, *broken], stdout=subprocess.PIPE, text=True) as child:
         while child.poll() is None and (not broken[0].exists() or steps_in(broken[0]) < 1):
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
-    subprocess.run([sys.executable, "-c", PROGRAM, *broken], check=True, capture_output=True)
+    run_here(broken)
     one, other = ll.load(unbroken[1]), ll.load(broken[1])
     np.testing.assert_array_equal(one.coef_, other.coef_)
     np.testing.assert_array_equal(one.intercept_, other.intercept_)
@@ -120,7 +124,8 @@ def test_a_larger_max_iter_goes_on(tmp_path):
 def test_a_checkpoint_of_other_parameters_is_refused_and_stays(tmp_path, parameters, what):
     X, y = labelled()
     path = tmp_path / "c"
-    model_with(path).fit(X, y)
+    with pytest.warns(UserWarning, match="max_iter=1 passes"):
+        model_with(path, max_iter=1).fit(X, y)
     before = path.read_bytes()
     with pytest.raises(ValueError, match=f"checkpoint: .*c is that of a fit with other {what}, expected one of"):
         model_with(path, **parameters).fit(X, y)
@@ -130,7 +135,8 @@ def test_a_checkpoint_of_other_parameters_is_refused_and_stays(tmp_path, paramet
 def test_a_checkpoint_of_other_data_is_refused_and_stays(tmp_path):
     X, y = labelled()
     path = tmp_path / "c"
-    model_with(path).fit(X, y)
+    with pytest.warns(UserWarning, match="max_iter=1 passes"):
+        model_with(path, max_iter=1).fit(X, y)
     before = path.read_bytes()
     changed = X.copy()
     changed[0, 0] += 1

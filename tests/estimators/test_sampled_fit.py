@@ -20,6 +20,16 @@ def labelled(rows=4000, columns=8, classes=50, seed=0):
     return (centres[labels] + rng.standard_normal((rows, columns))).astype(np.float32), labels
 
 
+# For what holds after any number of passes.
+a_few_passes = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """The same heads as on many, of steps that are too small to be worth more."""
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="module")
 def data():
     X, y = labelled(6000)
@@ -39,7 +49,7 @@ def log_loss(model, X, y):
 def test_it_comes_near_the_exact_fit(data, sampler):
     X, y, held_X, held_y = data
     exact = ll.SoftmaxClassifier().fit(X, y)
-    sampled = ll.SoftmaxClassifier(candidates=15, sampler=sampler, tol=1e-3).fit(X, y)
+    sampled = ll.SoftmaxClassifier(candidates=25, sampler=sampler, tol=3e-3).fit(X, y)
     assert log_loss(sampled, held_X, held_y) < 1.1 * log_loss(exact, held_X, held_y)
     assert sampled.score(held_X, held_y) > exact.score(held_X, held_y) - 0.02
     assert sampled.coef_.dtype == np.float32
@@ -54,7 +64,7 @@ def test_options_mean_what_they_mean_in_an_exact_fit(data, options):
     scales = np.geomspace(0.3, 3, X.shape[1]).astype(np.float32)
     X, held_X, kept = X * scales, held_X * scales, (y % 2 == 0) | (np.arange(len(y)) % 5 == 0)
     exact = ll.SoftmaxClassifier(C=0.1, **options).fit(X[kept], y[kept])
-    sampled = ll.SoftmaxClassifier(C=0.1, candidates=25, tol=1e-3, **options).fit(X[kept], y[kept])
+    sampled = ll.SoftmaxClassifier(C=0.1, candidates=25, tol=1e-2, **options).fit(X[kept], y[kept])
     assert log_loss(sampled, held_X, held_y) < 1.05 * log_loss(exact, held_X, held_y)
     assert bool(sampled.intercept_.any()) == options.get("fit_intercept", True)
 
@@ -63,39 +73,42 @@ def test_sample_weights_count_rows(data):
     X, y, held_X, held_y = data
     weight = np.where(y < 25, 4.0, 0.25)
     exact = ll.SoftmaxClassifier().fit(X, y, weight)
-    sampled = ll.SoftmaxClassifier(candidates=25).fit(X, y, weight)
+    sampled = ll.SoftmaxClassifier(candidates=25, tol=3e-3).fit(X, y, weight)
     frequent = held_y < 25
     for rows in (frequent, ~frequent):
         found, best = (log_loss(model, held_X[rows], held_y[rows]) for model in (sampled, exact))
         assert found == pytest.approx(best, rel=0.1)
 
 
+@a_few_passes
 def test_trap_30_rows_of_weight_0_change_nothing(data):
     X, y, *_ = data
     weight = np.where(np.arange(len(y)) < 3000, 1.0, 0.0)
-    with_them = ll.SoftmaxClassifier(candidates=10, tol=1e-2).fit(X, y, weight)
-    without = ll.SoftmaxClassifier(candidates=10, tol=1e-2).fit(X[:3000], y[:3000])
+    with_them = ll.SoftmaxClassifier(candidates=10, max_iter=3).fit(X, y, weight)
+    without = ll.SoftmaxClassifier(candidates=10, max_iter=3).fit(X[:3000], y[:3000])
     np.testing.assert_array_equal(with_them.coef_, without.coef_)
 
 
+@a_few_passes
 def test_the_same_head_for_one_seed_on_any_number_of_threads(few, monkeypatch):
     X, y = few
     heads = []
     for threads, seed in (("1", 7), ("2", 7), ("5", 7), ("2", 8)):
         monkeypatch.setenv("LASTLAYER_NUM_THREADS", threads)
-        heads.append(ll.SoftmaxClassifier(candidates=10, tol=1e-2, random_state=seed).fit(X, y).coef_)
+        heads.append(ll.SoftmaxClassifier(candidates=10, max_iter=3, random_state=seed).fit(X, y).coef_)
     np.testing.assert_array_equal(heads[0], heads[1])
     np.testing.assert_array_equal(heads[0], heads[2])
     assert (heads[0] != heads[3]).any()
 
 
+@a_few_passes
 def test_sparse_and_float64_and_fortran_features(few):
     X, y = few
-    dense = ll.SoftmaxClassifier(candidates=10, tol=1e-2).fit(X, y)
+    dense = ll.SoftmaxClassifier(candidates=10, max_iter=5).fit(X, y)
     for other in (sp.csr_array(X), np.asfortranarray(X)):
-        model = ll.SoftmaxClassifier(candidates=10, tol=1e-2).fit(other, y)
+        model = ll.SoftmaxClassifier(candidates=10, max_iter=5).fit(other, y)
         np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-4)
-    double = ll.SoftmaxClassifier(candidates=10, tol=1e-2).fit(X.astype(np.float64), y)
+    double = ll.SoftmaxClassifier(candidates=10, max_iter=5).fit(X.astype(np.float64), y)
     assert double.coef_.dtype == np.float64
     assert log_loss(double, X, y) == pytest.approx(log_loss(dense, X, y), rel=2e-2)
 
@@ -121,7 +134,7 @@ def test_trap_21_as_many_candidates_as_classes_are_the_full_softmax_and_it_says_
 
 def test_warm_start_goes_on_from_the_last_head(data):
     X, y, held_X, held_y = data
-    model = ll.SoftmaxClassifier(candidates=10, warm_start=True).fit(X, y)
+    model = ll.SoftmaxClassifier(candidates=10, tol=1e-2, warm_start=True).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         again = clone(model).set_params(max_iter=1).fit(X, y)
@@ -147,7 +160,7 @@ def test_trap_26_max_iter_says_so(data):
 
 def test_the_progress_line_shows_the_held_out_log_loss(data, capsys):
     X, y, *_ = data
-    model = ll.SoftmaxClassifier(candidates=10, verbose=1).fit(X, y)
+    model = ll.SoftmaxClassifier(candidates=10, tol=1e-2, verbose=1).fit(X, y)
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"held-out log-loss {model.training_.monitor_log_loss:.6f}" in last
     assert last.endswith("held_out")
@@ -168,9 +181,10 @@ def test_an_interrupt_keeps_the_best_head_so_far(data, monkeypatch):
     assert model.score(held_X, held_y) > 0.5
 
 
+@a_few_passes
 def test_saved_loaded_cloned_and_folded(few, tmp_path):
     X, y = few
-    model = ll.SoftmaxClassifier(candidates=10, sampler=Uniform(20), tol=1e-2, random_state=3).fit(X, y)
+    model = ll.SoftmaxClassifier(candidates=10, sampler=Uniform(20), max_iter=3, random_state=3).fit(X, y)
     assert isinstance(clone(model).sampler, Uniform)
     model.save(tmp_path / "head")
     loaded = ll.load(tmp_path / "head")
@@ -180,7 +194,7 @@ def test_saved_loaded_cloned_and_folded(few, tmp_path):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    pipeline = make_pipeline(StandardScaler(), ll.SoftmaxClassifier(candidates=10, tol=1e-2)).fit(X, y)
+    pipeline = make_pipeline(StandardScaler(), ll.SoftmaxClassifier(candidates=10, max_iter=3)).fit(X, y)
     np.testing.assert_allclose(fold(pipeline).predict_proba(X), pipeline.predict_proba(X), atol=1e-4)
 
 

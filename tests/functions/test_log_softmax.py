@@ -31,7 +31,7 @@ def assert_within_bound(values, expected):
 def test_matches_the_definition(dtype, beta, num_classes):
     rng = np.random.default_rng(num_classes)
     for spread, offset in ((1.0, 0.0), (10.0, -3.0), (100.0, 1e4), (1e-3, 1.0)):
-        logits = (rng.normal(size=(3, num_classes)) * spread + offset).astype(dtype)
+        logits = (rng.normal(size=(3 if num_classes < 1000 else 1, num_classes)) * spread + offset).astype(dtype)
         for row, values in zip(logits, ll.log_softmax(logits, beta=beta), strict=True):
             assert worst_error(values, row, beta) <= BOUND[dtype]
 

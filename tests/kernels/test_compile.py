@@ -92,24 +92,38 @@ def test_trap_29_a_read_only_home_keeps_its_kernels_in_a_private_temporary_direc
         assert stat.S_IMODE(ours.stat().st_mode) == 0o700
 
 
-@pytest.mark.skipif(os.name != "posix", reason="elsewhere every user has a temporary directory")
-@pytest.mark.parametrize("kind", ["writable by others", "a link", "a file", "replaceable"])
-def test_trap_29_no_kernel_comes_from_a_directory_that_others_can_write_to(tmp_path, read_only_home, kind):
-    environment, temporary = read_only_home
-    planted = temporary / f"lastlayer-{os.getuid()}"
-    if kind == "writable by others":
-        planted.mkdir()
-        planted.chmod(0o777)
-    elif kind == "a link":
+@pytest.fixture(params=["writable by others", "a link", "a file", "replaceable"])
+def planted(request, tmp_path):
+    """A temporary directory in which others can have put code for us."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ours = temporary / f"lastlayer-{os.getuid()}"
+    if request.param == "writable by others":
+        ours.mkdir()
+        ours.chmod(0o777)
+    elif request.param == "a link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
-        planted.symlink_to(tmp_path / "elsewhere")
-    elif kind == "a file":
-        planted.touch()
+        ours.symlink_to(tmp_path / "elsewhere")
+    elif request.param == "a file":
+        ours.touch()
     else:
-        planted.mkdir(mode=0o700)
+        ours.mkdir(mode=0o700)
         temporary.chmod(0o777)
-    assert [finish(start("", **environment)) for _ in range(2)] == [COMPILED, COMPILED]
-    assert not list(tmp_path.rglob("*.nb[ic]"))
+    return temporary
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere every user has a temporary directory")
+def test_trap_29_no_kernel_comes_from_a_directory_that_others_can_write_to(tmp_path, planted, monkeypatch):
+    monkeypatch.setattr(_compile.tempfile, "tempdir", str(planted))
+    monkeypatch.setattr(_compile._KernelCacheImpl, "_locator_classes", [_compile._TemporaryLocator])
+    kernel = _compile.compiled(lambda x: x + 1)
+    assert not isinstance(kernel._cache, _compile._KernelCache)
+    assert kernel(1) == 2
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != planted]
+    # And where it is ours alone, one does.
+    monkeypatch.setattr(_compile.tempfile, "tempdir", str(tmp_path))
+    assert _compile.compiled(lambda x: x + 2)(1) == 3
+    assert list((tmp_path / f"lastlayer-{os.getuid()}").rglob("*.nb[ic]"))
 
 
 def test_trap_29_no_directory_for_a_cache(monkeypatch):

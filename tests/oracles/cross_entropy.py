@@ -29,5 +29,5 @@ def gradient(row, label, *, class_weight=None, label_smoothing=0.0):
 
 def _targets(row, label, class_weight, label_smoothing):
     weight = [mpf(1)] * len(row) if class_weight is None else [mpf(float(w)) for w in class_weight]
-    smoothing = mpf(label_smoothing)
-    return [(1 - smoothing) * weight[k] * (k == label) + smoothing / len(row) * weight[k] for k in range(len(row))]
+    smoothing, share = mpf(label_smoothing), mpf(label_smoothing) / len(row)
+    return [share * w + ((1 - smoothing) * w if k == label else 0) for k, w in enumerate(weight)]

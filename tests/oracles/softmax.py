@@ -1,5 +1,7 @@
 """softmax, log_softmax and their kin from the definition, in 60 digits."""
 
+from functools import lru_cache
+
 from mpmath import mp, mpf
 
 DIGITS = 60
@@ -51,10 +53,11 @@ def scaled_errors(values, expected):
     Such a loss or probability is about exp(-d) for a difference d of logits, whose own rounding is d units in its last
     place.
     """
-    with mp.workdps(DIGITS):
+    errors = relative_errors(values, expected)
+    with mp.workprec(53):  # of the factor, not of the error
         return [
-            error / (1 + max(0.0, -float(mp.log(abs(e))))) if e else error
-            for error, e in zip(relative_errors(values, expected), expected, strict=True)
+            error / (1 - float(mp.log(abs(e)))) if 0 < abs(e) < 1 else error
+            for error, e in zip(errors, expected, strict=True)
         ]
 
 
@@ -65,8 +68,13 @@ def _relative_error(value, expected):
 
 
 def _exponentials(row, beta):
-    top = mpf(float(max(row)))
-    return [mp.exp(mpf(beta) * (mpf(float(z)) - top)) for z in row]
+    return _exponentials_of(tuple(map(float, row)), beta)
+
+
+@lru_cache(maxsize=64)  # a loss and its gradient ask for the same
+def _exponentials_of(row, beta):
+    top, beta = mpf(max(row)), mpf(beta)
+    return [mp.exp(beta * (mpf(z) - top)) for z in row]
 
 
 def _log_sum(row, beta):

@@ -4,14 +4,12 @@ import numpy as np
 
 
 def objective(features, labels, sample_weight, weight, intercept, C):
-    """scikit-learn's objective: weighted mean cross-entropy + ||W||² / (2 C sum s), one row at a time."""
-    total = np.longdouble(0)
-    for row, label, s in zip(np.asarray(features, np.longdouble), labels, sample_weight, strict=True):
-        scores = np.asarray(weight, np.longdouble) @ row + intercept
-        top = scores.max()
-        total += s * (np.log(np.exp(scores - top).sum()) + top - scores[label])
-    squares = (np.asarray(weight, np.longdouble) ** 2).sum()
-    return float((total + squares / (2 * C)) / np.sum(sample_weight))
+    """scikit-learn's objective: weighted mean cross-entropy + ||W||² / (2 C sum s), in long doubles."""
+    weight = np.asarray(weight, np.longdouble)
+    scores = np.asarray(features, np.longdouble) @ weight.T + intercept
+    top = scores.max(axis=1)
+    losses = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(scores)), labels]
+    return float((sample_weight @ losses + (weight**2).sum() / (2 * C)) / np.sum(sample_weight))
 
 
 def optimum(features, labels, sample_weight, num_classes, C, fit_intercept=True):
@@ -46,9 +44,11 @@ def optimum(features, labels, sample_weight, num_classes, C, fit_intercept=True)
         hessian = blocks.reshape(num_classes * width, -1) + np.diag(penalty.ravel())
         # Adding one number to every intercept changes nothing: the least-squares step leaves it alone.
         step = np.linalg.lstsq(hessian, -gradient.ravel(), rcond=1e-13)[0].reshape(theta.shape)
-        scale = 1.0
-        while value(theta + scale * step) > value(theta) and scale > 1e-8:
+        scale, before = 1.0, value(theta)
+        while value(theta + scale * step) > before and scale > 1e-8:
             scale /= 2
+        if scale <= 1e-8:  # no step is left that rounding does not take back
+            break
         theta = theta + scale * step
     if not fit_intercept:
         return theta / scales, np.zeros(num_classes)

@@ -59,7 +59,7 @@ def test_expected_counts_sum_to_the_candidates(kind, distinct, num_classes, data
 @either_mode
 @pytest.mark.parametrize(("num_classes", "count"), [(7, 1), (7, 3), (7, 6), (60, 1), (60, 11), (60, 59)])
 def test_trap_19_each_class_is_drawn_as_often_as_it_says(kind, distinct, num_classes, count):
-    sampler, draws = sampler_of(kind, num_classes, distinct=distinct), 5000
+    sampler, draws = sampler_of(kind, num_classes, distinct=distinct), 2500
     times = np.zeros(num_classes)
     for _ in range(draws):
         times += np.bincount(sampler.sample(count).indices, minlength=num_classes)

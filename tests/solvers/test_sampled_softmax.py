@@ -8,6 +8,12 @@ from lastlayer.linear import DenseFeatures
 from lastlayer.solvers import SampledSoftmaxRegression, descend
 
 
+@pytest.fixture
+def one_thread(monkeypatch):
+    """The same heads as on many, of steps that are too small to be worth more."""
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "1")
+
+
 def labelled(rows=3000, columns=8, classes=60, seed=0):
     rng = np.random.default_rng(seed)
     centres = 1.5 * rng.standard_normal((classes, columns))
@@ -58,6 +64,7 @@ def test_rows_of_weight_0_are_in_no_step():
     assert problem.held_out.max() < 1000
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_its_estimate_of_the_gradient_of_the_penalised_loss_is_all_but_unbiased():
     # At the optimum of F the mean gradient of sampled losses is the one that the penalty balances.
     X, labels = labelled()
@@ -76,12 +83,13 @@ def test_its_estimate_of_the_gradient_of_the_penalised_loss_is_all_but_unbiased(
     assert total == pytest.approx(balanced, rel=0.05)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_it_comes_near_the_optimum():
     X, labels = labelled(4000)
     held = slice(3000, 4000)
     exact = ll.SoftmaxClassifier(C=1.0).fit(X[:3000], labels[:3000])
     problem = problem_of(X[:3000], labels[:3000], penalty=1 / 3000, seed=1)
-    weight, intercept, optimum, failure = descend(problem, problem.start(), tol=1e-4, max_passes=100)
+    weight, intercept, optimum, failure = descend(problem, problem.start(), tol=1e-3, max_passes=100)
     found = ll.linear_cross_entropy(X[held], weight, labels[held], bias=intercept).mean()
     best = ll.linear_cross_entropy(X[held], exact.coef_, labels[held], bias=exact.intercept_).mean()
     assert found < 1.05 * best

@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
@@ -46,6 +46,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(
     data=st.data(),
     dtypes=st.dictionaries(

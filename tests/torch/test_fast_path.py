@@ -197,9 +197,17 @@ def test_nothing_is_kept_once_backward_is_over(function):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
-def test_trap_28_a_forked_child_computes():
+def test_trap_28_threads_are_borrowed_at_the_first_call_and_not_at_import_and_a_forked_child_computes():
     program = """if True:
     import os, signal, torch, lastlayer.torch as lt
+    from lastlayer import _threads
+    from lastlayer.torch import fast_path
+    from lastlayer.torch._team import threads_of_torch
+    fast_path.WINDOWS = {("softmax", torch.float32): ((2, 4, 100),)}
+    lt.softmax(torch.randn(64, 10), 1)
+    assert _threads._team.size is _threads._cores
+    lt.softmax(torch.randn(200, 4), 1)
+    assert (_threads._team.size is _threads._cores) == (threads_of_torch() is None)
     z = torch.randn(200_000, 4)
     expected = lt.softmax(z, 1)
     child = os.fork()
@@ -210,18 +218,3 @@ def test_trap_28_a_forked_child_computes():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)
-
-
-def test_threads_are_borrowed_at_the_first_call_and_not_at_import():
-    program = """if True:
-    import torch, lastlayer.torch as lt
-    from lastlayer import _threads
-    from lastlayer.torch import fast_path
-    from lastlayer.torch._team import threads_of_torch
-    fast_path.WINDOWS = {("softmax", torch.float32): ((2, 4, 100),)}
-    lt.softmax(torch.randn(64, 10), 1)
-    assert _threads._team.size is _threads._cores
-    lt.softmax(torch.randn(200, 4), 1)
-    assert (_threads._team.size is _threads._cores) == (threads_of_torch() is None)
-    """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)

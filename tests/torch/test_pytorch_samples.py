@@ -7,14 +7,14 @@ import torch
 
 import lastlayer.torch as lt
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from torch.testing._internal.common_methods_invocations import op_db
-
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 1.6e-2, torch.float16: 2e-3}
 
 
 def operator(name, variant=""):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Takes seconds, which only the process that runs these tests has to spend.
+        from torch.testing._internal.common_methods_invocations import op_db
     (found,) = (op for op in op_db if op.name == name and op.variant_test_name == variant)
     return found
 
