@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,6 +157,29 @@ def test_trap_19_the_sign_of_the_correction():
     np.testing.assert_allclose(losses, -np.log(2 / (2 + 1 / 4)), rtol=1e-15)
     losses = ll.sampled_binary_cross_entropy(features, weight, [0], candidates)
     np.testing.assert_allclose(losses, np.log(1 + 1 / 2) + np.log(1 + 1 / 4), rtol=1e-15)
+
+
+def test_what_is_estimated_over_every_uniform_draw_of_3_of_7_classes():
+    # Each of the 35 draws is as likely, in place of chance; labels come as the softmax of the logits says.
+    logits = np.random.default_rng(1).normal(size=7)
+    p, full, draws = ll.softmax(logits), -ll.log_softmax(logits), list(combinations(range(7), 3))
+    losses, gradient = {}, {}
+    for name, of_label in (("sampler", np.log(3 / 7)), ("once", 0.0)):
+        losses[name], gradient[name] = np.zeros((len(draws), 7)), np.zeros(7)
+        for d, drawn in enumerate(draws):
+            candidates = Candidates(drawn, np.log(np.full(3, 3 / 7)), lambda k, count=of_label: np.full(k.shape, count))
+            found = ll.sampled_cross_entropy_value_and_grad(
+                np.ones((7, 1)), logits[:, None], np.arange(7), candidates, sample_weight=p / len(draws)
+            )
+            losses[name][d] = found.losses
+            gradient[name] += found.weight.to_dense(7)[:, 0]
+    # The label once: sums are unbiased, their logarithms lie below; the mean gradient does not vanish.
+    np.testing.assert_allclose(np.exp(losses["once"] - full).mean(axis=0), 1.0, rtol=1e-13)
+    assert (losses["once"].mean(axis=0) < full).all()
+    assert np.abs(gradient["once"]).max() > 1e-3
+    # A sampler's own: the loss is no estimate, and the mean gradient vanishes as that of cross-entropy.
+    assert (losses["sampler"].mean(axis=0) < losses["once"].mean(axis=0)).all()
+    assert np.abs(gradient["sampler"]).max() < 1e-15
 
 
 @both

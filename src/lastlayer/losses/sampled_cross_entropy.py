@@ -49,10 +49,18 @@ def sampled_cross_entropy(
     """Sampled softmax: the cross-entropy of each example over its true classes and the candidates alone, in nats.
 
     Of the logits z = x w + b, those of true classes and of candidates are corrected to z - log(expected count among
-    the candidates), so that sums of exponentials estimate those over all classes without bias. The loss and its
-    gradient are still biased, as a function of such a sum, by a term that falls as 1 / S; `python -m benchmarks
-    sampled` prints it. With every class a candidate (a sampler gives all of them for S >= K) it is the cross-entropy
-    itself. Time and memory do not depend on K.
+    the candidates). So the candidates' sum of exponentials estimates that over the classes which are not true without
+    bias. The label's own term is divided by its expected count too, and so the loss of an example is no estimate of
+    its cross-entropy: it is less by about -log(expected count of the label), until S is so large that the label is
+    drawn for certain, and its gradient is smaller too. A fit aims at the same weights nonetheless: where labels come as
+    the softmax of the logits says, the gradient has mean 0 over examples and draws, as that of cross-entropy has,
+    exactly with distinct Uniform candidates and nearly with the other samplers'.
+
+    `Candidates(drawn.indices, drawn.log_expected_count, lambda labels: np.zeros(labels.shape))` counts the label once.
+    Loss and gradient then estimate those of cross-entropy example by example, with a bias that falls as 1 / S; that of
+    the loss is negative. With every class a candidate (a sampler gives all of them for S >= K) both are the
+    cross-entropy itself. Time and memory do not depend on K. `python -m benchmarks sampled` prints the bias of the
+    gradient of a batch.
 
     Source: Bengio and Senécal 2008, Adaptive importance sampling to accelerate training of a neural probabilistic
     language model; Jean et al. 2015, On using very large target vocabulary for neural machine translation.

@@ -55,5 +55,7 @@ def _with_stand_ins(labels, num_rows, present):
         )
     values = np.array(labels)
     if values.shape == (num_rows,):
-        values[np.setdiff1d(np.arange(num_rows), present)] = values[present[0]]
+        absent = np.ones(num_rows, bool)
+        absent[present] = False
+        values[absent] = values[present[0]]
     return values

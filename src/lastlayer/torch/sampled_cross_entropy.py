@@ -23,11 +23,13 @@ def sampled_cross_entropy(
 ) -> torch.Tensor:
     """Sampled softmax: the cross-entropy of a linear head over true classes and candidates alone, in nats.
 
-    It is lastlayer.sampled_cross_entropy, which explains it, with the names of linear_cross_entropy. Gradients reach
-    the rows of the weights that were scored; they are of the weights' size, as those of an embedding, unless the module
-    SampledLinearCrossEntropyLoss is told `sparse=True`. On a CPU the loss and its gradients are computed by the same
-    code as for arrays, without an array of all sampled logits, where candidates are of a sampler, losses are reduced
-    and tensors are float32 or float64; elsewhere, and differentiated again, they are composed of PyTorch's operators.
+    It is lastlayer.sampled_cross_entropy, which explains it, with the names of linear_cross_entropy. It is less than
+    the cross-entropy while S is small, since the label's logit is corrected too: a loss to learn from, not to compare
+    by. Gradients reach the rows of the weights that were scored; they are of the weights' size, as those of an
+    embedding, unless the module SampledLinearCrossEntropyLoss is told `sparse=True`. On a CPU the loss and its
+    gradients are computed by the same code as for arrays, without an array of all sampled logits, where candidates are
+    of a sampler, losses are reduced and tensors are float32 or float64; elsewhere, and differentiated again, they are
+    composed of PyTorch's operators.
 
     Args:
       input: (N, D) features.

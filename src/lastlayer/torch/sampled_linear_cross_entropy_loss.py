@@ -21,7 +21,8 @@ class SampledLinearCrossEntropyLoss(torch.nn.Module):
 
     In training each call draws candidates on the CPU, one set for the batch, and gives `sampled_cross_entropy`; what a
     step costs does not depend on K, with sparse gradients and an optimizer that takes them (torch.optim.SGD,
-    SparseAdam). In evaluation it gives the cross-entropy of the full softmax, and `top_k` exact probabilities.
+    SparseAdam). In evaluation it gives the cross-entropy of the full softmax, and `top_k` exact probabilities. So the
+    loss of evaluation lies above that of training on the same rows, the further the fewer the candidates.
 
     The parameters are those of torch.nn.LinearCrossEntropyLoss, linear.weight (K, D) and linear.bias (K,), and its
     state loads here. The state of this module holds that of the sampler too, so that draws go on bit for bit; into
