@@ -21,6 +21,7 @@ CLAIMS = {
     "path": "SoftmaxClassifierCV against single fits and LogisticRegressionCV",
     "temperature": "fit_temperature against a copy of the logits, scikit-learn and probmetrics",
     "report": "evaluate --report on a million rows: seconds, memory, size of the page, and its slider in a browser",
+    "explorer": "lastlayer explore in a browser: from a key or a slider to painted numbers, page weight, first paint",
     "decide": "rules that say do not know: is their accuracy kept, and at what coverage",
     "sets": "prediction sets over resplits of held-out rows, and thresholds of 1,000 labels against sorts",
     "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",

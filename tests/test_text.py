@@ -1,6 +1,6 @@
 import pytest
 
-from lastlayer._text import shown
+from lastlayer._text import first_few, shown
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,17 @@ def test_what_is_shown(text, expected):
 @pytest.mark.parametrize("number", range(0xA0))
 def test_no_control_character_is_shown(number):
     assert shown(chr(number)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat"], "cat"),
+        (["cat", 7, "cow"], "cat, 7, cow"),
+        (["cat", "dog", "horse"], "cat, dog ..."),
+        (["a name of more than twelve", "dog"], "a name of m… ..."),
+        (["\x1b[31m", "b"], r"\x1b[31m, b"),
+    ],
+)
+def test_the_first_few_names(names, expected):
+    assert first_few(names, 12) == expected

@@ -16,6 +16,8 @@ from lastlayer.estimators import SoftmaxClassifier as SoftmaxClassifier
 from lastlayer.estimators import SoftmaxClassifierCV as SoftmaxClassifierCV
 from lastlayer.estimators import fold as fold
 from lastlayer.estimators import load as load
+from lastlayer.explanation import Explanation as Explanation
+from lastlayer.explanation import explain as explain
 from lastlayer.functions import hardmax as hardmax
 from lastlayer.functions import log_sigmoid as log_sigmoid
 from lastlayer.functions import log_softmax as log_softmax

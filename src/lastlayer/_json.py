@@ -39,4 +39,7 @@ def json_float(value: Any) -> float | None:
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """`value` as strict JSON text; see `json_value`."""
-    return json.dumps(json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # some float is not finite; most often none is, and the copy takes longer than the text
+        return json.dumps(json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)

@@ -165,6 +165,18 @@ def decisions() -> None:
         assert_type(ll.load_calibration(Path(folder, "calibration.json")), ll.Calibration)
 
 
+def explanations() -> None:
+    explanation = ll.explain([2.0, 1.0, 0.1], classes=["cat", "dog", "cow"], label="cat", beta=2)
+    assert_type(explanation, ll.Explanation)
+    assert_type(ll.explain(single[0], classes=np.arange(3), label=np.int64(0)), ll.Explanation)
+    assert_type(explanation.classes, tuple[str, ...])
+    assert_type(explanation.label, int | None)
+    assert_type(explanation.softmax, NDArray[np.float64])
+    assert_type(explanation.exponential_sum_log10, float)
+    assert_type(explanation.to_dict(), dict[str, Any])
+    assert_type(str(explanation), str)
+
+
 def evaluations() -> None:
     rows = ll.softmax(double)
     evaluation = ll.evaluate(ll.softmax(single), ["a", "b"], classes=["a", "b", "c"])

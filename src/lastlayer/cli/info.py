@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 import lastlayer as ll
-from lastlayer._text import shown
+from lastlayer._text import first_few
 from lastlayer.cli.arguments import CommandWithExamples, json_option, model_argument
 from lastlayer.cli.decision_document import decision_document
 from lastlayer.cli.printing import beta_in_words, print_json, print_pairs
@@ -63,7 +63,7 @@ def _readable(document, certificate, evidence):
         ("written by", f"lastlayer {document['library_version']}, schema {document['file_schema']}"),
         (
             "classes" if document["bias"] is None else "labels",
-            f"{len(document['classes']):,}: {_first_few(document['classes'])}",
+            f"{len(document['classes']):,}: {first_few(document['classes'], _WIDTH)}",
         ),
         ("features", f"{document['features']:,}{_columns(document)}"),
         ("numbers", document["dtype"]),
@@ -89,17 +89,6 @@ def _readable(document, certificate, evidence):
 
 def _number(value, places):
     return "unknown" if math.isnan(value) else format(value, places)
-
-
-def _first_few(classes):
-    """As many names as fit a line, and at least one, cut where it does not fit."""
-    first, *others = map(shown, classes)
-    text = first if len(first) <= _WIDTH else f"{first[: _WIDTH - 1]}…"
-    for name in others:
-        if len(text) + len(name) > _WIDTH:
-            return f"{text} ..."
-        text += f", {name}"
-    return text
 
 
 def _columns(document):

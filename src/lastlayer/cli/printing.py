@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lastlayer._json import json_text
+from lastlayer._plain_table import column_widths, plain_table
 from lastlayer._text import shown
 
 
@@ -19,19 +20,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, foot: 
       rows: lists of str, as long as `columns`.
       foot: rows set apart below the others, such as sums.
     """
-    columns, *others = ([shown(cell) for cell in row] for row in (columns, *rows, *foot))
-    rows, foot = others[: len(rows)], others[len(rows) :]
-    if sys.stdout.isatty():
-        _print_rich(columns, rows, foot)
+    if not sys.stdout.isatty():
+        click.echo(plain_table(columns, rows, foot=foot))
         return
-    body = [columns, *rows, *foot]
-    widths = _widths(body)
-    rule = "  ".join("-" * width for width in widths)
-    lines = [_aligned(row, widths) for row in body]
-    lines.insert(1, rule)
-    if foot:
-        lines.insert(2 + len(rows), rule)
-    click.echo("\n".join(lines))
+    columns, *others = ([shown(cell) for cell in row] for row in (columns, *rows, *foot))
+    _print_rich(columns, others[: len(rows)], others[len(rows) :])
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
@@ -66,18 +59,6 @@ def encodes(text: str) -> bool:
     return True
 
 
-def _widths(rows):
-    return [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-
-def _aligned(row, widths):
-    first, *others = (
-        cell.ljust(width) if index == 0 else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join([first, *others]).rstrip()
-
-
 def _print_rich(columns, rows, foot):
     from rich import box
     from rich.console import Console
@@ -93,7 +74,7 @@ def _print_rich(columns, rows, foot):
         table.add_row(*(Text(cell, style="bold") for cell in row))
     console = Console(highlight=False)
     # A figure cut short would be a wrong figure: a table that is too wide goes beyond the edge instead.
-    console.width = max(console.width, sum(_widths([columns, *rows, *foot])) + 2 * len(columns))
+    console.width = max(console.width, sum(column_widths([columns, *rows, *foot])) + 2 * len(columns))
     console.print(table)
 
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "calibrate": "Make honest probabilities of any model's outputs.",
     "decide": "Choose by which rule a model answers, on held-out rows.",
     "explain": "Show every step from scores to probabilities.",
+    "explore": "Open a page on which every step can be seen and touched.",
     "export": "Write a model as an ONNX file, for onnxruntime and others.",
     "info": "Show what a model file holds.",
 }

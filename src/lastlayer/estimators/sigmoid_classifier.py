@@ -27,6 +27,7 @@ from lastlayer.estimators.label_optima import together
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
 from lastlayer.estimators.linear_head import accepted, name_of, scores_of, validated
+from lastlayer.estimators.notebook import NotebookSummary
 from lastlayer.estimators.progress import LabelProgress
 from lastlayer.estimators.save import save_head
 from lastlayer.estimators.sigmoid_answers import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class SigmoidClassifier(ClassifierMixin, BaseEstimator):
+class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
     """A linear head of independent yes-or-no answers, many labels a row, each fitted to its own optimum.
 
         F_k(w, b) = sum_i s_ik BCE(x_i w + b, y_ik) / sum_i s_ik + ||w||² / (2 C sum_i s_ik),   in nats, b free

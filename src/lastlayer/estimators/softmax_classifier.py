@@ -28,6 +28,7 @@ from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import labelled_rows, whole_number
 from lastlayer.estimators.linear_head import labelled_features, name_of, validated
+from lastlayer.estimators.notebook import NotebookSummary
 from lastlayer.estimators.online_fit import online_fit_of
 from lastlayer.estimators.progress import ProgressLine, in_passes
 from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
+class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
     """A linear softmax head, fitted to the optimum of scikit-learn's LogisticRegression objective.
 
         F(W, b) = sum_i s_i CE(x_i W' + b, y_i) / sum_i s_i + ||W||² / (2 C sum_i s_i),   in nats, b free

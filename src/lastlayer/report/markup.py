@@ -37,7 +37,15 @@ def embedded(value: Any) -> str:
     return json_text(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def table(heads: Sequence[tuple[str, str]], rows: Iterable[str], label: str, *, kind: str = "", name: str = "") -> str:
+def table(
+    heads: Sequence[tuple[str, str]],
+    rows: Iterable[str],
+    label: str,
+    *,
+    kind: str = "",
+    name: str = "",
+    foot: Iterable[str] = (),
+) -> str:
     """A table in a region that scrolls by itself.
 
     Args:
@@ -46,6 +54,7 @@ def table(heads: Sequence[tuple[str, str]], rows: Iterable[str], label: str, *, 
       label: what a screen reader calls the region.
       kind: class of the table; where "sortable" is among them the headings are buttons.
       name: its id.
+      foot: HTML of the cells of each row of its foot, such as sums.
     """
     sorts = "sortable" in kind
     cells = "".join(
@@ -55,8 +64,9 @@ def table(heads: Sequence[tuple[str, str]], rows: Iterable[str], label: str, *, 
         for title, of in heads
     )
     identity = f' id="{name}"' if name else ""
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    body, below = ("".join(f"<tr>{row}</tr>" for row in part) for part in (rows, foot))
+    below = f"<tfoot>{below}</tfoot>" if below else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="{kind}"{identity}>'
-        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody>{below}</table></div>"
     )

@@ -5,7 +5,7 @@
 
   // Tables: a header's button sorts, up and then down; what is undefined comes last.
   const number = (cell) => {
-    const text = cell.textContent.replaceAll(",", "").replace(" %", "");
+    const text = (cell.dataset.sort ?? cell.textContent).replaceAll(",", "").replace(" %", "").replace("inf", "Infinity");
     return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : null;
   };
   for (const table of all("table.sortable")) {
@@ -23,7 +23,7 @@
         });
         const compare = new Intl.Collator(undefined, { numeric: true }).compare;
         keyed.sort(([a], [b]) => {
-          if (isNumber) return a === null || b === null ? (a === null) - (b === null) : sign * (a - b);
+          if (isNumber) return a === null || b === null ? (a === null) - (b === null) : a === b ? 0 : sign * (a - b);
           return sign * compare(a, b);
         });
         $("tbody", table).append(...keyed.map(([, row]) => row));

@@ -36,7 +36,7 @@ def page(title: str, lead: str, sections: list[Section], data: Any = None) -> st
       sections: in their order.
       data: what the script works on, of what JSON can hold.
     """
-    style, script = _part("page.css"), _part("page.js")
+    style, script = stylesheet(), _part("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )
@@ -53,6 +53,11 @@ def page(title: str, lead: str, sections: list[Section], data: Any = None) -> st
         f'<script type="application/json" id="data">{embedded(data)}</script>\n<script>{script}</script>\n'
         "</body>\n</html>\n"
     )
+
+
+def stylesheet() -> str:
+    """The style of the page, which other pages begin theirs with."""
+    return _part("page.css")
 
 
 def figure(caption: str, content: str) -> str:

@@ -117,6 +117,16 @@ class Table:
                 row -= frame.select(pl.len()).collect().item()
         raise IndexError(row)
 
+    def numbered(self, column: str) -> "Table":
+        """The same table with a new `column`: each row's number, from 0 and before any condition, over all files."""
+        sources, begin = [], 0
+        for source in self.sources:
+            sources.append(_with_numbers(source, column, begin))
+            if source is not self.sources[-1]:
+                with self._reading():
+                    begin += source.rows([]).select(pl.len()).collect().item()
+        return replace(self, sources=tuple(sources))
+
     def require_columns(self, columns: Iterable[str]) -> None:
         """Raise InputError, with the nearest name, if a file lacks one of `columns`."""
         columns = list(columns)
@@ -172,6 +182,13 @@ def open_table(
     Raises: InputError if a file is missing or of no known kind, or `where` is no condition on its columns.
     """
     return Table(open_sources(paths, wanted=wanted, stdin=stdin, kind=format)).filtered(where)
+
+
+def _with_numbers(source, column, begin):
+    def rows(columns):
+        return source.rows([name for name in columns if name != column]).with_row_index(column, begin)
+
+    return replace(source, schema=pl.Schema({**source.schema, column: pl.UInt32}), rows=rows, as_text=None)
 
 
 def _require_one_kind(column, first, source):
