@@ -54,10 +54,12 @@ def test_figures_follow_beta_and_rule_by_keyboard_alone(open_page, explorer_of_d
     assert (
         page.locator("#effect-copy code").inner_text().strip() == answer_to(HERE, examined_digits())["python"].strip()
     )
-    page.locator("#effect-beta").fill("0")
-    settled(page)
-    assert page.locator("#problem").inner_text().startswith("beta: received '0', expected a number from 0.001")
-    assert figures(page) == expected(HERE)
+    for refused in ("0", "2e"):  # what is no number yet is not an empty box, which means the model's own beta
+        page.locator("#effect-beta").fill(refused)
+        settled(page)
+        problem = page.locator("#problem").inner_text()
+        assert problem.startswith(f"beta: received '{refused}', expected a number from 0.001")
+        assert figures(page) == expected(HERE)
 
 
 def test_the_way_back_fills_the_boxes_too(open_page, explorer_of_digits):
