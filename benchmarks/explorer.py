@@ -24,6 +24,8 @@ from benchmarks.floors import measured_floors
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 _ROWS, _FEATURES, _CLASSES = 100_000, 384, 150
+# Most steps lead to a state that has not been asked for just before.
+_SLIDES = ("ArrowRight", "ArrowLeft", "ArrowLeft")
 _WATCH = """() => {
   window.painted = [];
   let began = null;
@@ -94,17 +96,10 @@ def _scores(browser, address, count, steps):
     score = page.locator("[data-field='score[1]']")
 
     def keys():
-        score.focus()
-        for step in range(steps):
-            score.press("Backspace" if step % 2 else "1")
-            _settle(page, step)
+        _press(page, score, ("1", "Backspace"), steps)
 
     def slides():
-        beta = page.locator("input[type=range]").first
-        beta.focus()
-        for step in range(steps):
-            beta.press("ArrowLeft" if step % 3 else "ArrowRight")
-            _settle(page, step)
+        _press(page, page.locator("input[type=range]").first, _SLIDES, steps)
 
     def drags():
         bar = page.locator("#steps [role=slider]").nth(1)
@@ -127,12 +122,10 @@ def _sliders(browser, address, view, steps):
     """The first slider of a view, by keys."""
     page = _opened(browser, f"{address}/{view}")
 
+    slider = page.locator("main [role=slider], main input[type=range]").first
+
     def slides():
-        slider = page.locator("main [role=slider], main input[type=range]").first
-        slider.focus()
-        for step in range(steps):
-            slider.press("ArrowLeft" if step % 3 else "ArrowRight")
-            _settle(page, step)
+        _press(page, slider, _SLIDES, steps)
 
     return _timed(page, f"{view}, slider", None, slides)
 
@@ -142,19 +135,20 @@ def _model(browser, address, steps):
     page = _opened(browser, f"{address}/model")
 
     def pages():
-        following = page.get_by_role("button", name=re.compile("^Next"))
-        for step in range(min(steps, 40)):
-            following.press("Enter")
-            _settle(page, step)
+        _press(page, page.get_by_role("button", name=re.compile("^Next")), ("Enter",), min(steps, 40))
 
     def betas():
-        beta = page.locator("#effect input[type=range]").first
-        beta.focus()
-        for step in range(min(steps, 60)):
-            beta.press("ArrowLeft" if step % 3 else "ArrowRight")
-            _settle(page, step)
+        _press(page, page.locator("#effect input[type=range]").first, _SLIDES, min(steps, 60))
 
     return [_timed(page, f"model, {what}", _CLASSES, act) for what, act in (("next rows", pages), ("beta", betas))]
+
+
+def _press(page, target, keys, steps):
+    """Press `keys` in turn, each when what the one before brought is painted."""
+    target.focus()
+    for step in range(steps):
+        target.press(keys[step % len(keys)])
+        _settle(page, step)
 
 
 def _opened(browser, address):
