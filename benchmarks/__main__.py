@@ -24,15 +24,32 @@ CLAIMS = {
     "explorer": "lastlayer explore in a browser: from a key or a slider to painted numbers, page weight, first paint",
     "decide": "rules that say do not know: is their accuracy kept, and at what coverage",
     "sets": "prediction sets over resplits of held-out rows, and thresholds of 1,000 labels against sorts",
+    "huge": "an exact fit of the shape of ImageNet's features: passes, seconds and the certified gap",
+    "scale": "a fit on Ray workers against one process of as many threads; what dies meanwhile",
+    "sharded": "classes over 1, 2 and 4 processes against one head and torch's loss_parallel: time, memory, error",
+    "spool": "features on a disk against features in memory: seconds of a fit, peak memory of a command",
     "sampled": "sampled losses as classes climb, drawing candidates, and the bias of the gradient",
 }
 # What a claim's `measure` takes besides `quick`.
 OPTIONS = {
+    "scale": {
+        "--kills": {"action": "store_true", "help": "kill workers, drivers and a node; is the answer right"},
+        "--large": {"action": "store_true", "help": "sizes for a quiet machine with memory"},
+    },
     "torch": {"--window": {"action": "store_true", "help": "where the kernels win; writes the table that they go by"}},
     "linear": {
         "--top-k": {"action": "store_true", "help": "the most probable of a million classes, against one product"},
         "--fit": {"action": "store_true", "help": "an exact fit of 10,000 classes, against its products"},
     },
+    "huge": {
+        "--rows": {"type": int, "metavar": "N"},
+        "--features": {"type": int, "metavar": "D"},
+        "--classes": {"type": int, "metavar": "K"},
+        "--large": {"action": "store_true", "help": "ImageNet's own: 1,281,167 x 2048 x 1000, 10.5 GB of shards"},
+        "--penalties": {"nargs": "+", "type": float, "default": (1.0,), "metavar": "C", "help": "values of C"},
+        "--tol": {"type": float, "default": 1e-4},
+    },
+    "spool": {"--large": {"action": "store_true", "help": "10,000,000 x 64 x 20, which takes 15 GB of disk"}},
     "labels": {"--f1": {"action": "store_true", "help": "thresholds chosen on held-out rows, and the F1 they give"}},
     "rows": {
         "--sweep": {"action": "store_true", "help": "two functions against torch over the number of classes"},

@@ -211,3 +211,23 @@ def test_trap_25_bad_rows_are_named_where_they_weigh(run, refused, tmp_path, kin
     assert message in refused("calibrate", *arguments)
     calibrated(run, *arguments, "--weight", "w")
     assert ll.load_calibration(tmp_path / "c").rows == 7
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["temperature", "entropy-temperature", "vector"])
+def test_scores_that_exceed_memory_are_spooled_with_the_same_calibration(run, tmp_path, kind, dtype, method):
+    rng = np.random.default_rng(5)
+    z = (3 * rng.standard_normal((400, 3))).astype(dtype)
+    label = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    frame = pl.DataFrame({"s": z if kind == "logits" else ll.softmax(z), "label": label, "w": np.arange(400) % 3})
+    frame.write_parquet(tmp_path / "t.parquet")
+    arguments = ["calibrate", tmp_path / "t.parquet", "--from", kind, "--weight", "w", "--method", method]
+    expected = run(*arguments, "-o", tmp_path / "c.json", "--json")
+    found = run(*arguments, "-o", tmp_path / "c.json", "--json", "--memory", "1MB", "--spool", tmp_path)
+    assert (expected.exit_code, found.exit_code) == (0, 0), found.output
+    assert found.stdout == expected.stdout
+    assert expected.stderr == ""
+    name = np.dtype(dtype).name
+    assert found.stderr.startswith(f"spooling {'4.8' if dtype == np.float32 else '9.6'} kB of scores as {name}: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.json", "t.parquet"]

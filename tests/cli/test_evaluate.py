@@ -23,8 +23,8 @@ def test_the_evaluation_is_that_of_the_library(run, table, model):
 
 def test_many_batches_are_one_evaluation(run, table, model, monkeypatch):
     one = json.loads(run("evaluate", model, table, "--json").stdout)
-    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
-    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    monkeypatch.setattr("lastlayer.tables.model_rows._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.tables.model_rows._ENTRIES", 14)
     many = json.loads(run("evaluate", model, table, "--json").stdout)
     assert many["rows"] == 600
     for name in ("accuracy", "log_loss", "brier", "ece"):

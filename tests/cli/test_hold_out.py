@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastlayer.cli.hold_out import hold_out
+from lastlayer.cli.hold_out import hold_out, hold_out_in_place
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=200), st.floats(0, 0.9))
@@ -47,3 +47,38 @@ def test_lists_of_labels_go_by_their_rarest_label():
     assert sum(row == ["once", "common"] for row in y_fit) == 1
     counts = [sum(row == kind for row in held[1]) for kind in (["common", "rare"], ["common"], [])]
     np.testing.assert_allclose(counts, [2, 16, 2], atol=1)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=200), st.floats(0, 0.9), st.booleans())
+def test_held_out_in_place_are_the_same_rows(labels, share, weighted):
+    y = np.array(labels)
+    X = np.arange(len(y), dtype=float)[:, None]
+    weight = 10 * X[:, 0] if weighted else None
+    expected = hold_out(X, y, share, weight)
+    mine = X.copy()
+    for values in (y, weight):
+        if values is not None:
+            values.flags.writeable = False  # as a file's own column can be
+    found = hold_out_in_place(mine, y, share, weight)
+    for one, other in zip(expected, found, strict=True):
+        assert (one is None) == (other is None)
+        if one is None or other is None:
+            continue
+        assert np.shares_memory(other[0], mine)
+        order = np.argsort(other[0][:, 0])
+        np.testing.assert_array_equal(other[0][order], one[0])
+        np.testing.assert_array_equal(other[1][order], one[1])
+        if weighted:
+            np.testing.assert_array_equal(other[2][order], one[2])
+        else:
+            assert other[2] is None
+
+
+def test_lists_of_labels_held_out_in_place():
+    y = np.empty(6, object)
+    y[:] = [["a"], ["b"], ["a", "b"], ["a"], [], ["b"]]
+    X = np.arange(6.0)[:, None]
+    (X_fit, y_fit, _), held = hold_out_in_place(X, y.copy(), 0.5)
+    assert held is not None
+    for rows, lists in ((X_fit, y_fit), held[:2]):
+        assert [y[int(row)] for row in rows[:, 0]] == lists.tolist()

@@ -38,8 +38,8 @@ def test_the_likeliest_classes(run, table, model, tmp_path):
 
 def test_many_batches_are_one_prediction(run, table, model, tmp_path, monkeypatch):
     run("predict", model, table, "--where", "id <> 5", "--keep", "id", "-o", tmp_path / "one.parquet")
-    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
-    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    monkeypatch.setattr("lastlayer.tables.model_rows._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.tables.model_rows._ENTRIES", 14)
     for suffix, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv)):
         out = tmp_path / f"many.{suffix}"
         run("predict", model, table, "--where", "id <> 5", "--keep", "id", "-o", out)
@@ -135,8 +135,8 @@ def test_missing_columns_are_named(refused, table, model, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
 def test_a_bad_row_far_down_leaves_no_file(refused, table, model, tmp_path, suffix, monkeypatch):
-    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
-    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    monkeypatch.setattr("lastlayer.tables.model_rows._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.tables.model_rows._ENTRIES", 14)
     nan_once = pl.when(pl.col("id") == 432).then(float("nan")).otherwise("width").alias("width")
     pl.read_parquet(table).with_columns(nan_once).write_parquet(tmp_path / "spoilt.parquet")
     out = tmp_path / f"out.{suffix}"
@@ -188,8 +188,8 @@ def test_files_that_are_no_model(refused, table, model, tmp_path):
     ("suffix", "read"), [("parquet", pl.read_parquet), ("csv", pl.read_csv), ("jsonl", pl.read_ndjson)]
 )
 def test_the_probability_of_every_class(run, table, model, tmp_path, suffix, read, monkeypatch):
-    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
-    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 21)
+    monkeypatch.setattr("lastlayer.tables.model_rows._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.tables.model_rows._ENTRIES", 21)
     out = tmp_path / f"out.{suffix}"
     result = run("predict", model, table, "--probabilities", "--keep", "id", "-o", out)
     assert result.exit_code == 0, result.output

@@ -68,7 +68,7 @@ def test_names_are_as_they_are_in_json_and_files_and_escaped_elsewhere(run, tabl
 def test_predictions_on_a_terminal_and_in_a_pipe(table, monkeypatch, tmp_path, capsysbinary):
     import sys
 
-    from lastlayer.cli.prediction_file import write_predictions
+    from lastlayer.tables import write_predictions
 
     batch = pl.DataFrame({"prediction": ["\x1b[31mred"], "probability": [0.5]})
     write_predictions([batch], "-", "csv")

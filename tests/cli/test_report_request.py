@@ -39,8 +39,8 @@ def test_a_report_of_a_model(run, table, model, tmp_path):
 
 def test_many_batches_are_one_report(run, table, model, tmp_path, monkeypatch):
     run("evaluate", model, table, "--report", tmp_path / "one.html", "--keep", "id")
-    monkeypatch.setattr("lastlayer.cli.saved_model._FEWEST_ROWS", 7)
-    monkeypatch.setattr("lastlayer.cli.saved_model._ENTRIES", 14)
+    monkeypatch.setattr("lastlayer.tables.model_rows._FEWEST_ROWS", 7)
+    monkeypatch.setattr("lastlayer.tables.model_rows._ENTRIES", 14)
     run("evaluate", model, table, "--report", tmp_path / "many.html", "--keep", "id")
     one, many = (Page((tmp_path / f"{name}.html").read_text()) for name in ("one", "many"))
     assert one.embedded == many.embedded

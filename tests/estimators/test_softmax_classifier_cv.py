@@ -77,8 +77,8 @@ def test_the_same_choice_as_logistic_regression_cv():
 
 
 def test_one_decomposition_serves_the_path_and_the_head(digits, monkeypatch):
-    calls, original = [], Curvature.of_dense.__func__
-    monkeypatch.setattr(Curvature, "of_dense", classmethod(lambda *a, **k: (calls.append(1), original(*a, **k))[1]))
+    calls, original = [], Curvature.of_sample.__func__
+    monkeypatch.setattr(Curvature, "of_sample", classmethod(lambda *a, **k: (calls.append(1), original(*a, **k))[1]))
     ll.SoftmaxClassifierCV(cv=4).fit(*digits)
     assert calls == [1]
 

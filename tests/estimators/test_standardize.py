@@ -94,6 +94,7 @@ def test_features_are_neither_copied_nor_changed(kind, monkeypatch):
     features, before = KINDS[kind](X), X.copy()
     # The certificate copies some rows, of so many numbers at most, however many there are.
     monkeypatch.setattr(minorant, "_MOST_NUMBERS", 1 << 18)
+    monkeypatch.setattr(minorant, "_OF_FEATURES", 0)
     if kind != "csr":
         X.flags.writeable = features.flags.writeable = False
     ll.SoftmaxClassifier(standardize=True).fit(features[:500], y[:500])  # compiled before memory is traced

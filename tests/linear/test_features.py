@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from lastlayer.linear.features import DenseFeatures, SparseFeatures
+from lastlayer.linear.features import DenseFeatures, SparseFeatures, working_dtype
 
 ROWS = slice(3, 9)
 
@@ -83,3 +83,52 @@ def test_rows_that_are_taken_are_dense_and_scaled(scale):
         assert taken.flags.c_contiguous
         taken[:] = 7
     np.testing.assert_array_equal(X, features(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("stored", "worked_on"),
+    [
+        (np.float16, np.float32),
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (np.uint8, np.float64),
+        (np.int64, np.float64),
+        (np.bool_, np.float64),
+    ],
+)
+@pytest.mark.parametrize("converted", [1, 30, 1 << 17])
+def test_features_stored_otherwise_are_worked_on_as_floats(stored, worked_on, converted, monkeypatch):
+    monkeypatch.setattr("lastlayer.linear.features._CONVERTED", converted)
+    assert working_dtype(stored) == worked_on
+    X, scale = (features(np.float64) * 3).astype(stored), np.array([1, 0.5, 3, 2, 4, 7, 1])
+    exact = X.astype(np.float64) / scale
+    matrix = DenseFeatures(X, scale)
+    assert matrix.dtype == worked_on
+    rng = np.random.default_rng(1)
+    weight, residual = (rng.standard_normal(shape).astype(worked_on) for shape in ((4, 7), (6, 4)))
+    out = np.full((4, 6), np.nan, worked_on).T
+    matrix.times(weight, ROWS, out)
+    rounding = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(out, exact[ROWS] @ weight.T, **rounding)
+    product = matrix.adjoint(residual, ROWS)
+    assert product.dtype == worked_on
+    np.testing.assert_allclose(product, residual.T @ exact[ROWS], **rounding)
+    np.testing.assert_allclose(matrix.adjoint(sp.csr_array(residual), ROWS), residual.T @ exact[ROWS], **rounding)
+    np.testing.assert_allclose(matrix.adjoint(sp.csc_array(residual), ROWS), residual.T @ exact[ROWS], **rounding)
+    taken = matrix.take(np.array([2, 5]))
+    assert taken.dtype == worked_on
+    np.testing.assert_allclose(taken, exact[[2, 5]], **rounding)
+    assert matrix.rows(np.array([1])).dtype == matrix.like(X[:2]).dtype == worked_on
+    np.testing.assert_array_equal(np.concatenate(list(matrix.contents())), X)
+
+
+def test_a_product_of_many_blocks_is_summed_wider_than_it_is_stored(monkeypatch):
+    monkeypatch.setattr("lastlayer.linear.features._CONVERTED", 1)
+    X = np.full((3000, 1), 0.1, np.float16)
+    total = DenseFeatures(X).adjoint(np.ones((3000, 1), np.float32), slice(0, 3000)).item()
+    assert total == pytest.approx(3000 * float(np.float16(0.1)), rel=1e-7)
+
+
+def test_a_memmap_is_taken_where_it_is(tmp_path):
+    X = np.memmap(tmp_path / "X", np.float32, "w+", shape=(8, 3))
+    assert np.shares_memory(DenseFeatures(X).contents().__next__(), X)

@@ -421,3 +421,29 @@ def test_two_classes_have_the_calibration_error_of_either():
     first, second = ll.evaluate(np.c_[1 - p, p], labels, bins=10, classwise=True).per_class.calibration_error
     assert first == pytest.approx(second, rel=1e-9)
     assert second == pytest.approx(1 / 6, abs=0.04)  # the mean of p - p^2
+
+
+@pytest.mark.parametrize("options", [{}, {"classwise": True, "intervals": 0.9}, {"unknown_label": "other"}])
+def test_accumulators_that_are_merged_are_one(options):
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.ones(3), 90)
+    labels = rng.choice(["a", "b", "c", *(["other"] if "unknown_label" in options else [])], 90).astype(object)
+    weights = rng.integers(0, 3, 90).astype(float)
+    whole, first, second = (ll.EvaluationAccumulator(classes=["a", "b", "c"], **options) for _ in range(3))
+    whole.add(probabilities, labels, weights)
+    first.add(probabilities[:40], labels[:40], weights[:40])
+    second.add(probabilities[40:], labels[40:], weights[40:])
+    first.merge(second)
+    one, other = whole.result(), first.result()
+    assert one.rows == other.rows
+    for name in ("accuracy", "log_loss", "brier", "ece", "smooth_ece", "classwise_ece", "aurc", "unknown_auroc"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(one.per_class.recall, other.per_class.recall, rtol=1e-14)
+    if one.log_loss_interval is not None:
+        np.testing.assert_allclose(one.log_loss_interval, other.log_loss_interval, rtol=1e-12)
+
+
+def test_an_accumulator_of_other_classes_is_refused():
+    first, second = ll.EvaluationAccumulator(classes=["a", "b"]), ll.EvaluationAccumulator(classes=["a", "c"])
+    with pytest.raises(ValueError, match="other: is made for classes"):
+        first.merge(second)

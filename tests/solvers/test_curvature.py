@@ -3,13 +3,15 @@ import pytest
 import scipy.sparse as sp
 
 from lastlayer.linear import DenseFeatures, SparseFeatures
-from lastlayer.solvers.curvature import Curvature
+from lastlayer.solvers import Curvature
+from lastlayer.solvers import curvature as curvature_module
+from lastlayer.solvers.curvature import rows_for_covariance
 
 PENALTY = 0.03
 
 
 def dense_curvature(X, row_weight, mean):
-    return Curvature.of_dense(DenseFeatures(X), mean, row_weight, np.random.RandomState(0))
+    return Curvature.of_features(DenseFeatures(X), mean, row_weight, np.random.RandomState(0))
 
 
 def test_without_intercept_it_is_the_inverse_of_mass_times_covariance_plus_penalty():
@@ -58,3 +60,21 @@ def test_rows_of_weight_zero_do_not_count():
     with_them = dense_curvature(X, row_weight, X[:20].mean(axis=0)).solve(gradient, None, masses, None, PENALTY)[0]
     without = dense_curvature(X[:20], np.ones(20), X[:20].mean(axis=0)).solve(gradient, None, masses, None, PENALTY)[0]
     np.testing.assert_allclose(with_them, without, rtol=1e-8)
+
+
+def test_all_directions_of_many_features_are_sought_where_a_pass_is_dear_enough():
+    assert rows_for_covariance(1024) == 8192
+    assert rows_for_covariance(2048) == 1024
+    assert rows_for_covariance(2048, 1_281_167 * 1000) == 8 * 2048
+    assert rows_for_covariance(2048, 40 * 2048**2 - 1) == 1024
+    assert rows_for_covariance(4097, 1 << 50) == 1024
+
+
+def test_a_sample_of_as_many_rows_as_features_has_all_directions_however_many(monkeypatch):
+    monkeypatch.setattr(curvature_module, "_MOST_FEATURES", 4)
+    X = np.random.default_rng(4).standard_normal((4096, 6))
+    mean, gradient = X.mean(axis=0), np.eye(2, 6)
+    generator = np.random.RandomState(0)
+    found = Curvature.of_features(DenseFeatures(X), mean, np.ones(4096), generator, 40 * 6**2)
+    exact = np.linalg.solve(0.2 * np.cov(X.T, ddof=0) + PENALTY * np.eye(6), gradient.T).T
+    np.testing.assert_allclose(found.solve(gradient, None, np.full(2, 0.2), None, PENALTY)[0], exact, rtol=1e-8)

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lastlayer.linear import DenseFeatures, SparseFeatures
-from lastlayer.solvers import SoftmaxRegression, minimise, minorant
+from lastlayer.solvers import LocalRows, SoftmaxRegression, minimise, minorant
 from tests.oracles import softmax_regression as oracle
 
 
@@ -23,7 +23,7 @@ def problem(features, labels, sample_weight, classes, C, fit_intercept=True):
     penalty = 1 / (C * sample_weight.sum())
     generator = np.random.RandomState(0)
     return SoftmaxRegression(
-        matrix, labels, sample_weight, classes, penalty, fit_intercept=fit_intercept, generator=generator
+        LocalRows(matrix, labels, sample_weight, classes), penalty, fit_intercept=fit_intercept, generator=generator
     )
 
 
@@ -98,16 +98,21 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
     chosen = []
     real = minorant._Minorant
 
-    def minorant_of(problem, point, rows):
-        chosen.append(rows)
-        return real(problem, point, rows)
+    def minorant_of(problem, point, kept):
+        chosen.append(kept)
+        return real(problem, point, kept)
 
     monkeypatch.setattr(minorant, "_Minorant", minorant_of)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 500)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    assert [rows.size for rows in chosen] == [1024, 500]
-    assert all((np.diff(rows) > 0).all() for rows in chosen)
+    # A quarter of the numbers of large features, if that is more, up to a limit.
+    monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 100)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    monkeypatch.setattr(minorant, "_LARGEST", 16 * 200)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    assert [kept.shape[0] for kept in chosen] == [1024, 500, 250, 200]
+    assert all(set(kept.features.take(slice(None))[:, 0]) <= set(features[:, 0]) for kept in chosen)
 
 
 def test_a_loose_bound_says_so():

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from lastlayer.linear import DenseFeatures, SparseFeatures
-from lastlayer.solvers import PenaltyPath, SoftmaxRegression, logit_line
+from lastlayer.solvers import LocalRows, PenaltyPath, SoftmaxRegression, logit_line
 from tests.oracles import softmax_regression as oracle
 
 
@@ -20,7 +20,10 @@ def problem(features, labels, weight, *, fit_intercept=True, curvature=None):
     matrix = SparseFeatures(features) if sp.issparse(features) else DenseFeatures(features)
     generator = np.random.RandomState(0)
     return SoftmaxRegression(
-        *(matrix, labels, weight, 3, 1.0), fit_intercept=fit_intercept, generator=generator, curvature=curvature
+        *(LocalRows(matrix, labels, weight, 3), 1.0),
+        fit_intercept=fit_intercept,
+        generator=generator,
+        curvature=curvature,
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastlayer.linear import DenseFeatures, SparseFeatures, logit_blocks
-from lastlayer.solvers import SoftmaxRegression, logit_line, minimise
+from lastlayer.solvers import LocalRows, SearchState, SoftmaxRegression, logit_line, minimise
 from tests.oracles import softmax_regression as oracle
 
 
@@ -22,10 +22,7 @@ def problem(features, labels, sample_weight=None, classes=3, C=1.0, fit_intercep
     matrix = SparseFeatures(features) if sp.issparse(features) else DenseFeatures(features)
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     return SoftmaxRegression(
-        matrix,
-        labels,
-        weight,
-        classes,
+        LocalRows(matrix, labels, weight, classes),
         1 / (C * weight.sum()),
         fit_intercept=fit_intercept,
         generator=np.random.RandomState(0),
@@ -110,7 +107,7 @@ def test_a_start_from_which_a_step_of_1_is_no_good_is_left(logits_of_all_rows, f
     features, labels = data(12, rows=300)
     best = minimise(problem(features, labels), tol=1e-9, max_iter=500)
     start = factor * best[0], -best[1]
-    again = minimise(problem(features, labels), tol=1e-9, max_iter=500, start=start)
+    again = minimise(problem(features, labels), tol=1e-9, max_iter=500, start=SearchState(*start))
     np.testing.assert_allclose(again[2].objective, best[2].objective, rtol=1e-9)
 
 
@@ -163,7 +160,7 @@ def test_a_class_whose_rows_all_weigh_nothing_stays_finite():
 def test_a_start_at_the_optimum_stays_there():
     features, labels = data(11)
     weight, intercept, first = minimise(problem(features, labels), tol=1e-8, max_iter=500)
-    _, _, second = minimise(problem(features, labels), tol=1e-6, max_iter=500, start=(weight, intercept))
+    _, _, second = minimise(problem(features, labels), tol=1e-6, max_iter=500, start=SearchState(weight, intercept))
     assert second.iterations == 0
     assert second.stopped == "converged"
     assert second.objective == pytest.approx(first.objective, rel=1e-12)

@@ -101,3 +101,25 @@ def test_the_first_bad_row_far_down():
     X[4321, 7] = np.nan
     with pytest.raises(InputError, match=r"row 4321: column e\[7\] is nan"):
         feature_matrix(pl.DataFrame({"e": X}), FeatureColumns(("e",), True), place)
+
+
+def test_a_dtype_that_is_asked_for():
+    frame = pl.DataFrame({"a": [1.0, 2.0], "b": [3, 4]})
+    columns = FeatureColumns(("a", "b"))
+    matrix = feature_matrix(frame, columns, place, dtype=np.float16)
+    assert (matrix.dtype, matrix.tolist()) == (np.float16, [[1, 3], [2, 4]])
+    assert feature_matrix(frame, columns, place, dtype=np.float32).dtype == np.float32
+    lists = pl.DataFrame({"e": [[1.0, 2.0], [3.0, 7e4]]})
+    with pytest.raises(InputError) as refused:
+        feature_matrix(lists, FeatureColumns(("e",), True), place, dtype=np.float16)
+    assert str(refused.value) == (
+        "data: row 1: column e[1] is 70000.0, too large for float16, expected a finite number; spool as float32, or "
+        "drop such rows."
+    )
+    with pytest.raises(InputError, match=r"row 1: column e\[1\] is 1e\+39, too large for float32, expected a finite"):
+        feature_matrix(
+            pl.DataFrame({"e": [[1.0], [1e39]]}).with_columns(e=pl.concat_list(pl.lit(0.0), "e")),
+            FeatureColumns(("e",), True),
+            place,
+            dtype=np.float32,
+        )

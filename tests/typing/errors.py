@@ -35,3 +35,4 @@ lt.softmaxx(torch.zeros(3))  # type: ignore[attr-defined]  # pyright: ignore[rep
 lt.softmax(logits)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 lt.softmax(torch.zeros(3), axis=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 lt.CrossEntropyLoss(smoothing=0.1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+lt.ShardedLinearCrossEntropyLoss(4, 50)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch.distributed.device_mesh import DeviceMesh
 
 import lastlayer as ll
 import lastlayer.torch as lt
@@ -322,6 +323,19 @@ def tensors() -> None:
     assert_type(head.linear.weight, torch.Tensor)
     in_batch = lt.SampledLinearCrossEntropyLoss(4, 50, sampler=ll.samplers.InBatch(50))
     assert_type(in_batch.num_candidates, int | None)
+
+
+def sharded(mesh: DeviceMesh) -> None:
+    """Not run, since it needs a group of processes."""
+    features, of_labels = torch.zeros(2, 4), torch.tensor(labels)
+    head = lt.ShardedLinearCrossEntropyLoss(4, 50, mesh, bias=True, weight=torch.ones(50), num_candidates=5)
+    assert_type(head.forward(features, of_labels), torch.Tensor)
+    assert_type(head.top_k(features, 3), lt.TopK)
+    assert_type(head.gathered(), torch.nn.Linear)
+    assert_type(head.linear.weight, torch.Tensor)
+    assert_type(head.num_candidates, int | None)
+    assert_type(head.mesh, DeviceMesh)
+    assert_type(head.classes_here, range)
 
 
 for check in (functions, losses, samplers, decisions, evaluations, heads, tensors):

@@ -11,6 +11,7 @@ from lastlayer._blocks import dense_blocks, without_read_only_flag
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.exponential import scale_of
 from lastlayer.kernels.temperature import slope_rows, temperature_rows
+from lastlayer.linear import HeadLogits
 
 # Logits worth a dispatch to another thread.
 _DISPATCH = 1 << 15
@@ -38,7 +39,7 @@ class CalibrationRows:
 
     def __init__(
         self,
-        logits: ArrayLike,
+        logits: ArrayLike | HeadLogits,
         labels: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -46,10 +47,12 @@ class CalibrationRows:
     ):
         """Take (N, K) logits, K >= 2, (N,) labels and weights, all 0 where `some_rows` of all are meant.
 
+        HeadLogits are worked out anew in each pass.
+
         Raises: as `fit_temperature`.
         """
         # An array is converted block by block; anything else must become an array first.
-        self._logits = logits if isinstance(logits, np.ndarray) else as_float_array(logits, "logits")
+        self._logits = logits if isinstance(logits, np.ndarray | HeadLogits) else as_float_array(logits, "logits")
         if self._logits.ndim != 2:
             raise ValueError(f"logits: shape is {self._logits.shape}, expected (N, K), a row of scores for each label.")
         num_rows, num_classes = self._logits.shape
@@ -85,9 +88,12 @@ class CalibrationRows:
             weight = np.zeros(len(self._labels))
             weight[self.kept] = self.weight
             weight = weight[::step]
-        logits = self._logits[::step]
-        if logits.size <= _COPIED:
-            logits = _side_by_side(logits)
+        if isinstance(self._logits, HeadLogits):
+            logits = self._logits.every(step)
+        else:
+            logits = self._logits[::step]
+            if logits.size <= _COPIED:
+                logits = _side_by_side(logits)
         return CalibrationRows(logits, self._labels[::step], weight, some_rows=True)
 
     def sweep(self, beta: float | NDArray[np.float64]) -> None:
@@ -151,9 +157,15 @@ class CalibrationRows:
 
     def _walk(self, work):
         """Call work(part, block) on dense blocks of all rows, on every core, and take in what it wrote."""
+        logits = self._logits
 
         def over(start, stop):
-            for part, block in dense_blocks(self._logits, start, stop, "logits"):
+            blocks = (
+                logits.blocks(start, stop)
+                if isinstance(logits, HeadLogits)
+                else dense_blocks(logits, start, stop, "logits")
+            )
+            for part, block in blocks:
                 work(part, block)
 
         run_blocks(

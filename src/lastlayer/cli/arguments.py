@@ -99,6 +99,25 @@ def calibration_option(function: Function) -> Function:
     )(function)
 
 
+def ray_options(function: Function) -> Function:
+    """--ray [ADDRESS] and --workers N."""
+    function = click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="With --ray: how many.  [default: one a CPU of the cluster]",
+    )(function)
+    return click.option(
+        "--ray",
+        "ray",
+        is_flag=False,
+        flag_value="local",
+        metavar="[ADDRESS]",
+        help="Spread the rows over the workers of a Ray cluster whose head is at ADDRESS, HOST:PORT or auto; without "
+        "one, over workers on this machine. Needs the extra ray.",
+    )(function)
+
+
 def json_option(function: Function) -> Function:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

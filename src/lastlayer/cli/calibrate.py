@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 import lastlayer as ll
-from lastlayer.calibration import CALIBRATION_METHODS, SCORE_KINDS, NotTheseScoresError, TemperatureWarning, as_logits
+from lastlayer.calibration import CALIBRATION_METHODS, SCORE_KINDS, TemperatureWarning
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     column_option,
@@ -24,13 +24,23 @@ from lastlayer.cli.arguments import (
 from lastlayer.cli.array_output import write_array
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.interruption import says_what_was_not_written
-from lastlayer.cli.prediction_file import kind_of, write_predictions
+from lastlayer.cli.memory_option import memory_option, spool_option
+from lastlayer.cli.prediction_file import kind_of
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.score_table import ScoreTable, class_names, only_scores
+from lastlayer.cli.scored_rows import require_kind, rows_that_weigh
 from lastlayer.metrics import EvaluationAccumulator
 from lastlayer.storage import calibration_document, require_writable
-from lastlayer.tables import InputError, choose_scores, label_column, nothing_weighs, open_table, require_weight
+from lastlayer.tables import (
+    InputError,
+    Storage,
+    choose_scores,
+    label_column,
+    open_table,
+    require_weight,
+    write_predictions,
+)
 
 _ROWS = 1 << 16
 
@@ -69,6 +79,8 @@ _ROWS = 1 << 16
 )
 @click.option("--apply", "calibration", metavar="CALIBRATION", type=click.Path(), help="Apply this, fit nothing.")
 @column_option("--keep", multiple=True, help="With --apply: copy this column too; repeat it, or put commas between.")
+@memory_option
+@spool_option
 @click.option(
     "-o",
     "--output",
@@ -92,6 +104,8 @@ def command(
     method: str | None,
     calibration: str | None,
     keep: tuple[str, ...],
+    memory: float,
+    spool: str | None,
     output: str,
     quiet: bool,
     as_json: bool,
@@ -101,6 +115,8 @@ def command(
     DATA are held-out rows with scores and labels, which the model was not trained on; several .npy files are the
     columns of one table, named as the files. The figures that are printed are of the same rows: judge the calibration
     on others, with --apply and `lastlayer evaluate`.
+
+    Scores that --memory has no room for are kept on the disk of --spool; with --method vector they take memory anyway.
 
     With --apply OUT has the columns of --keep, then prediction and probability, and probability_CLASS for every class;
     a .npy file has the probabilities alone.
@@ -121,7 +137,8 @@ def command(
     require_apart(output, data)
     require_writable(output)
     given = _score_table(data, where, format_, scores, classes, label=label, weight=weight, labelled=True)
-    document = _fit(given, scores_are, method or "temperature", output)
+    storage = Storage(memory, "float32", spool, quiet)
+    document = _fit(given, scores_are, method or "temperature", output, storage)
     if as_json:
         print_json(document)
     else:
@@ -152,64 +169,24 @@ def _score_table(data, where, format_, scores, classes, *, label=None, weight=No
     return given
 
 
-def _fit(given, scores_are, method, output):
-    scores, labels, weights = _rows_that_weigh(given, scores_are)
+def _fit(given, scores_are, method, output, storage):
+    scores, labels, weights, kind = rows_that_weigh(given, scores_are, storage)
     with about_the_input(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TemperatureWarning)
-        calibration = ll.fit_calibration(scores, labels, scores_are=scores_are, method=method, sample_weight=weights)
+        calibration = ll.fit_calibration(scores, labels, scores_are=kind, method=method, sample_weight=weights)
     for warning in caught:
         click.echo(f"warning: {str(warning.message).removeprefix('fit_calibration: ')}", err=True)
     classes = None if given.names is None else tuple(given.index.classes.tolist())
     calibration = replace(calibration, classes=classes)
     unchanged = replace(calibration, method="temperature", beta=1.0, entropy_betas=None, vector=None)
     before, after = (_evaluation(each, scores, labels, weights) for each in (unchanged, calibration))
+    calibration = replace(calibration, scores_are=scores_are)
     ll.save_calibration(calibration, output)
     document = {"schema": 1, "calibration": output, **calibration_document(calibration)}
     document.pop("library_version")
     for name in ("log_loss", "ece", "accuracy"):
         document |= {f"{name}_before": getattr(before, name), f"{name}_after": getattr(after, name)}
     return document
-
-
-def _rows_that_weigh(given, scores_are):
-    """Scores (n, K), class indices (n,) and weights (n,) or None, of every row whose weight is not 0."""
-    scores, labels, weights = [], [], []
-    for batch in given.batches():
-        kept = np.arange(len(batch.scores)) if batch.weights is None else np.flatnonzero(batch.weights)
-        own, of_label = batch.scores[kept], given.index.find(batch.labels[kept])
-        if not len(kept):
-            continue
-        _require_kind(given, own, scores_are, batch.place, "say with --from what the scores are", kept)
-        impossible = own[np.arange(len(kept)), of_label] == (0 if scores_are == "probabilities" else -np.inf)
-        if impossible.any():
-            row = int(impossible.argmax())
-            name = batch.labels[kept].tolist()[row]
-            remedy = "drop the row" if scores_are == "logits" else "drop the row, or calibrate on logits"
-            raise InputError(
-                f"{batch.place(int(kept[row]))}: {given.subject()} gives the label {name!r} the probability 0, "
-                f"which no calibration can change, expected one above it; {remedy}."
-            )
-        scores.append(own)
-        labels.append(of_label)
-        weights.append(None if batch.weights is None else batch.weights[kept])
-    if not scores:
-        raise nothing_weighs(given.table.name, given.weight)
-    return (
-        np.concatenate(scores),
-        np.concatenate(labels),
-        None if weights[0] is None else np.concatenate(weights),
-    )
-
-
-def _require_kind(given, scores, scores_are, place, remedy, rows=None):
-    """Raise InputError, with its place, at the first row that is not what the scores are said to be."""
-    try:
-        as_logits(scores, scores_are)
-    except NotTheseScoresError as failure:
-        row = failure.row if rows is None else int(rows[failure.row])
-        raise InputError(f"{place(row)}: {given.subject()} {failure.found}; {remedy}.") from None
-    except (ValueError, TypeError) as failure:
-        raise InputError(str(failure)) from None
 
 
 def _evaluation(calibration, scores, labels, weights):
@@ -293,7 +270,7 @@ def _calibrated(calibration, given, kept, path):
     """Each batch's frame and its calibrated probabilities (n, K)."""
     remedy = f"{path} was fitted on {calibration.scores_are}, apply it to such"
     for batch in given.batches(kept):
-        _require_kind(given, batch.scores, calibration.scores_are, batch.place, remedy)
+        require_kind(given, batch.scores, calibration.scores_are, batch.place, remedy)
         with about_the_input():
             yield batch.frame, calibration.apply(batch.scores)
 

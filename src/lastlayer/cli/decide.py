@@ -23,7 +23,7 @@ from lastlayer.cli.judged_labels import judged_labels, judged_lists
 from lastlayer.cli.labelled_table import labelled_table
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, load_model
+from lastlayer.cli.saved_model import load_model
 from lastlayer.decision import (
     ABSTENTION_SCORES,
     Argmax,
@@ -41,6 +41,7 @@ from lastlayer.estimators import answers_of, has_many_labels
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, read_costs
+from lastlayer.tables.model_rows import batches
 
 _AIMS = ("accuracy", "coverage", "threshold", "precision", "recall", "cost", "argmax")
 

@@ -10,11 +10,10 @@ from sklearn.datasets import load_digits
 
 import lastlayer as ll
 from lastlayer.cli.arguments import CommandWithExamples, quiet_option
-from lastlayer.cli.prediction_file import write_predictions
 from lastlayer.cli.printing import encodes, print_table
-from lastlayer.cli.saved_model import remember_columns
 from lastlayer.storage import replacement, require_writable
-from lastlayer.tables import FeatureColumns, InputError
+from lastlayer.tables import FeatureColumns, InputError, write_predictions
+from lastlayer.tables.model_rows import remember_columns
 
 _SHOWN = 3
 _SHADES = " ░▒▓█"

@@ -11,6 +11,7 @@ from lastlayer.cli.arguments import (
     fraction,
     json_option,
     open_fraction,
+    ray_options,
     weight_option,
     where_option,
 )
@@ -20,6 +21,7 @@ from lastlayer.cli.exit_codes import GATE_FAILED
 from lastlayer.cli.given_scores import evaluate_scores
 from lastlayer.cli.judged_labels import judged_labels, judged_lists
 from lastlayer.cli.labelled_table import labelled_table
+from lastlayer.cli.on_ray import on_ray, refuse_beside_ray
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.report_request import (
     ReportRequest,
@@ -30,13 +32,14 @@ from lastlayer.cli.report_request import (
     label_accumulator_for,
     provenance,
 )
-from lastlayer.cli.saved_model import batches, load_model
+from lastlayer.cli.saved_model import load_model
 from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.decision import Thresholds
 from lastlayer.estimators import answers_of, has_many_labels, is_default
 from lastlayer.metrics import ClassIndex, DetailedAccumulator, DetailedLabelAccumulator
 from lastlayer.report import label_report_page, report_page, write_report
 from lastlayer.tables import nothing_weighs, weight_array
+from lastlayer.tables.model_rows import batches
 
 
 @click.command(
@@ -102,6 +105,7 @@ from lastlayer.tables import nothing_weighs, weight_array
 )
 @click.option("--max-ece", type=float, callback=fraction, help="Fail above this expected calibration error.")
 @click.option("--min-accuracy", type=float, callback=fraction, help="Fail below this accuracy.")
+@ray_options
 @json_option
 def command(
     files: tuple[str, ...],
@@ -121,6 +125,8 @@ def command(
     keep: tuple[str, ...],
     max_ece: float | None,
     min_accuracy: float | None,
+    ray: str | None,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Judge a model on labelled rows: accuracy, log-loss, calibration.
@@ -135,6 +141,8 @@ def command(
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
 
+    With --ray workers judge a MODEL without a decision rule, on one machine or many.
+
     Without DATA they are .npy files themselves, and so are --labels and --weight.
     """
     if probabilities is not None and logits is not None:
@@ -142,6 +150,15 @@ def command(
     scores = logits if probabilities is None else probabilities
     if keep and report_path is None:
         raise click.UsageError("--keep: expected --report FILE beside it, which shows the column; leave it out")
+    refuse_beside_ray(
+        ray,
+        workers,
+        probabilities=probabilities,
+        logits=logits,
+        calibration=calibration,
+        unknown_label=unknown_label,
+        report=report_path,
+    )
     decided = None
     report = None if report_path is None else ReportRequest(report_path, keep)
     if report is not None:
@@ -155,9 +172,13 @@ def command(
             raise click.UsageError(
                 "DATA: no file given, expected MODEL and DATA, or --probabilities or --logits in place of MODEL"
             )
-        evaluation, page, decided = _evaluate_model(
-            files[0], files[1:], where, format_, label, weight, calibration, figures, report
-        )
+        if ray is not None:
+            page = None
+            evaluation = _evaluate_on_ray(files, where, format_, label, weight, classwise, intervals, ray, workers)
+        else:
+            evaluation, page, decided = _evaluate_model(
+                files[0], files[1:], where, format_, label, weight, calibration, figures, report
+            )
     else:
         if calibration is not None:
             raise click.UsageError(
@@ -195,6 +216,27 @@ def command(
     if failures:
         click.echo(f"gate failed: {' and '.join(failures)}.", err=True)
         click.get_current_context().exit(GATE_FAILED)
+
+
+def _evaluate_on_ray(files, where, format_, label, weight, classwise, intervals, ray, workers):
+    """The evaluation, by workers."""
+    model, *data = files
+    head = load_model(model)
+    if not is_default(head.decision_, many_labels=False):
+        raise click.UsageError(f"--ray: {model} has a decision rule, whose answers one process judges; leave it out")
+    with on_ray() as lastlayer_ray:
+        return lastlayer_ray.evaluate(
+            head,
+            data,
+            label=label,
+            weight=weight,
+            where=where,
+            format=format_,
+            classwise=classwise,
+            intervals=intervals,
+            num_workers=workers,
+            address=ray,
+        )
 
 
 def _evaluate_model(model, data, where, format_, label, weight, calibration, figures, report):

@@ -8,16 +8,17 @@ import numpy as np
 import polars as pl
 
 import lastlayer as ll
+from lastlayer._available_memory import available_memory, readable
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
+from lastlayer.cli.saved_model import feature_columns, load_model
 from lastlayer.estimators import has_many_labels
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.explorer import Examined
 from lastlayer.explorer.row_figures import joined_figures, row_figures, scores_in_full
 from lastlayer.metrics import ClassIndex
 from lastlayer.tables import InputError, Table, cast_labels, label_array, label_column, open_table
-from lastlayer.tables.available_memory import available_memory, readable
+from lastlayer.tables.model_rows import batches
 
 MOST_ROWS = 2_000_000
 _NUMBER = "__lastlayer_number__"

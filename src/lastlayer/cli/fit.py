@@ -1,14 +1,13 @@
 """`lastlayer fit`: from files of features and labels to a calibrated head in one file."""
 
 import shutil
-import warnings
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import click
 import numpy as np
 
 import lastlayer as ll
+from lastlayer._memory import memory_allowance
 from lastlayer._stopwatch import compiling_seconds, stopwatch
 from lastlayer.cli.arguments import (
     CommandWithExamples,
@@ -19,26 +18,23 @@ from lastlayer.cli.arguments import (
     positive,
     positive_or_infinite,
     quiet_option,
+    ray_options,
     standard_input,
     weight_option,
     where_option,
 )
 from lastlayer.cli.distinct_files import require_apart, share_a_file
-from lastlayer.cli.fit_rows import rows_of, validation_rows, weighing
+from lastlayer.cli.fit_here import fit_here, fit_on_ray
+from lastlayer.cli.fit_rows import FitTable
 from lastlayer.cli.fit_summary import fit_in_words
-from lastlayer.cli.hold_out import hold_out
 from lastlayer.cli.interruption import Interrupted, says_what_was_not_written
-from lastlayer.cli.label_warning import warn_of_labels_of_their_own
+from lastlayer.cli.memory_option import memory_option, spool_option
+from lastlayer.cli.on_ray import refuse_beside_ray
 from lastlayer.cli.printing import print_json, print_pairs
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import remember_columns
 from lastlayer.storage import require_writable
-from lastlayer.tables import (
-    choose_features,
-    label_column,
-    open_table,
-    require_weight,
-)
+from lastlayer.tables import Storage, choose_features, label_column, open_table, require_weight
+from lastlayer.tables.model_rows import remember_columns
 
 _HOLDOUT = 0.1
 # Columns of the chart of a path of C, at most.
@@ -124,8 +120,18 @@ def _number_or_auto(context: click.Context, parameter: click.Parameter, value: s
     "--checkpoint",
     metavar="FILE",
     type=click.Path(),
-    help="Keep the state of a fit with --candidates in this file; the same command goes on from it.",
+    help="Keep the state of a fit with --candidates or --ray in this file; the same command goes on from it.",
 )
+@memory_option
+@spool_option
+@click.option(
+    "--spool-dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="What spooled features are kept in: float16 takes half the room and keeps 3 digits, of numbers up to 65504.",
+)
+@ray_options
 @click.option("-o", "--output", required=True, metavar="MODEL", type=click.Path(), help="The model file, .safetensors.")
 @click.option("--keep-interrupted", is_flag=True, help="After Ctrl-C in the fit, write the best head so far.")
 @quiet_option
@@ -148,7 +154,12 @@ def command(
     max_iter: int,
     candidates: int | None,
     checkpoint: str | None,
+    ray: str | None,
+    workers: int | None,
     standardize: bool,
+    memory: float,
+    spool: str | None,
+    spool_dtype: str,
     output: str,
     keep_interrupted: bool,
     quiet: bool,
@@ -171,8 +182,14 @@ def command(
     With --weight a row of weight 2 counts as two rows, in the fit and in the calibration; the model does not remember
     the column.
 
+    Files may be larger than memory. Features that --memory has no room for are read once, in batches, and kept on the
+    disk of --spool as float32; the fit then works on the disk's pages. Labels and weights are held.
+
     With --candidates a fit stops where the log-loss of a few rows of its own, which it does not learn from, falls no
     more. With --checkpoint it can be killed at any time, and the same command on the same data ends as if it had not.
+
+    With --ray the rows are read and kept by workers, on one machine or many, each of which finds DATA under the same
+    paths; the head is the same. No rows are held out: calibrate on --validation or --validation-where.
 
     Ctrl-C stops the fit and writes nothing; with --keep-interrupted it writes the best head so far. The exit code is
     130 either way.
@@ -180,8 +197,11 @@ def command(
     seconds, compiling = stopwatch(), compiling_seconds()
     if holdout is not None and (validation or validation_where):
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
-    if checkpoint and not candidates:
-        raise click.UsageError("--checkpoint: stands without --candidates, expected both; leave it out")
+    if checkpoint and not candidates and ray is None:
+        raise click.UsageError("--checkpoint: stands without --candidates or --ray, expected one; leave it out")
+    refuse_beside_ray(ray, workers, labels=labels, candidates=candidates, standardize=standardize, holdout=holdout)
+    if ray is not None and C is None:
+        raise click.UsageError("--C auto: does not go with --ray, expected a number; name a C")
     if labels is not None:
         _refuse_beside_labels(label=label, candidates=candidates, checkpoint=checkpoint)
     if C is None and candidates:
@@ -198,38 +218,24 @@ def command(
 
     many, label = labels is not None, labels or label
     wanted = [*features, *([label] if label else [])]
-    table = open_table(data, wanted=wanted, stdin=standard_input(), format=format_)
+    table = open_table(data, wanted=wanted, stdin=None if ray else standard_input(), format=format_)
     label = label_column(table, label)
     require_weight(table, weight, label)
     table = table.as_written([] if many else [label]).filtered(where)
     columns = choose_features(table, features, label, weight=weight)
     if columns.note():
         click.echo(f"{columns.note()}; choose with --features", err=True)
-    X, y, weights = weighing(*rows_of(table, columns, label, weight, many=many), table.name, weight)
-    if not many:
-        warn_of_labels_of_their_own(y, label)
-    if validation or validation_where:
-        held = validation_rows(table, validation, validation_where, format_, columns, X.shape[1], label, weight, y)
+    rows = FitTable(table, columns, label, weight, many, validation, validation_where, format_)
+    options: Any = {"class_weight": class_weight, "tol": tol, "max_iter": max_iter, "verbose": int(not quiet)}
+    storage = Storage(memory, spool_dtype, spool, quiet)
+    if ray is not None:
+        options |= {"C": C, "checkpoint": checkpoint, "num_workers": workers, "address": ray}
+        fitted = fit_on_ray(rows, data, where, storage, options)
     else:
-        (X, y, weights), held = hold_out(X, y, _HOLDOUT if holdout is None else holdout, weights)
-
-    options: Any = {
-        "class_weight": class_weight,
-        "tol": tol,
-        "max_iter": max_iter,
-        "standardize": standardize,
-        "verbose": int(not quiet),
-    }
-    with about_the_input(), _warnings_of_a_command(columns):
-        if C is None:
-            model = (ll.SigmoidClassifierCV if many else ll.SoftmaxClassifierCV)(**options)
-            model.fit(X, y, weights, validation=held if validation or validation_where else None)
-        elif many:
-            model = ll.SigmoidClassifier(C=C, **options).fit(X, y, weights)
-        else:
-            model = ll.SoftmaxClassifier(C=C, candidates=candidates, checkpoint=checkpoint, **options)
-            model.fit(X, y, weights)
-            model.set_params(checkpoint=None)
+        sampled = {"candidates": candidates, "checkpoint": checkpoint}
+        options |= {"standardize": standardize}
+        fitted = fit_here(rows, C, _HOLDOUT if holdout is None else holdout, storage, options, sampled)
+    model, held = fitted.model, fitted.held
     model.set_params(verbose=0)  # for whoever loads it
     optimum = model.optimum_
     interrupted = None
@@ -238,18 +244,18 @@ def command(
         if not keep_interrupted:
             raise Interrupted(f"{interrupted}; {output} was not written")
     if held is not None:
-        with about_the_input():
+        with about_the_input(), memory_allowance(fitted.allowance):
             model.calibrate(*held)
     remember_columns(model, columns, label)
     training = model.training_
     summary = {
-        "rows": len(y),
+        "rows": fitted.num_rows,
         "held_out_rows": training.held_out_rows,
         "many_labels": many,
-        "labels_per_row": sum(map(len, y)) / len(y) if many else 1.0,
+        "labels_per_row": fitted.labels_per_row,
         "num_classes": len(model.classes_),
         "classes": model.classes_.tolist(),
-        "features": X.shape[1],
+        "features": fitted.width,
         "feature_columns": None if columns.is_list else list(columns.names),
         "list_column": columns.names[0] if columns.is_list else None,
         "C": model.C_ if isinstance(model, ll.SoftmaxClassifierCV | ll.SigmoidClassifierCV) else C,
@@ -267,6 +273,7 @@ def command(
         "beta": np.asarray(model.beta_).tolist(),
         "bias": model.bias_.tolist() if isinstance(model, ll.SigmoidClassifier) else None,
         "seconds": seconds(),
+        "spooled_bytes": fitted.spooled_bytes,
     }
     if isinstance(model, ll.SoftmaxClassifierCV | ll.SigmoidClassifierCV):
         path = model.path_
@@ -294,17 +301,3 @@ def _refuse_beside_labels(**options):
     for name, value in options.items():
         if value is not None:
             raise click.UsageError(f"--{name}: stands beside --labels, expected one of the two; leave one out")
-
-
-@contextmanager
-def _warnings_of_a_command(columns):
-    """Within: warnings wait for the end. One about a feature names it; an interrupt is told by the command itself."""
-    with warnings.catch_warnings(record=True) as caught:
-        yield
-    for warning in caught:
-        message: Any = warning.message
-        if isinstance(message, ll.ScalingWarning) and not columns.is_list:
-            text = str(message).replace(f"feature {message.column} ", f"feature {columns.names[message.column]!r} ", 1)
-            message = ll.ScalingWarning(text, message.column)
-        if not isinstance(message, ll.FitInterrupted):
-            warnings.warn(message, stacklevel=2)

@@ -1,93 +1,73 @@
-"""The rows of a table that `lastlayer fit` learns from, and those that it calibrates on."""
+"""The rows of a table that `lastlayer fit` calibrates on."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.cli.arguments import standard_input
+from lastlayer.cli.hold_out import Rows
 from lastlayer.estimators import sorted_classes
 from lastlayer.metrics import ClassIndex
 from lastlayer.tables import (
     FeatureColumns,
     InputError,
+    Storage,
     Table,
-    cast_labels,
-    feature_matrix,
-    label_array,
-    label_lists,
+    choose_spool,
     match_features,
-    nothing_weighs,
     open_table,
-    weight_array,
+    rows_of,
+    weighing,
     wrong_width,
 )
 
 
-def rows_of(
-    table: Table,
-    columns: FeatureColumns,
-    label: str,
-    weight: str | None,
-    classes: NDArray[Any] | None = None,
-    *,
-    many: bool = False,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-    """Features, labels and weights (X, y, weights) of `table`; weights is None where `weight` is.
+class FitTable(NamedTuple):
+    """What `lastlayer fit` was asked to learn from.
 
-    Where `classes` is given, labels are of its kind; `many` of them a row are lists.
+    table: the rows of the fit. columns: their features. label: the column of labels, of lists if `many`. weight: the
+    column of weights, or None. validation: files of rows to calibrate on; empty for those of `table`. validation_where:
+    SQL that chooses among them, or None. format: of all files, as in `open_table`.
     """
-    frame = table.collect(dict.fromkeys([*columns.names, label, *([] if weight is None else [weight])]))
-    X = feature_matrix(frame, columns, table.place)
-    if many:
-        y = label_lists(frame[label], table.place)
-    else:
-        labels = frame[label] if classes is None else cast_labels(frame[label], classes)
-        y = label_array(labels, table.place)
-    return X, y, None if weight is None else weight_array(frame[weight], table.place)
+
+    table: Table
+    columns: FeatureColumns
+    label: str
+    weight: str | None
+    many: bool
+    validation: tuple[str, ...]
+    validation_where: str | None
+    format: str | None
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows to calibrate on besides."""
+        return bool(self.validation or self.validation_where)
 
 
-def weighing(
-    X: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float64] | None, where: str, weight: str | None
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-    """The rows (X, y, weights) of the table `where` whose weight is not 0. Raises: InputError if there are none."""
-    if weights is None or weights.all():
-        return X, y, weights
-    weighs = weights > 0
-    if not weighs.any():
-        raise nothing_weighs(where, weight)
-    return X[weighs], y[weighs], weights[weighs]
+def classes_of(y: NDArray[Any]) -> NDArray[Any]:
+    """The sorted classes of labels (N,), or of lists of labels."""
+    if len(y) and isinstance(y[0], list):
+        return np.array(sorted({name for row in y for name in row}))
+    return sorted_classes(y)[0]
 
 
-def validation_rows(
-    table: Table,
-    validation: Sequence[str],
-    where: str | None,
-    format_: str | None,
-    columns: FeatureColumns,
-    width: int,
-    label: str,
-    weight: str | None,
-    y: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
+def validation_rows(rows: FitTable, width: int, classes: NDArray[Any], storage: Storage) -> Rows:
     """Features, labels and weights (X, y, weights) of the rows to calibrate on, which must not be rows of the fit.
 
     Args:
-      table: the rows of the fit.
-      validation: files; empty for rows of the files of `table`.
-      where: SQL that chooses among them; None for all.
-      format_: as in `open_table`.
-      columns: the features of the fit.
-      width: how many features there are.
-      label: the column of labels.
-      weight: the column of weights; None for none.
-      y: the labels of the fit, lists where a row has many.
+      rows: what was asked for.
+      width: how many features the fit has.
+      classes: (K,) its classes.
+      storage: where features of these rows may be.
     Raises: InputError.
     """
-    if validation:
-        held = open_table(validation, wanted=[*columns.names, label], stdin=standard_input(), format=format_)
-        held = held.as_written([] if isinstance(y[0], list) else [label]).filtered(where)
+    table, columns, label, weight, many = rows.table, rows.columns, rows.label, rows.weight, rows.many
+    where = rows.validation_where
+    if rows.validation:
+        held = open_table(rows.validation, wanted=[*columns.names, label], stdin=standard_input(), format=rows.format)
+        held = held.as_written([] if many else [label]).filtered(where)
         columns = match_features(held, columns.names, is_list=columns.is_list, width=width, label=label, weight=weight)
     else:
         held = table.filtered(where)
@@ -97,9 +77,8 @@ def validation_rows(
                 f"--validation-where {where!r}: {shared} of its rows are rows of the fit too, expected rows that the "
                 "fit has not seen; exclude them with --where."
             )
-    many = isinstance(y[0], list)
-    classes = np.array(sorted({name for row in y for name in row})) if many else sorted_classes(y)[0]
-    X, labels, weights = rows_of(held, columns, label, weight, classes, many=many)
+    choice = choose_spool(held, columns, storage, splits=False)
+    X, labels, weights = rows_of(held, columns, label, weight, classes, many=many, choice=choice)
     if X.shape[1] != width:
         raise wrong_width(held.name, columns, X.shape[1], width)
     known = set(classes.tolist())

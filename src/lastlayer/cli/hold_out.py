@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.estimators import sorted_classes
+from lastlayer.tables.spool import swap_rows
 
 Rows: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 _SEED = 0
@@ -29,6 +30,44 @@ def hold_out(
       weight: (n,) weights, which go with their rows; None for none.
     Returns: ((X, y, weight), held): the rows to fit and those held out, None if that is no row.
     """
+    held = _held_out(y, share)
+    if not held.any():
+        return (X, y, weight), None
+    fitted, held = ((X[rows], y[rows], None if weight is None else weight[rows]) for rows in (~held, held))
+    return fitted, held
+
+
+def hold_out_in_place(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    share: float,
+    weight: NDArray[Any] | None = None,
+) -> tuple[Rows, Rows | None]:
+    """Split rows as `hold_out` does, the same ones: those held out change places with rows at the end of X.
+
+    So both parts are views of X, of which there is no second copy; within the parts rows have another order. Arguments
+    and results are those of `hold_out`; y and weights stay as they are.
+    """
+    held = _held_out(y, share)
+    if not held.any():
+        return (X, y, weight), None
+    end = len(y) - np.count_nonzero(held)
+    ones, others = np.flatnonzero(held[:end]), end + np.flatnonzero(~held[end:])
+    swap_rows(X, ones, others)
+    y, weight = _swapped(y, ones, others), None if weight is None else _swapped(weight, ones, others)
+    fitted, held = ((X[rows], y[rows], None if weight is None else weight[rows]) for rows in (np.s_[:end], np.s_[end:]))
+    return fitted, held
+
+
+def _swapped(values, ones, others):
+    """Numbers or labels (n,) in the order that `swap_rows` gives; a file's own column may be read-only."""
+    order = np.arange(len(values))
+    order[ones], order[others] = others, ones
+    return values[order]
+
+
+def _held_out(y, share):
+    """Which rows are held out, (n,) booleans."""
     codes = _rarest(y) if len(y) and isinstance(y[0], list) else sorted_classes(y)[1]
     order = np.lexsort((np.random.default_rng(_SEED).random(len(y)), codes))
     sorted_codes = codes[order]
@@ -37,10 +76,7 @@ def hold_out(
     turn = np.floor(np.arange(1, len(eligible) + 1) * min(1.0, share * len(y) / max(1, len(eligible))))
     held = np.zeros(len(y), dtype=bool)
     held[eligible[np.diff(turn, prepend=0) > 0]] = True
-    if not held.any():
-        return (X, y, weight), None
-    fitted, held = ((X[rows], y[rows], None if weight is None else weight[rows]) for rows in (~held, held))
-    return fitted, held
+    return held
 
 
 def _rarest(y):

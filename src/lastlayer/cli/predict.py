@@ -1,12 +1,10 @@
 """`lastlayer predict`: the class and its probability for every row of a table of any length."""
 
-from itertools import pairwise
+from pathlib import Path
 
 import click
-import numpy as np
 import polars as pl
 
-from lastlayer._json import json_text
 from lastlayer.cli.arguments import (
     CommandWithExamples,
     calibration_option,
@@ -16,19 +14,21 @@ from lastlayer.cli.arguments import (
     json_option,
     model_argument,
     quiet_option,
+    ray_options,
     standard_input,
     where_option,
 )
 from lastlayer.cli.calibrated_model import calibrated_model
 from lastlayer.cli.distinct_files import require_apart
 from lastlayer.cli.interruption import says_what_was_not_written
-from lastlayer.cli.prediction_file import kind_of, write_predictions
+from lastlayer.cli.on_ray import on_ray, refuse_beside_ray
+from lastlayer.cli.prediction_file import kind_of
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import batches, feature_columns, load_model
-from lastlayer.decision import can_abstain, gives_sets
-from lastlayer.estimators import has_many_labels, is_default
+from lastlayer.cli.saved_model import feature_columns, load_model
+from lastlayer.decision import can_abstain
 from lastlayer.storage import require_writable
-from lastlayer.tables import InputError, open_table
+from lastlayer.tables import InputError, open_table, write_predictions
+from lastlayer.tables.predictions import Wanted, predictions
 
 
 @click.command(
@@ -55,8 +55,10 @@ from lastlayer.tables import InputError, open_table
     default="-",
     metavar="OUT",
     type=click.Path(),
-    help="parquet, csv or jsonl; - is standard output.  [default: -]",
+    help="parquet, csv or jsonl; - is standard output; with --ray also a folder, for a file from each shard.  "
+    "[default: -]",
 )
+@ray_options
 @quiet_option
 @json_option
 @says_what_was_not_written
@@ -70,6 +72,8 @@ def command(
     calibration: str | None,
     keep: tuple[str, ...],
     output: str,
+    ray: str | None,
+    workers: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -88,34 +92,49 @@ def command(
 
     Standard output gets csv, or JSON lines with --json.
 
+    With --ray workers predict, on one machine or many, each of which finds DATA under the same paths. An OUT without a
+    suffix is a folder that they write to: part-00000.parquet and so on, in the order of the rows.
+
     Rows go through in batches, so files may be larger than memory. OUT appears when it is whole.
     """
     if every and top is not None:
         raise click.UsageError("--probabilities: stands beside --top, expected one of the two; leave one out")
-    kind = kind_of(output, as_json)
+    refuse_beside_ray(ray, workers, calibration=calibration)
+    if ray is not None and output == "-":
+        raise click.UsageError("-o: is standard output, expected a file or a folder with --ray; name one")
+    kind = "parquet" if ray is not None and not Path(output).suffix else kind_of(output, as_json)
     if output != "-":
         require_apart(output, [model, *data, *([] if calibration is None else [calibration])])
-        require_writable(output)
+        if ray is None:
+            require_writable(output)
     head = load_model(model)
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
-    table = open_table(data, stdin=standard_input(), format=format_)
+    table = open_table(data, stdin=None if ray else standard_input(), format=format_)
     columns = feature_columns(head, table, head.training_.label)
-    names = _names(top, head.classes_ if every else ())
-    kept = _kept(keep, table, kind, names)
-    table = table.as_written(set(kept).difference(columns.names)).filtered(where)
-    many_labels = has_many_labels(head)
+    wanted = Wanted(top, every, as_text=kind == "csv")
+    wanted = wanted._replace(kept=_kept(keep, table, kind, wanted.names(head.classes_)))
+    if ray is not None:
+        with on_ray() as lastlayer_ray:
+            rows = lastlayer_ray.predict(
+                head,
+                data,
+                output,
+                top=top,
+                probabilities=every,
+                keep=wanted.kept,
+                where=where,
+                format=format_,
+                num_workers=workers,
+                address=ray,
+            )
+        if not quiet:
+            click.echo(f"{rows:,} rows written to {output}", err=True)
+        return
+    table = table.as_written(set(wanted.kept).difference(columns.names)).filtered(where)
     unknown = [0]
-    if top is None and gives_sets(head.decision_):
-        predicted = _sets(head, table, columns, kept, names, as_text=kind == "csv")
-    elif top is None and not is_default(head.decision_, many_labels=many_labels):
-        predicted = _decided(head, table, columns, kept, names, unknown)
-    else:
-        predicted = (_probabilities if every else _predictions)(
-            *(judge, table, columns, kept, names), 1 if judge is head and not every else len(head.classes_)
-        )
-    rows = write_predictions(predicted, output, kind)
+    rows = write_predictions(_frames(predictions(head, table, columns, wanted, judge=judge), unknown), output, kind)
     if quiet:
         return
     if output != "-":
@@ -134,83 +153,12 @@ def _kept(keep, table, kind, names):
             raise InputError(f"--keep {name}: holds bytes, which {kind} cannot hold; write parquet.")
         if kind == "csv" and table.schema[name].is_nested():
             raise InputError(f"--keep {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
-    return list(dict.fromkeys(kept))
+    return tuple(dict.fromkeys(kept))
 
 
-def _names(top, classes):
-    """The names of the columns of predictions, all different since the classes are."""
-    if top is None:
-        return ["prediction", "probability", *(f"probability_{name}" for name in classes)]
-    return [f"{name}_{place}" for place in range(1, top + 1) for name in ("prediction", "probability")]
-
-
-def _predictions(head, table, columns, kept, names, columns_of_output):
-    """DataFrames of the kept columns and the `names`d predictions, the likeliest first, batch by batch."""
-    top = len(names) // 2
-    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=columns_of_output):
-        with about_the_input():
-            labels, probabilities = head.predict_top_k(X, top)
-        values = [part[:, place] for place in range(top) for part in (labels, probabilities)]
-        found = [pl.Series(name, value.copy()) for name, value in zip(names, values, strict=True)]
-        yield pl.DataFrame([*frame.select(kept), *found])
-
-
-def _decided(head, table, columns, kept, names, unknown):
-    """DataFrames of the kept columns, what the rule answers and how probable that is, and with more names every class.
-
-    "Don't know" is null, beside the largest probability; unknown[0] counts it.
-    """
-    classes = pl.Series(head.classes_.tolist())
-    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
-        with about_the_input():
-            probabilities = head.predict_proba(X)
-            answers = head.decision_.apply(probabilities)
-        is_unknown = answers < 0
-        unknown[0] += int(is_unknown.sum())
-        chosen = np.where(is_unknown, probabilities.argmax(axis=1), answers)
-        labels = classes.gather(chosen).set(pl.Series(is_unknown), None).alias(names[0])
-        values = [np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0], *_columns(probabilities, names)]
-        found = [pl.Series(name, value) for name, value in zip(names[1:], values, strict=True)]
-        yield pl.DataFrame([*frame.select(kept), labels, *found])
-
-
-def _sets(head, table, columns, kept, names, *, as_text):
-    """DataFrames of the kept columns and lists of the labels that the rule answers, and with more names every class."""
-    classes = pl.Series(head.classes_.tolist())
-    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=len(head.classes_)):
-        with about_the_input():
-            probabilities = head.predict_proba(X)
-            answers = head.decision_.apply(probabilities)
-        rows, chosen = answers.nonzero()
-        ranked = probabilities[rows, chosen]
-        order = np.lexsort((chosen, -ranked, rows))
-        lengths = np.bincount(rows, minlength=len(probabilities))
-        lists = [classes.gather(chosen[order]).alias(names[0]), pl.Series(names[1], ranked[order])]
-        every = [
-            pl.Series(name, column) for name, column in zip(names[2:], _columns(probabilities, names), strict=True)
-        ]
-        yield pl.DataFrame([*frame.select(kept), *(_as_lists(series, lengths, as_text) for series in lists), *every])
-
-
-def _columns(probabilities, names):
-    """Every class's probabilities, if more than the answer and its probability are wanted."""
-    return [np.ascontiguousarray(column) for column in probabilities.T] if names[2:] else []
-
-
-def _as_lists(series, lengths, as_text):
-    """Entries one after another as lists of such lengths, or as JSON text of them."""
-    edges, values = np.concatenate([[0], np.cumsum(lengths)]).tolist(), series.to_list()
-    lists = [values[first:last] for first, last in pairwise(edges)]
-    if as_text:
-        return pl.Series(series.name, [json_text(part) for part in lists])
-    return pl.Series(series.name, lists, dtype=pl.List(series.dtype))
-
-
-def _probabilities(head, table, columns, kept, names, columns_of_output):
-    """DataFrames of the kept columns, the prediction, and the probability of it and of every class, batch by batch."""
-    for frame, X, _ in batches(head, table, columns, kept, columns_of_output=columns_of_output):
-        with about_the_input():
-            labels, probabilities = head.predict(X), head.predict_proba(X)
-        values = [labels, probabilities.max(axis=1), *probabilities.T]
-        found = [pl.Series(name, np.ascontiguousarray(value)) for name, value in zip(names, values, strict=True)]
-        yield pl.DataFrame([*frame.select(kept), *found])
+def _frames(predicted, unknown):
+    """The DataFrames of `predicted`; unknown[0] counts the rows that the rule does not know."""
+    with about_the_input():
+        for frame, count in predicted:
+            unknown[0] += count
+            yield frame

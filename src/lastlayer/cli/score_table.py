@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from lastlayer.cli.judged_labels import judged_labels
 from lastlayer.cli.refusals import about_the_input
-from lastlayer.cli.saved_model import placed_batches
 from lastlayer.metrics import ClassIndex
 from lastlayer.tables import FeatureColumns, InputError, Table, choose_scores, feature_matrix, weight_array
 from lastlayer.tables.feature_matrix import is_list_of_numbers
+from lastlayer.tables.model_rows import placed_batches
 
 _ENTRIES = 1 << 22
 

@@ -12,6 +12,7 @@ from lastlayer.calibration.rows import CalibrationRows
 from lastlayer.calibration.temperature import solve_temperature, too_few_rows
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.functions import log_softmax
+from lastlayer.linear import HeadLogits
 from lastlayer.losses import cross_entropy, nll
 from lastlayer.metrics import ClassIndex
 
@@ -38,20 +39,23 @@ def label_indices(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def calibrated_beta(
-    logits: NDArray[Any], labels: NDArray[np.int64], weights: NDArray[np.float64] | None
+    logits: NDArray[Any] | HeadLogits, labels: NDArray[np.int64], weights: NDArray[np.float64] | None
 ) -> CalibratedBeta:
     """The beta with the least log-loss. Warns whoever called `calibrate` where these rows leave it in doubt.
 
     Args:
-      logits: (M, K), overwritten.
+      logits: (M, K), an array of which is overwritten.
       labels: (M,) class indices.
       weights: (M,) above 0, or None.
     """
     beta, doubt = solve_temperature(CalibrationRows(logits, labels, weights))
-    doubt = too_few_rows(len(logits), logits.shape[1], beta) if doubt is None else doubt
+    doubt = too_few_rows(logits.shape[0], logits.shape[1], beta) if doubt is None else doubt
     if doubt is not None:
         warnings.warn(f"calibrate: {doubt}", TemperatureWarning, stacklevel=3)
     beta = checked_beta(beta)
-    before = np.average(cross_entropy(logits, labels), weights=weights)
-    after = np.average(nll(log_softmax(logits, beta=beta, out=logits), labels), weights=weights)
-    return CalibratedBeta(beta, float(before), float(after))
+    before, after = np.empty((2, len(labels)))
+    blocks = [(slice(None), logits)] if isinstance(logits, np.ndarray) else logits.blocks(0, len(labels))
+    for rows, block in blocks:
+        before[rows] = cross_entropy(block, labels[rows])
+        after[rows] = nll(log_softmax(block, beta=beta, out=block), labels[rows])
+    return CalibratedBeta(beta, float(np.average(before, weights=weights)), float(np.average(after, weights=weights)))

@@ -1,18 +1,16 @@
 """The checkpoint of a sampled fit: its whole state in one file, replaced after every interval."""
 
 import hashlib
-import os
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from lastlayer.estimators.checkpoint_file import CheckpointFile
 from lastlayer.estimators.labelled_rows import LabelledRows
 from lastlayer.solvers import SampledSoftmaxRegression, SampledState
-from lastlayer.storage import UnreadableHead, encode_classes, read_head, require_writable, write_head
+from lastlayer.storage import encode_classes
 
-# What a file says that it holds, where a saved head names its estimator.
-_KIND = "checkpoint of a fit"
 _TENSORS = tuple(field.name for field in fields(SampledState) if field.type is not int and field.type is not float)
 _NUMBERS = tuple(field.name for field in fields(SampledState) if field.name not in _TENSORS)
 
@@ -29,48 +27,25 @@ class Checkpoint:
     """
 
     def __init__(self, path: Any, problem: SampledSoftmaxRegression, rows: LabelledRows, tol: float):
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"checkpoint: received {path!r}, expected the path of a file, or None.")
-        require_writable(path)
-        self._path, self._fingerprint = path, _fingerprint(problem, rows, tol)
+        self._file = CheckpointFile(path, _fingerprint(problem, rows, tol))
 
     def read(self) -> SampledState | None:
         """The state that the file holds, or None where there is no file.
 
         Raises: ValueError, in one sentence, if it is no checkpoint, or that of other data or parameters.
         """
-        if not os.path.lexists(self._path):
+        found = self._file.read(_TENSORS)
+        if found is None:
             return None
         try:
-            tensors, header = read_head(self._path, _TENSORS)
-            kind = header.get("estimator")
-            if kind != _KIND:
-                raise self._refused(f"holds a {kind}")
-            for name, value in self._fingerprint.items():
-                if header["fingerprint"].get(name) != value:
-                    raise self._refused(f"is that of a fit with other {name}")
-            return SampledState(**{name: tensors[name] for name in _TENSORS}, **header["progress"])
-        except UnreadableHead as failure:
-            raise self._refused(f"is no checkpoint that can be read ({_finding(failure, self._path)})") from failure
-        except (KeyError, TypeError, AttributeError) as failure:
-            raise self._refused(f"is no checkpoint of this version ({failure})") from failure
+            return SampledState(**found[0], **found[1])
+        except TypeError as failure:
+            raise self._file.of_another_version(failure) from failure
 
     def write(self, state: SampledState) -> None:
         """Replace the file, as a whole or not at all. Raises UnwritableFile if the disk does not take it."""
-        write_head(
-            self._path,
-            {name: getattr(state, name) for name in _TENSORS},
-            {
-                "estimator": _KIND,
-                "fingerprint": self._fingerprint,
-                "progress": {name: getattr(state, name) for name in _NUMBERS},
-            },
-        )
-
-    def _refused(self, found):
-        return ValueError(
-            f"checkpoint: {os.fspath(self._path)} {found}, expected one of this fit, or no file; pass another path, or "
-            "remove the file to start anew."
+        self._file.write(
+            {name: getattr(state, name) for name in _TENSORS}, {name: getattr(state, name) for name in _NUMBERS}
         )
 
 
@@ -98,8 +73,3 @@ def _digest(*arrays):
     for array in arrays:
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _finding(failure, path):
-    """What is said of a file that is no head, without its name and what is expected of a head."""
-    return str(failure).removeprefix(f"{os.fspath(path)}: ").partition(", expected")[0]

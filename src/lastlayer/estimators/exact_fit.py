@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from lastlayer.estimators.fitted_head import FittedHead
 from lastlayer.estimators.labelled_rows import LabelledRows
-from lastlayer.solvers import Curvature, Optimum, SoftmaxRegression, minimise
+from lastlayer.solvers import Curvature, LocalRows, Optimum, SearchState, SoftmaxRegression, minimise
 
 
 def exact_problem(
@@ -16,7 +16,8 @@ def exact_problem(
 ) -> SoftmaxRegression:
     """The problem that the solver takes; a random_state of None is 0, and a curvature of None that of the rows."""
     return SoftmaxRegression(
-        *(rows.features, rows.labels, rows.weight, len(rows.classes), rows.penalty),
+        LocalRows(rows.features, rows.labels, rows.weight, len(rows.classes)),
+        rows.penalty,
         fit_intercept=fit_intercept,
         generator=check_random_state(0 if random_state is None else random_state),
         curvature=curvature,
@@ -28,8 +29,9 @@ def fit_exact(
     *,
     tol: float,
     max_iter: int,
-    start: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None,
+    start: tuple[NDArray[Any], NDArray[Any]] | None,
     report: Callable[[Optimum], object] | None,
 ) -> FittedHead:
     """The head of the optimum, from the head `start` (weight, intercept) if there is one."""
-    return FittedHead(*minimise(problem, tol=tol, max_iter=max_iter, start=start, report=report))
+    state = None if start is None else SearchState(*start)
+    return FittedHead(*minimise(problem, tol=tol, max_iter=max_iter, start=state, report=report))

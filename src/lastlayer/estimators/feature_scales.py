@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from lastlayer.linear import working_dtype
 from lastlayer.solvers import Optimum, SoftmaxRegression, standard_deviations
 
 # Ranges so many times apart are suspicious (pixels of 8 bits are not), and so many in any case: there the square of one
@@ -44,6 +45,7 @@ class ScalingWarning(UserWarning):
 
 def warn_of_scales(
     X: Any,
+    row_weight: NDArray[np.float64],
     problem: SoftmaxRegression,
     weight: NDArray[Any],
     optimum: Optimum,
@@ -54,6 +56,7 @@ def warn_of_scales(
 
     Args:
       X: (N, D) array or CSR matrix.
+      row_weight: (N,) >= 0.
       problem: the SoftmaxRegression of X as it is.
       weight: (K, D), its head's weights.
       optimum: its Optimum.
@@ -62,8 +65,8 @@ def warn_of_scales(
     """
     if problem.penalty == 0:
         return
-    rows = _sample(X, problem.row_weight)
-    ranges, deviations = _scales(X[rows], problem.row_weight[rows])
+    rows = _sample(X, row_weight)
+    ranges, deviations = _scales(X[rows], row_weight[rows])
     columns = np.flatnonzero(deviations)
     ranges, deviations = ranges[columns], deviations[columns]
     if columns.size < 2:
@@ -86,8 +89,11 @@ def warn_of_scales(
         if not costly.size:
             return
         columns, others = columns[costly[np.argsort(costs[costly])[::-1][:_MOST_MEASURED]]], upper
-        rows = np.flatnonzero(problem.row_weight)
-        ranges, deviations = _scales(X[:, columns][rows], problem.row_weight[rows])
+        rows = np.flatnonzero(row_weight)
+        # Of a dense X one column at a time, which holds a number a row.
+        parts = [columns] if sp.issparse(X) else np.split(columns, columns.size)
+        measured = [_scales(X[:, part][rows], row_weight[rows]) for part in parts]
+        ranges, deviations = np.concatenate(measured, axis=1)
         costly = (ranges < upper / _FAR) & ~(_costs(problem, weight[:, columns], deviations) < enough)
         if not costly.any():
             return
@@ -121,6 +127,7 @@ def _sample(X, row_weight):
 
 def _scales(X, row_weight):
     """The range and the standard deviation of each column, all rows having a weight."""
+    X = X.astype(working_dtype(X.dtype), copy=False)
     lowest, highest = X.min(axis=0), X.max(axis=0)
     if sp.issparse(X):
         lowest, highest = lowest.toarray().ravel(), highest.toarray().ravel()

@@ -102,7 +102,7 @@ def rows_of_classes(
     weight = weight * class_factors(class_weight, classes, labels, weight)[labels]
     if not weight.any():
         raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
-    penalty = penalty_of(C, float(weight.sum()), len(classes), features.dtype)
+    penalty = penalty_of(C, float(weight.sum()), len(classes), matrix.dtype)
     return LabelledRows(matrix, classes, labels, weight, penalty)
 
 

@@ -4,8 +4,12 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from lastlayer.estimators.stored_features import AS_STORED, is_stored, require_finite
+from lastlayer.linear import working_dtype
 
 # Scores that are held at a time where all are not wanted.
 _SCORES = 1 << 22
@@ -23,8 +27,30 @@ def labelled_features(model: Any, X: Any, y: Any, *, reset: bool = True) -> tupl
     Unless `reset`, the features must be those of earlier rows.
     """
     require_labels(y)
-    checked: Any = validate_data(model, X, y, reset=reset, **accepted(X))
+    if is_stored(X):
+        checked: Any = validate_data(model, X, y, reset=reset, **AS_STORED)
+        require_finite(checked[0])
+    else:
+        checked = validate_data(model, X, y, reset=reset, **accepted(X))
     return checked[0], checked[1]
+
+
+def fit_features(model: Any, X: Any, *, reset: bool) -> Any:
+    """The features (N, D) of rows as scikit-learn checks them; those that are stored stay in their dtype and place.
+
+    Unless `reset`, they must be those of earlier rows.
+    """
+    if not is_stored(X):
+        return validate_data(model, X, reset=reset, **accepted(X))
+    features: Any = validate_data(model, X, reset=reset, **AS_STORED)
+    require_finite(features)
+    return features
+
+
+def calibration_features(model: Any, X: Any) -> Any:
+    """As `validated`, but features that are stored stay in their dtype and place."""
+    check_is_fitted(model)
+    return fit_features(model, X, reset=False) if is_stored(X) else validated(model, X)
 
 
 def validated(model: Any, X: Any) -> Any:
@@ -43,8 +69,13 @@ def validated(model: Any, X: Any) -> Any:
 
 
 def scores_of(X: Any, coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    """X coef' + intercept, (N, K)."""
-    scores = X @ coef.T
+    """X coef' + intercept, (N, K). Of X in other numbers than floats some rows are converted at a time."""
+    if sp.issparse(X) or X.dtype == working_dtype(X.dtype):
+        scores = X @ coef.T
+    else:
+        scores = np.empty((len(X), len(coef)), np.result_type(working_dtype(X.dtype), coef.dtype))
+        for rows in row_blocks(len(X), max(X.shape[1], len(coef))):
+            np.matmul(X[rows].astype(scores.dtype), coef.T, out=scores[rows])
     scores += intercept
     return scores
 

@@ -18,7 +18,7 @@ class ProgressLine:
     """
 
     def __init__(self, describe: Callable[[Optimum], str] | None = None):
-        self._describe = _state if describe is None else describe
+        self._describe = in_iterations if describe is None else describe
         self._renew = sys.stderr.isatty()
         self._written = -_PAUSE
 
@@ -61,13 +61,14 @@ class LabelProgress:
         self._line.end("{:,} of {:,} labels".format(*self._last))
 
 
+def in_iterations(optimum: Optimum) -> str:
+    """An exact fit, in words."""
+    return f"iteration {optimum.iterations:>4}  objective {optimum.objective:.6f}  gradient {optimum.gradient_norm:.1e}"
+
+
 def in_passes(optimum: Optimum) -> str:
     """A fit with candidates, in words."""
     return f"pass {optimum.iterations:>4}  held-out log-loss {optimum.objective:.6f}"
-
-
-def _state(optimum: Optimum) -> str:
-    return f"iteration {optimum.iterations:>4}  objective {optimum.objective:.6f}  gradient {optimum.gradient_norm:.1e}"
 
 
 def _columns() -> int:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, checked_beta, positive_number, true_or_false
 from lastlayer.calibration import fit_label_scaling
@@ -26,7 +26,7 @@ from lastlayer.estimators.from_sklearn import parameters_of, rows_of_labels
 from lastlayer.estimators.label_optima import together
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import feature_matrix, unscaled_weight, whole_number
-from lastlayer.estimators.linear_head import accepted, name_of, scores_of, validated
+from lastlayer.estimators.linear_head import calibration_features, fit_features, name_of, scores_of, validated
 from lastlayer.estimators.notebook import NotebookSummary
 from lastlayer.estimators.progress import LabelProgress
 from lastlayer.estimators.save import save_head
@@ -209,7 +209,7 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         if y is None:
             # In scikit-learn's words, which its checks look for.
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        checked: Any = validate_data(self, X, **accepted(X))
+        checked: Any = fit_features(self, X, reset=True)
         sets = label_sets(y, checked.shape[0])
         weight = as_sample_weight(sample_weight, checked.shape[0])
         return checked, sets, np.ones(checked.shape[0]) if weight is None else weight
@@ -295,7 +295,7 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
           sample_weight: (M,) weights >= 0; a row of weight 0 is as good as absent.
         Returns: self.
         """
-        features = validated(self, X)
+        features = calibration_features(self, X)
         answers = answers_of(y, self.classes_, features.shape[0], one_of_two=is_one_of_two(self))
         weight = as_sample_weight(sample_weight, features.shape[0])
         scores = scores_of(features, self.coef_, self.intercept_)

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.estimators.c_path import (
@@ -23,7 +23,7 @@ from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.label_sets import answers_of, rarest_of
 from lastlayer.estimators.labelled_rows import feature_matrix, whole_number
-from lastlayer.estimators.linear_head import accepted, validation_parts
+from lastlayer.estimators.linear_head import fit_features, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
@@ -34,7 +34,7 @@ from lastlayer.estimators.sigmoid_path import (
     path_of_label_folds,
     path_of_label_validation,
 )
-from lastlayer.linear import DenseFeatures
+from lastlayer.linear import DenseFeatures, working_dtype
 
 
 class SigmoidClassifierCV(SigmoidClassifier):
@@ -179,12 +179,14 @@ class SigmoidClassifierCV(SigmoidClassifier):
     def _held_out(self, validation, features, sets):
         """Validation rows that have a weight, checked."""
         given, y, sample_weight = validation_parts(validation)
-        X: Any = validate_data(self, given, reset=False, **accepted(given))
-        X = X.astype(features.dtype, copy=False)
+        X: Any = fit_features(self, given, reset=False)
+        if working_dtype(X.dtype) != features.dtype:
+            X = X.astype(features.dtype)
         answers = answers_of(y, sets.classes, X.shape[0], one_of_two=sets.one_of_two)
         weight = as_sample_weight(sample_weight, X.shape[0])
         weight = np.ones(X.shape[0]) if weight is None else weight
         weighs = np.flatnonzero(weight)
         if isinstance(features, DenseFeatures) == sp.issparse(X):
             X = X.toarray() if sp.issparse(X) else sp.csr_array(X)
-        return HeldOutLabels(features.like(X[weighs]), sp.csc_array(answers.tocsr()[weighs]), weight[weighs])
+        held_out = X if weighs.size == X.shape[0] else X[weighs]
+        return HeldOutLabels(features.like(held_out), sp.csc_array(answers.tocsr()[weighs]), weight[weighs])

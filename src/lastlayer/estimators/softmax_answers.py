@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import column_or_1d
 
 from lastlayer._arrays import Integer, as_sample_weight
+from lastlayer._memory import allowed_bytes
 from lastlayer.decision import gives_sets, linear_top_k, top_k
 from lastlayer.estimators.decision_rule import answers_of_rule, is_default, named, share_right
 from lastlayer.estimators.linear_head import row_blocks, scores_of
 from lastlayer.estimators.top_k_classes import TopKClasses
 from lastlayer.functions import softmax
+from lastlayer.linear import HeadLogits, working_dtype
 from lastlayer.metrics import ClassIndex
 
 
@@ -29,6 +31,22 @@ def softmax_logits(model: Any, features: Any) -> NDArray[np.floating[Any]]:
     """Scores as (N, K); those of two classes are the columns (0, score)."""
     scores = softmax_scores(model, features)
     return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
+
+
+def softmax_logits_within(model: Any, features: Any) -> NDArray[np.floating[Any]] | HeadLogits:
+    """The same of rows to calibrate on: an array where the memory that is allowed has room for it, else HeadLogits.
+
+    Features that are stored as other numbers than floats of 4 or 8 bytes are always worked on in blocks.
+    """
+    num_classes, coef, intercept = len(model.classes_), model.coef_, model.intercept_
+    is_float = features.dtype == working_dtype(features.dtype)
+    fits = features.shape[0] * num_classes * coef.itemsize <= allowed_bytes()
+    if sp.issparse(features) or (is_float and fits):
+        return softmax_logits(model, features)
+    if len(coef) < num_classes:
+        coef = np.concatenate([np.zeros_like(coef), coef])
+        intercept = np.concatenate([np.zeros_like(intercept), intercept])
+    return HeadLogits(features, coef, intercept)
 
 
 def softmax_probabilities(model: Any, features: Any) -> NDArray[np.floating[Any]]:

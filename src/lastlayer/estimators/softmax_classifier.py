@@ -27,7 +27,7 @@ from lastlayer.estimators.fitted_head import head_before, keep_fitted, set_head
 from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import labelled_rows, whole_number
-from lastlayer.estimators.linear_head import labelled_features, name_of, validated
+from lastlayer.estimators.linear_head import calibration_features, labelled_features, name_of, validated
 from lastlayer.estimators.notebook import NotebookSummary
 from lastlayer.estimators.online_fit import online_fit_of
 from lastlayer.estimators.progress import ProgressLine, in_passes
@@ -35,6 +35,7 @@ from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number
 from lastlayer.estimators.save import save_head
 from lastlayer.estimators.softmax_answers import (
     softmax_logits,
+    softmax_logits_within,
     softmax_predictions,
     softmax_probabilities,
     softmax_scores,
@@ -61,10 +62,12 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
 
     Same C, same argmin. Two classes are fitted as LogisticRegression does, with one weight vector for the second
     class. X is neither copied nor centred if it is float32 or float64, in C or Fortran order, or CSR of one of these;
-    float16 becomes float32, everything else float64. Memory beyond X: logits twice, 8 N K bytes for float32 features
+    float16 becomes float32, everything else float64. A two-dimensional numpy.memmap is fitted where it is, whatever its
+    numbers are: they are converted a block at a time. Memory beyond X: logits twice, 8 N K bytes for float32 features
     with K rounded up to a multiple of 8, but at most 4 GiB, beyond which they are computed anew (of dense features in
     tiles, in the two products that an iteration takes anyway); about 30 times the head, K D numbers, for the solver; D²
-    numbers for the curvature; in the end, for the bound, a part of the rows, at most 256 MiB.
+    numbers for the curvature; in the end, for the bound, a part of the rows, at most 256 MiB or, if that is more, a
+    quarter of dense X up to 4 GiB; K² numbers and 16 K rows where logits are not kept.
 
     With `candidates`, for up to millions of classes, F is descended on minibatches of rows, in steps that score the
     labels of the minibatch and so many other classes, at a cost that does not depend on K. 2 % of the rows, fewer of
@@ -255,7 +258,7 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         warn_of_limits(fitted.optimum, self.coef_.dtype, C=C, tol=tol, max_iter=max_iter, standardize=standardize)
         if not standardize:
             names = getattr(self, "feature_names_in_", None)
-            warn_of_scales(X, problem, fitted.weight, fitted.optimum, names, stacklevel=3)
+            warn_of_scales(X, rows.weight, problem, fitted.weight, fitted.optimum, names, stacklevel=3)
         return self
 
     def partial_fit(
@@ -284,6 +287,8 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coef_")
         known = None if first else self.classes_
         names = online_classes(classes, known)
+        # A batch is small: also of a memmap it is converted as a whole.
+        X = np.asarray(X) if isinstance(X, np.memmap) else X
         features, labels = labelled_features(self, X, y, reset=first)
         batch = labelled_batch(features, labels, names, sample_weight, self.class_weight)
         candidates = number_below(self.candidates, len(names))
@@ -360,14 +365,14 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         Returns: self.
         Warns: TemperatureWarning, if there is no best one (see `fit_temperature`), or if rows are fewer than classes.
         """
-        features, y = validated(self, X), np.asarray(y)
+        features, y = calibration_features(self, X), np.asarray(y)
         if y.shape != (features.shape[0],):
             raise ValueError(f"y: shape is {y.shape}, expected ({features.shape[0]},), one label for each row of X.")
         weights = as_sample_weight(sample_weight, len(y))
         if weights is not None and not weights.all():
             kept = weights > 0
             features, y, weights = features[kept], y[kept], weights[kept]
-        found = calibrated_beta(softmax_logits(self, features), label_indices(y, self.classes_), weights)
+        found = calibrated_beta(softmax_logits_within(self, features), label_indices(y, self.classes_), weights)
         self.beta_ = found.beta
         drop_rule(self, many_labels=False)
         self.training_ = replace(

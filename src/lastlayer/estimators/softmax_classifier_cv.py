@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from lastlayer._arrays import Features, Integer, Number, as_sample_weight, positive_number, true_or_false
 from lastlayer.estimators.c_path import (
@@ -24,12 +24,12 @@ from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.labelled_rows import labelled_rows, plain, whole_number
-from lastlayer.estimators.linear_head import accepted, labelled_features, name_of, validation_parts
+from lastlayer.estimators.linear_head import fit_features, labelled_features, name_of, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.softmax_path import HeldOut, PathArguments, path_of_folds, path_of_validation
-from lastlayer.linear import DenseFeatures
+from lastlayer.linear import DenseFeatures, working_dtype
 from lastlayer.metrics import ClassIndex
 
 
@@ -205,8 +205,8 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
     def _held_out(self, validation, rows):
         """Validation rows that have a weight, checked."""
         X, y, sample_weight = validation_parts(validation)
-        features: Any = validate_data(self, X, reset=False, **accepted(X))
-        if features.dtype != rows.features.dtype:
+        features: Any = fit_features(self, X, reset=False)
+        if working_dtype(features.dtype) != rows.features.dtype:
             features = features.astype(rows.features.dtype)
         y = np.asarray(y)
         if y.shape != (features.shape[0],):
@@ -226,4 +226,5 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
             )
         if isinstance(features, np.ndarray) != isinstance(rows.features, DenseFeatures):
             features = features.toarray() if sp.issparse(features) else sp.csr_array(features)
-        return HeldOut(rows.features.like(features[weighs]), index.find(y[weighs]), weight[weighs])
+        features = features if weighs.all() else features[weighs]
+        return HeldOut(rows.features.like(features), index.find(y[weighs]), weight[weighs])

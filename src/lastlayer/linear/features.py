@@ -9,14 +9,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from lastlayer.linear.sweep import Gradients, Head, TileOperation, sweep
 
-# Entries of dense features that are looked at together.
-_COPIED = 1 << 20
+# Entries of dense features that are looked at together, and those that are converted together, which stay in cache.
+_COPIED, _CONVERTED = 1 << 20, 1 << 17
 # Entries of a sparse matrix that are squared at a time, at least.
 _ENTRIES = 1 << 18
+
+
+def working_dtype(stored: DTypeLike) -> np.dtype[Any]:
+    """What dense features of a dtype are worked on in: float32 for float16, float64 for whole numbers and booleans."""
+    stored = np.dtype(stored)
+    if stored.kind != "f":
+        return np.dtype(np.float64)
+    return np.dtype(np.float32) if stored.itemsize <= 4 else np.dtype(np.float64)
 
 
 class _Scaled:
@@ -25,10 +33,10 @@ class _Scaled:
     shape: tuple[int, int]
     dtype: np.dtype[Any]
 
-    def __init__(self, features: Any, scale: NDArray[Any] | None):
-        self._features, self.shape, self.dtype = features, features.shape, features.dtype
+    def __init__(self, features: Any, scale: NDArray[Any] | None, dtype: np.dtype[Any]):
+        self._features, self.shape, self.dtype = features, features.shape, dtype
         self._scale = scale
-        self._inverse = None if scale is None else (1.0 / scale).astype(features.dtype)
+        self._inverse = None if scale is None else (1.0 / scale).astype(dtype)
 
     @property
     def scale(self) -> NDArray[Any] | None:
@@ -50,10 +58,16 @@ class _Scaled:
 
 
 class DenseFeatures(_Scaled):
-    """An (N, D) array of float32 or float64 in any order, its columns divided by `scale` (D,) if there is one."""
+    """An (N, D) array in any order, its columns divided by `scale` (D,) if there is one.
+
+    float32 and float64 are taken as they are. Numbers that are stored otherwise are converted to `working_dtype` a
+    block at a time as they are used, so that no second X is ever there.
+    """
 
     def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None):
-        super().__init__(features, scale)
+        # The views of a memmap are of its own class, which costs some microseconds each.
+        features = np.asarray(features)
+        super().__init__(features, scale, working_dtype(features.dtype))
 
     def contents(self) -> Iterator[NDArray[Any]]:
         """All numbers of X as it is, in contiguous arrays of some megabytes."""
@@ -63,11 +77,26 @@ class DenseFeatures(_Scaled):
 
     def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
-        np.matmul(self._features[rows], self._divided(weight).T, out=out)
+        columns = self._divided(weight).T
+        for part, block in self._blocks(rows):
+            np.matmul(block, columns, out=out[part])
 
     def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
-        """The product residual' X[rows], (K, D), for `residual` (rows, K)."""
-        return self._divided(residual.T @ self._features[rows])
+        """The product residual' X[rows], (K, D), for `residual` (rows, K); its blocks are added up in float64."""
+        products = [residual[part].T @ block for part, block in self._blocks(rows)]
+        product = products[0] if len(products) == 1 else np.sum(products, axis=0, dtype=np.float64)
+        return self._divided(product.astype(products[0].dtype, copy=False))
+
+    def _blocks(self, rows):
+        """Yield (part, block): a slice of `rows` and their features in `dtype`; all of them where that is no copy."""
+        features = self._features[rows]
+        if features.dtype == self.dtype:
+            yield slice(None), features
+            return
+        step = max(1, _CONVERTED // max(1, self.shape[1]))
+        for start in range(0, max(1, len(features)), step):
+            part = slice(start, start + step)
+            yield part, features[part].astype(self.dtype)
 
     def sweep(
         self, operation: TileOperation, head: Head, weight: NDArray[Any] | None, class_sums: NDArray[np.float64]
@@ -80,7 +109,7 @@ class DenseFeatures(_Scaled):
 
     def take(self, rows: NDArray[Any] | slice) -> NDArray[Any]:
         """The rows of an index array as a dense array of their own."""
-        return np.ascontiguousarray(self._divided(self._features[rows]))
+        return np.ascontiguousarray(self._divided(self._features[rows].astype(self.dtype, copy=False)))
 
     def like(self, features: NDArray[Any]) -> "DenseFeatures":
         """Other features (M, D), with the same scale."""
@@ -95,7 +124,7 @@ class SparseFeatures(_Scaled):
     """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
 
     def __init__(self, features: Any, scale: NDArray[Any] | None = None):
-        super().__init__(sp.csr_array(features, copy=False), scale)
+        super().__init__(sp.csr_array(features, copy=False), scale, features.dtype)
 
     def _block(self, rows):
         whole, (start, stop, _) = self._features, rows.indices(self.shape[0])
@@ -125,7 +154,7 @@ class SparseFeatures(_Scaled):
         """The features of the rows of an index array, a copy."""
         return SparseFeatures(self._features[index], self._scale)
 
-    def take(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def take(self, rows: NDArray[Any] | slice) -> NDArray[Any]:
         """The rows of an index array as a dense array of their own."""
         return np.ascontiguousarray(self._divided(self._features[rows].toarray()))
 

@@ -90,6 +90,13 @@ def evaluate(
     return accumulator.result()
 
 
+# What rows add to.
+_SUMS = (
+    *("_bin_weight", "_bin_right", "_bin_confidence", "_cells", "_by_odds", "_unknown_rows", "_rows", "_weight"),
+    *("_right", "_right_in_top_k", "_log_loss", "_squared_error", "_support", "_predicted", "_right_of_class"),
+)
+
+
 class EvaluationAccumulator:
     """Takes blocks of rows in any number and size, and gives the evaluation of them all.
 
@@ -187,6 +194,37 @@ class EvaluationAccumulator:
             seen = np.sort(np.concatenate([seen, unknown]))
         chosen, confidence, of_label, above_label, _ = (array[seen] for array in of_rows)
         return SeenRows(seen, weight[seen], labels[seen], chosen, confidence, of_label, above_label == 0)
+
+    def merge(self, other: "EvaluationAccumulator") -> None:
+        """Add the rows of another accumulator, made with the same arguments, after those of this one.
+
+        Raises: ValueError if it was made for other classes, bins or figures.
+        """
+        ours, theirs = self._made_for(), other._made_for()
+        for name, value in ours.items():
+            if value != theirs[name]:
+                raise ValueError(
+                    f"other: is made for {name} {theirs[name]!r}, expected {value!r}, as this one; make both alike."
+                )
+        if other._num_classes is None:
+            return
+        self._expect(other._num_classes)
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other._gaps is not None:
+            self._gaps = other._gaps.copy() if self._gaps is None else self._gaps + other._gaps
+        self._resampled += other._resampled
+        self._is_weighted |= other._is_weighted
+
+    def _made_for(self):
+        return {
+            "classes": None if self._index is None else self._index.classes.tolist(),
+            "top_k": self._top_k,
+            "bins": self.bins,
+            "classwise": self._classwise,
+            "intervals": self._confidence,
+            "unknown_label": self._unknown_label,
+        }
 
     def result(self) -> Evaluation:
         """The `Evaluation` of every row added so far. Raises ValueError if there is none, or if all weigh 0."""

@@ -17,6 +17,10 @@ class StepHistory:
     def __init__(self, size: int = 10):
         self._pairs: deque[tuple[NDArray[Any], NDArray[Any], float]] = deque(maxlen=size)
 
+    def pairs(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
+        """The pairs, the oldest first; they are not changed later."""
+        return tuple((step, change) for step, change, _ in self._pairs)
+
     def add(self, step: NDArray[Any], change: NDArray[Any]) -> None:
         """Remember a pair, unless rounding has made its curvature meaningless."""
         product = float(np.vdot(step, change))

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer._memory import allowed_bytes
 from lastlayer.kernels.softmax_regression import line_rows, step_rows, uncertainty_rows
 from lastlayer.linear import DenseFeatures, FeatureMatrix, Head, LogitBlocks
 from lastlayer.losses import SoftmaxLossOnTiles
+from lastlayer.solvers.training_rows import Slope, Uncertainty
 
 # Two (N, K) arrays are kept up to this many bytes together; beyond, logits are computed anew in each pass.
 _MOST_BYTES_KEPT = 4 << 30
@@ -32,7 +34,7 @@ class LogitLine:
         self._blocks = LogitBlocks(features, num_classes)
         self._width = self._blocks.width
         self._kept = None
-        if 2 * self._num_rows * self._width * features.dtype.itemsize <= _MOST_BYTES_KEPT:
+        if 2 * self._num_rows * self._width * features.dtype.itemsize <= min(_MOST_BYTES_KEPT, allowed_bytes() / 2):
             self._kept = self._pair(self._num_rows)
         self._no_offset = np.zeros(num_classes, features.dtype)
         self._head = self._direction = np.zeros((num_classes, features.shape[1]), features.dtype), self._no_offset
@@ -71,17 +73,11 @@ class LogitLine:
         loss, slope, curvature = map(float, np.sum(self._blocks.run(work), axis=0))
         return loss, slope, curvature
 
-    def step(self, t: float) -> tuple[float, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-        """Set Z to Z(t).
-
-        Returns: the loss there; the gradient with respect to the weights without the penalty, (K, D); the residuals'
-          sum over rows, (K,), which is the intercepts' gradient; and the mean of p (1 - p) of each class, (K,).
-        """
+    def step(self, t: float) -> Slope:
+        """Set Z to Z(t)."""
         if self.keeps_logits or not isinstance(self._features, DenseFeatures):
             return self._advance(t, self._features.adjoint)
-        gradient = np.empty_like(self._head[0])
-        loss, residual_sum, masses = self._swept(t, self._features, gradient)
-        return loss, gradient, residual_sum, masses
+        return self._swept(t, self._features, np.empty_like(self._head[0]))
 
     def _swept(self, t, features, gradient):
         """`step` in a product with X, of logits that are not kept, and one more where `gradient` (K, D) is written."""
@@ -95,18 +91,19 @@ class LogitLine:
         )
         class_sums = np.empty((2, self._num_classes))
         features.sweep(loss, Head(*self._head, 0.0), gradient, class_sums)
-        return float(losses @ self._row_weight), class_sums[0], class_sums[1]
+        return Slope(float(losses @ self._row_weight), gradient, *class_sums)
 
     def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        """Add `offset` (K,) to the logits of every row.
+        """Add `offset` (K,) to the logits of every row; the loss, residual sum and masses there.
 
-        Returns: the loss, the residuals' sum and the means of p (1 - p) as `step` does, without a product with X.
+        It takes no product with X where logits are kept, and one elsewhere.
         """
         self.set_direction(np.zeros_like(self._head[0]), offset)
         if not self.keeps_logits and isinstance(self._features, DenseFeatures):
-            return self._swept(1.0, self._features, None)
-        loss, _, residual_sum, masses = self._advance(1.0, lambda residual, rows: 0.0)
-        return loss, residual_sum, masses
+            slope = self._swept(1.0, self._features, None)
+        else:
+            slope = self._advance(1.0, lambda residual, rows: 0.0)
+        return slope.loss, slope.residual_sum, slope.masses
 
     def _advance(self, t, gradient_of):
         t, offset = self._features.dtype.type(t), self._offset()
@@ -125,20 +122,23 @@ class LogitLine:
         masses, residual_sum = np.sum(sums, axis=0)[:, : self._num_classes]
         (weight, intercept), (weight_step, intercept_step) = self._head, self._direction
         self._head = weight + t * weight_step, intercept + t * intercept_step
-        return sum(losses), reduce(np.add, gradients), residual_sum, masses
+        return Slope(sum(losses), reduce(np.add, gradients), residual_sum, masses)
 
-    def uncertainty(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each row's weight times the sum over classes of p (1 - p) times the class's factor, (N,) for (K,)."""
-        result = np.empty(self._num_rows)
+    def uncertainty(self, factors: NDArray[np.float64], every: int, most: int) -> Uncertainty:
+        """The scores of rows; see `Line`."""
+        scores = np.empty(self._num_rows)
         padded = self._blocks.padded(factors, np.float64)
 
         def work(start, stop):
             row = np.empty(self._width, self._features.dtype)
             for rows, logits, _ in self._logits(start, stop):
-                uncertainty_rows(logits, self._row_weight[rows], padded, row, result[rows])
+                uncertainty_rows(logits, self._row_weight[rows], padded, row, scores[rows])
 
         self._blocks.run(work)
-        return result
+        highest = np.arange(self._num_rows)
+        if most < self._num_rows:
+            highest = np.argpartition(-scores, most - 1)[:most]
+        return Uncertainty(float(scores.sum()), scores[::every], highest, scores[highest])
 
     def _logits(self, start, stop):
         """Yield (rows, block of Z, block of V) that cover the rows from start to stop."""

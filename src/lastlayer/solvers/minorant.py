@@ -14,22 +14,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lastlayer._memory import allowed_bytes
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
 from lastlayer.linear import write_logits
 from lastlayer.solvers.certificate import duality_gap
-from lastlayer.solvers.logit_line import LogitLine
+from lastlayer.solvers.training_rows import Line
 
 if TYPE_CHECKING:
-    from lastlayer.solvers.softmax_regression import SoftmaxRegression, _Point
+    from lastlayer.solvers.softmax_regression import SoftmaxRegression
+    from lastlayer.solvers.softmax_search import SoftmaxPoint
 
 # Share of the curvature that the kept rows have together, if that takes at least so many rows for each feature, and
 # rows at least.
 _SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
 # Scores by which the kept rows are told from the others.
 _SAMPLE = 1 << 14
-# Numbers that are held for the kept rows, at most: their logits, the change of these, probabilities and features.
-_MOST_NUMBERS = 1 << 25
+# Numbers that are held for the kept rows, at most: their logits, the change of these, probabilities and features; of 8
+# bytes at most. Of large features they may be so many for each number there, if that is no more than so many in all;
+# where memory is short they are fewer, down to so many.
+_MOST_NUMBERS, _OF_FEATURES, _LARGEST, _BYTES, _NUMBERS_ANYWAY = 1 << 25, 0.25, 1 << 30, 8, 1 << 22
 # Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
 _MOST_STEPS, _MOST_PRODUCTS = 6, 40
 # Products may cost this share of the fit's iterations, but so many are allowed anyway, and on few numbers as many as
@@ -55,7 +59,7 @@ class Sharpened(NamedTuple):
     expected: float
 
 
-def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine, iterations: int) -> Sharpened:
+def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Line, iterations: int) -> Sharpened:
     """The least bound on F - F* that a few Newton steps on a minorant of F find, or the head's own duality gap.
 
     Args:
@@ -65,50 +69,52 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "_Point", line: LogitLine
       iterations: those of the fit, by which the effort is measured.
     Returns: Sharpened.
     """
-    rows, share = _chosen_rows(problem, point, line)
-    numbers = rows.size * (problem.features.shape[1] + point.intercept.size)
+    kept, share = _kept_rows(problem, point, line)
+    num_rows = kept.shape[0]
     products = _MOST_STEPS * _MOST_PRODUCTS
-    if numbers > _FEW_NUMBERS:
-        affordable = int(_SHARE_OF_FIT * iterations * problem.features.shape[0] / rows.size)
+    if num_rows * sum(point.weight.shape) > _FEW_NUMBERS:
+        affordable = int(_SHARE_OF_FIT * iterations * problem.rows.shape[0] / num_rows)
         products = min(products, max(_PRODUCTS_ANYWAY, affordable))
     with np.errstate(all="ignore"):
-        minorant = _Minorant(problem, point, rows)
-        gap = minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1))
+        minorant = _Minorant(problem, point, kept)
+        # Rounding may leave the minorant none; then there is the head's own.
+        gap = min(minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1)), point.gap(problem))
         # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
         expected = share * max(float(minorant.decrease()), 0.0)
         return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
 
 
-def _chosen_rows(problem, point, line):
-    """Indices of the rows that keep their curvature, in order, and the share of it that they have."""
-    num_rows, num_features = problem.features.shape
-    most = max(1, _MOST_NUMBERS // (num_features + 4 * point.intercept.size))
+def _kept_rows(problem, point, line):
+    """The rows that keep their curvature, and the share of it that they have."""
+    num_rows, num_features = problem.rows.shape
+    wanted = max(_MOST_NUMBERS, min(_LARGEST, int(_OF_FEATURES * num_rows * num_features)))
+    numbers = min(wanted, max(_NUMBERS_ANYWAY, int(min(allowed_bytes() / 2 / _BYTES, wanted))))
+    most = max(1, numbers // (num_features + 4 * point.intercept.size))
     fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
     if fewest == num_rows:
-        return np.flatnonzero(problem.row_weight), 1.0
+        return problem.rows.take(np.arange(num_rows)), 1.0
     # Each class's curvature counts alike.
-    score = line.uncertainty(1 / np.maximum(point.masses, np.finfo(float).tiny))
-    sample = np.sort(score[:: -(-num_rows // _SAMPLE)])[::-1]
+    factors = 1 / np.maximum(point.masses, np.finfo(float).tiny)
+    found = line.uncertainty(factors, -(-num_rows // _SAMPLE), min(most, num_rows))
+    sample = np.sort(found.sample)[::-1]
     carried = np.cumsum(sample)
     share = (int(np.searchsorted(carried, _SHARE * carried[-1])) + 1) / sample.size
     count = min(most, max(fewest, int(share * num_rows)))
-    rows = np.sort(np.argpartition(-score, count - 1)[:count])
-    rows = rows[problem.row_weight[rows] > 0]
-    return rows, float(score[rows].sum() / score.sum())
+    highest = np.argpartition(-found.scores, count - 1)[:count]
+    return problem.rows.take(np.sort(found.rows[highest])), float(found.scores[highest].sum() / found.total)
 
 
 class _Minorant:
-    """The minorant of F at a head whose kept rows are `rows`, at a point (W + B, b + beta) that moves."""
+    """The minorant of F at a head whose kept rows are LocalRows, at a point (W + B, b + beta) that moves."""
 
-    def __init__(self, problem, point, rows):
+    def __init__(self, problem, point, kept):
         self._problem, self._point = problem, point
-        self._features = problem.features.rows(rows)
-        self._labels, self._weight = problem.labels[rows], problem.row_weight[rows]
-        self._shape = rows.size, point.intercept.size
+        self._features, self._labels, self._weight = kept.features, kept.labels, kept.row_weight
+        self._shape = kept.shape[0], point.intercept.size
         self._weights, self._intercepts = point.weight.astype(np.float64), point.intercept.astype(np.float64)
         self._logits, self._logit_change = np.zeros((2, *self._shape))
         # Probabilities times the row's weight, which is above 0.
-        self._weighted = np.empty(self._shape, problem.features.dtype)
+        self._weighted = np.empty(self._shape, kept.dtype)
         self._set_logit_change(self._weights, self._intercepts)
         loss, gradient, residual_sum = self._evaluate(1.0)
         # The tangent of all other rows: its value at the head and its slope. Over the classes a slope sums to 0, but

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.solvers.softmax_regression import SoftmaxRegression, _Search
+from lastlayer.solvers.softmax_regression import SoftmaxRegression
+from lastlayer.solvers.softmax_search import SoftmaxSearch
 
 
 class PenaltyPath:
@@ -22,7 +23,7 @@ class PenaltyPath:
 
     def __init__(self, problem: SoftmaxRegression):
         self._problem = problem
-        self._search = _Search(problem, None)
+        self._search = SoftmaxSearch(problem, None)
         self._direction: NDArray[Any] | None = None
 
     def set_penalty(self, penalty: float) -> None:
@@ -39,9 +40,9 @@ class PenaltyPath:
     def advance(self) -> bool:
         """Take one iteration; False if rounding hides any decrease."""
         if self._direction is None:
-            self.predicted_share()
+            self._direction, _, _ = self._search.direction()
         direction, self._direction = self._direction, None
-        return bool(self._search.advance(direction))
+        return self._search.advance(direction)
 
     def head(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The weights (K, D) and intercepts (K,) as they are."""

@@ -109,12 +109,9 @@ class SigmoidRegression:
         no, yes = self.factors[:, :1], self.factors[:, 1:]
         self.sums_of_yes = yes * of_yes
         self.sums = (yes - no) * of_yes + no * (of_all - self.mean)
-        if curvature is not None:
-            self.curvature = curvature
-        elif isinstance(features, SparseFeatures):
-            self.curvature = Curvature.of_sparse(features, self.mean, self.row_weight)
-        else:
-            self.curvature = Curvature.of_dense(features, self.mean, self.row_weight, generator)
+        if curvature is None:
+            curvature = Curvature.of_features(features, self.mean, self.row_weight, generator)
+        self.curvature = curvature
 
     def constant_intercepts(self) -> NDArray[np.float64]:
         """The logits of half a row among one more than there are, or of all but that, (K,), for constant labels."""

@@ -11,6 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from lastlayer.linear import working_dtype
+
 # Entries of a block: their float64 copies stay in cache. Those of a sparse block are at least as many as the columns.
 _BLOCK, _SPARSE_BLOCK = 1 << 16, 1 << 18
 # A deviation of so many units in the last place of the mean is rounding. StandardScaler's bound grows with the number
@@ -25,7 +27,8 @@ def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArr
     of X, or below the smallest normal number of that dtype.
 
     Args:
-      features: (N, D) array or CSR matrix of float32 or float64, finite.
+      features: (N, D) array or CSR matrix of float32 or float64, finite; an array of other numbers is measured in its
+        `working_dtype`, a block at a time.
       row_weight: (N,) float64 >= 0, not all 0.
     """
     share = row_weight / row_weight.sum()
@@ -35,7 +38,7 @@ def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArr
     unit = np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000))
     square, correction = second(features, share, mean / unit, 1.0 / unit)
     deviation = np.sqrt(np.maximum(square - correction**2, 0.0)) * unit
-    limits = np.finfo(features.dtype)
+    limits = np.finfo(working_dtype(features.dtype))
     rounding = _ROUNDING * limits.eps * np.abs(mean + correction * unit)
     deviation[deviation <= np.maximum(rounding, limits.tiny)] = 0.0
     return deviation
@@ -43,9 +46,9 @@ def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArr
 
 def _dense_blocks(features, share):
     """Yield (rows, D) features and (rows,) shares, without the rows that have none."""
-    size = max(1, _BLOCK // max(1, features.shape[1]))
+    dtype, size = working_dtype(features.dtype), max(1, _BLOCK // max(1, features.shape[1]))
     for start in range(0, features.shape[0], size):
-        rows, part = features[start : start + size], share[start : start + size]
+        rows, part = features[start : start + size].astype(dtype, copy=False), share[start : start + size]
         kept = part > 0
         yield (rows, part) if kept.all() else (rows[kept], part[kept])
 

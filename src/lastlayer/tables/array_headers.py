@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 import polars as pl
 
-from lastlayer.tables.available_memory import available_memory, readable
+from lastlayer._available_memory import available_memory, readable
 from lastlayer.tables.input_error import InputError, first_line
 
 _MOST_BYTES_AT_ONCE = 1 << 24

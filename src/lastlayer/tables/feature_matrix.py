@@ -1,11 +1,11 @@
 """The values of the feature columns as one matrix of finite numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from lastlayer.tables.input_error import InputError
 
@@ -16,19 +16,25 @@ _CHECKED_ENTRIES = 1 << 20
 
 
 def feature_matrix(
-    frame: pl.DataFrame, columns: "FeatureColumns", place: Callable[[int], str], *, finite: bool = True
+    frame: pl.DataFrame,
+    columns: "FeatureColumns",
+    place: Callable[[int], str],
+    *,
+    finite: bool = True,
+    dtype: DTypeLike | None = None,
 ) -> NDArray[Any]:
     """The features (n, D) of `frame`, C-contiguous.
 
-    float32 if every column is float32 or narrower floats, else float64. Lists of a fixed width in one piece are not
-    copied.
+    float32 if every column is float32 or narrower floats, else float64; or of a `dtype` that is asked for. Lists of a
+    fixed width in one piece are not copied.
 
     Args:
       frame: DataFrame that holds `columns`.
       columns: FeatureColumns.
       place: function of a row number to where it stands, for errors; see `Table.place`.
-      finite: whether NaN and infinities are refused.
-    Returns: (n, D) float32 or float64 array; it may be read-only.
+      finite: whether NaN and infinities are refused, and what `dtype` cannot hold.
+      dtype: of the result, float16, float32 or float64; None chooses.
+    Returns: (n, D) array; it may be read-only.
     Raises: InputError naming the first row and column that holds text, nothing, NaN, an infinity, or a list of another
       length.
     """
@@ -38,7 +44,10 @@ def feature_matrix(
         chosen = frame.select(columns.names)
         for series in chosen.iter_columns():
             require_numbers(series, place)
-        matrix = chosen.cast(_matrix_type(chosen.dtypes)).to_numpy(order="c")
+        matrix = chosen.cast(matrix_type(chosen.dtypes)).to_numpy(order="c")
+    if dtype is not None:
+        with np.errstate(over="ignore"):  # told below
+            matrix = matrix.astype(dtype, copy=False)
     if finite:
         _require_finite(matrix, frame, columns, place)
     return matrix
@@ -72,7 +81,8 @@ def is_list_of_numbers(dtype: pl.DataType) -> bool:
     return isinstance(dtype, (pl.List, pl.Array)) and dtype.inner.is_numeric()
 
 
-def _matrix_type(dtypes):
+def matrix_type(dtypes: Iterable[Any]) -> type[pl.DataType]:
+    """What the matrix of columns of such Polars types is in: Float32 if all are narrow floats, else Float64."""
     return pl.Float32 if all(dtype.is_float() and dtype != pl.Float64 for dtype in dtypes) else pl.Float64
 
 
@@ -103,7 +113,7 @@ def _list_matrix(series, place):
         width = dtype.size
     if width == 0:
         raise InputError(f"{place(0)}: column {series.name} holds an empty list, expected at least one number.")
-    series = series.cast(pl.Array(_matrix_type([dtype.inner]), width))
+    series = series.cast(pl.Array(matrix_type([dtype.inner]), width))
     return np.ascontiguousarray(series.rechunk().to_numpy())
 
 
@@ -116,9 +126,9 @@ def _require_finite(matrix, frame, columns, place):
             row += start
             name = f"{columns.names[0]}[{feature}]" if columns.is_list else columns.names[feature]
             value = frame[columns.names[0]][row][feature] if columns.is_list else frame[name][row]
-            found = "null" if value is None else str(value)
+            found, remedy = "null" if value is None else str(value), "correct it, or drop such rows"
             if value is not None and np.isfinite(value):
                 found = f"{value}, too large for {matrix.dtype}"
-            raise InputError(
-                f"{place(row)}: column {name} is {found}, expected a finite number; correct it, or drop such rows."
-            )
+                if matrix.dtype == np.float16:
+                    remedy = "spool as float32, or drop such rows"
+            raise InputError(f"{place(row)}: column {name} is {found}, expected a finite number; {remedy}.")

@@ -8,6 +8,10 @@ class InputError(ValueError):
     """One sentence about the input: where, what was found, what was expected, what to do."""
 
 
+class NoRows(InputError):  # noqa: N818 - read as what it says: there are no rows
+    """A table without rows, or without any that its condition keeps."""
+
+
 def missing_column(where: str, name: str, columns: Iterable[str], remedy: str = "check the name") -> InputError:
     """The InputError for a column that is not there, with the nearest name that is."""
     columns = list(columns)

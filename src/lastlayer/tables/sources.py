@@ -5,7 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +33,7 @@ class Source:
       index: columns that the file itself calls an index.
       as_text: as_text(columns) is the same source of which these columns are text, as they are written; None unless
         the file is text that does not know the types of its columns.
+      begin: the number of its first row in the file.
     """
 
     name: str
@@ -41,6 +42,13 @@ class Source:
     left_out: dict[str, str] = field(default_factory=dict)
     index: frozenset[str] = frozenset()
     as_text: "Callable[[list[str]], Source] | None" = None
+    begin: int = 0
+
+    def part(self, begin: int, end: int) -> "Source":
+        """The rows of the file from number `begin` up to `end`; of parquet no other group of rows is read."""
+        return replace(
+            self, rows=lambda columns: self.rows(columns).slice(begin, end - begin), begin=begin, as_text=None
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def open_sources(
         raise InputError("data: no file given, expected at least one; name a file, or - for standard input.")
     if list(paths).count(_STDIN) > 1:
         raise InputError("-: standard input is named twice, expected once; it can be read only once.")
-    files = [file for path in paths for file in ([_STDIN] if path == _STDIN else _expanded(path))]
+    files = [file for path in paths for file in ([_STDIN] if path == _STDIN else files_of(path))]
     inputs = [_stream(stdin, kind) if file == _STDIN else _file(file, kind) for file in files]
     kinds = [entry.kind for entry in inputs]
     if "npy" in kinds:
@@ -79,7 +87,8 @@ def open_sources(
     return tuple(_scanned(entry, list(wanted)) for entry in inputs)
 
 
-def _expanded(path):
+def files_of(path: str | os.PathLike[str]) -> list[str]:
+    """The file `path`, or the files that match it as a pattern. Raises InputError if none does."""
     path = os.fspath(path)
     if Path(path).exists() or not glob.has_magic(path):
         return [path]

@@ -7,7 +7,7 @@ import stat
 import time
 from typing import Protocol
 
-from lastlayer.tables.available_memory import available_memory, readable
+from lastlayer._available_memory import available_memory, readable
 from lastlayer.tables.input_error import InputError
 
 _PIECE = 1 << 20

@@ -1,13 +1,13 @@
 """One table made of one or many files: scanned lazily, filtered by SQL, and able to say where a row stands."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from lastlayer.tables.condition import condition, condition_columns, require_condition
-from lastlayer.tables.input_error import InputError, missing_column
+from lastlayer.tables.input_error import InputError, NoRows, missing_column
 from lastlayer.tables.reading import reading
 from lastlayer.tables.sources import Source, open_sources
 from lastlayer.tables.streams import Readable
@@ -21,11 +21,13 @@ _LEADING_ZERO = r"^\s*[-+]?0\d"
 class Table:
     """Files one after another, and the rows of them that an SQL condition keeps.
 
-    The columns that are used must be in all files; others need not be, and may differ in type.
+    The columns that are used must be in all files; others need not be, and may differ in type. A column that `types`
+    names is read as that type, others as what all of the files can be read as.
     """
 
     sources: tuple[Source, ...]
     where: str | None = None
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -57,11 +59,16 @@ class Table:
 
         Raises: InputError if a file cannot be read, or if the condition does not fit the text.
         """
+        return self.with_text(column for column in columns if self._is_written(column))
+
+    def with_text(self, columns: Iterable[str]) -> "Table":
+        """The same table, in which `columns` are text in files that do not know the types of their columns.
+
+        Raises: as `as_written`.
+        """
         sources = self.sources
         for column in columns:
-            holders = [source for source in self.sources if column in source.schema]
-            if any(_is_text(source.schema[column]) or _holds_names(source, column) for source in holders):
-                sources = tuple(_with_text(source, column) for source in sources)
+            sources = tuple(_with_text(source, column) for source in sources)
         return replace(self, sources=sources).filtered(self.where)
 
     def collect(self, columns: Iterable[str]) -> pl.DataFrame:
@@ -72,7 +79,7 @@ class Table:
         with self._reading():
             frame = self._scan(columns).collect()
         if not frame.height:
-            raise self._no_rows()
+            raise self.no_rows()
         return frame
 
     def batches(self, columns: Iterable[str], rows: int) -> Iterator[pl.DataFrame]:
@@ -89,7 +96,7 @@ class Table:
                         begun = True
                         yield piece
         if not begun:
-            raise self._no_rows()
+            raise self.no_rows()
 
     def count(self, where: str | None = None) -> int:
         """The number of rows, of those that satisfy the SQL condition `where` besides."""
@@ -104,11 +111,21 @@ class Table:
         with self._reading():
             return summarise(self._scan(columns)).collect(engine="streaming")
 
+    def row_counts(self) -> list[int]:
+        """How many rows each file has, before any condition."""
+        with self._reading():
+            return [source.rows([]).select(pl.len()).collect().item() for source in self.sources]
+
+    def common_types(self, columns: Iterable[str]) -> dict[str, pl.DataType]:
+        """The types that `columns` are read as. Raises InputError if a file lacks one, or two hold different kinds."""
+        with self._reading():
+            return dict(self._scan(columns).collect_schema())
+
     def place(self, row: int) -> str:
         """Where row `row` of this table stands: its file and its number there, from 0, before any condition."""
         with self._reading():
             for source in self.sources:
-                frame = source.rows(condition_columns(self.where)).with_row_index(_ROW)
+                frame = source.rows(condition_columns(self.where)).with_row_index(_ROW, source.begin)
                 if self.where is not None:
                     frame = frame.filter(condition(self.where))
                 found = frame.select(_ROW).slice(row, 1).collect()
@@ -143,17 +160,24 @@ class Table:
         for source in self.sources[1:]:
             for column in columns:
                 _require_one_kind(column, self.sources[0], source)
-        frames = [self._rows(source, columns).select(columns) for source in self.sources]
+        types = {column: self.types[column] for column in columns if column in self.types}
+        frames = [self._rows(source, columns).select(columns).cast(types) for source in self.sources]
         return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
 
     def _rows(self, source, columns):
         frame = source.rows(dict.fromkeys([*columns, *condition_columns(self.where)]))
         return frame if self.where is None else frame.filter(condition(self.where))
 
-    def _no_rows(self):
+    def no_rows(self) -> NoRows:
+        """What says that no row is left."""
         if self.where is None:
-            return InputError(f"{self.name}: no rows, expected at least one; check the file.")
-        return InputError(f"{self.name}: no row satisfies {self.where!r}, expected at least one; check the condition.")
+            return NoRows(f"{self.name}: no rows, expected at least one; check the file.")
+        return NoRows(f"{self.name}: no row satisfies {self.where!r}, expected at least one; check the condition.")
+
+    def _is_written(self, column):
+        """Whether a file holds `column` as text, or as numbers that are written like names."""
+        holders = [source for source in self.sources if column in source.schema]
+        return any(_is_text(source.schema[column]) or _holds_names(source, column) for source in holders)
 
     def _reading(self):
         return reading(self.name, "check the file")

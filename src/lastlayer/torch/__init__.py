@@ -32,6 +32,7 @@ from lastlayer.torch.nll import nll
 from lastlayer.torch.sampled_binary_cross_entropy import sampled_binary_cross_entropy
 from lastlayer.torch.sampled_cross_entropy import sampled_cross_entropy
 from lastlayer.torch.sampled_linear_cross_entropy_loss import SampledLinearCrossEntropyLoss
+from lastlayer.torch.sharded_linear_cross_entropy_loss import ShardedLinearCrossEntropyLoss
 from lastlayer.torch.sigmoid import log_sigmoid, sigmoid
 from lastlayer.torch.soft_cross_entropy import soft_cross_entropy
 from lastlayer.torch.softmax import log_softmax, softmax
@@ -45,6 +46,7 @@ __all__ = [
     "LinearSoftmaxStatistics",
     "LogSoftmax",
     "SampledLinearCrossEntropyLoss",
+    "ShardedLinearCrossEntropyLoss",
     "Sigmoid",
     "Softmax",
     "Softmax2d",

@@ -70,7 +70,8 @@ def gradients(
     which does not cancel. The factor f of p_k is part of its exponent but for the sign: |f| p = exp(z - lse + ln |f|).
 
     The weight's gradient is one product over all rows for each tile of classes; if the rows are in blocks, those of
-    half precision are summed in float32, as the input's are over tiles.
+    half precision are summed in float32, as the input's are over tiles. The gradient of the input is left in the dtype
+    of the sums, for a caller that goes on with them. A label outside 0..K-1 is that of a class of another head.
     """
     needs_input, needs_weight, needs_bias, needs_target = needed[:4]
     memory = None if is_compiling() else Memory()
@@ -117,7 +118,7 @@ def gradients(
             of_part.copy_(summed)
         of_bias.append(of_bias_part)
     if of_input is not None:
-        of_input = (of_input.mul_(every.sign) if head.positions == 1 else of_input).to(input.dtype)
+        of_input = of_input.mul_(every.sign) if head.positions == 1 else of_input
     return (
         of_input,
         torch.cat(parts) if parts else of_weight,
@@ -138,7 +139,9 @@ def _rows(input, head, target, class_weight, logsumexp, of_target, upstream, all
     else:
         at_label = f * of_target.exp() - b * of_target.expm1()
         if all_classes:
-            at_label = at_label + (c if class_weight is None else c * class_weight[target])
+            # Of labels of other heads' classes any weight serves, since no tile holds them.
+            of_label = None if class_weight is None else class_weight[target.clamp(0, head.num_classes - 1)]
+            at_label = at_label + (c if of_label is None else c * of_label)
         if head.soft_cap is not None:
             at_label = at_label * slope_of_cap(of_target + logsumexp, head.soft_cap)
         f = f - b

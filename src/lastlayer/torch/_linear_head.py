@@ -44,10 +44,16 @@ def checked_head(
             "linear_weight has it."
         )
     rows = input if input.dim() == 2 else input.unsqueeze(0)
-    tensors = [rows, linear_weight.reshape(-1, linear_weight.shape[-1])]
-    tensors += [] if linear_bias is None else [linear_bias.reshape(-1)]
-    if is_autocast(input):
-        dtype = torch.get_autocast_dtype(input.device.type)
+    positions = math.prod(linear_weight.shape[1:-1])
+    weight = linear_weight.reshape(-1, linear_weight.shape[-1])
+    return cast_head(rows, Head(weight, None if linear_bias is None else linear_bias.reshape(-1), positions, soft_cap))
+
+
+def cast_head(rows: torch.Tensor, head: Head) -> tuple[torch.Tensor, Head]:
+    """Rows and head as autocast would cast them. Raises TypeError for dtypes that differ."""
+    tensors = [rows, head.weight, *([] if head.bias is None else [head.bias])]
+    if is_autocast(rows):
+        dtype = torch.get_autocast_dtype(rows.device.type)
         tensors = [tensor.to(dtype) if tensor.dtype != torch.float64 else tensor for tensor in tensors]
     for name, tensor in zip(("input", "linear_weight", "linear_bias"), tensors, strict=False):
         if not tensor.is_floating_point() or tensor.dtype != tensors[0].dtype:
@@ -55,8 +61,7 @@ def checked_head(
                 f"{name}: dtype is {tensor.dtype}, expected one floating-point dtype of input, linear_weight and "
                 "linear_bias; convert it with .to(), or use autocast."
             )
-    positions = math.prod(linear_weight.shape[1:-1])
-    return tensors[0], Head(tensors[1], tensors[2] if len(tensors) > 2 else None, positions, soft_cap)
+    return tensors[0], head._replace(weight=tensors[1], bias=tensors[2] if len(tensors) > 2 else None)
 
 
 def checked_soft_cap(soft_cap: object) -> float | None:

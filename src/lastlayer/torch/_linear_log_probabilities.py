@@ -45,6 +45,24 @@ class RowLogProbabilities(NamedTuple):
     of_all: torch.Tensor
 
 
+class RowSums(NamedTuple):
+    """Sums over classes for each row and position, (N, P), out of which its log-probabilities are found.
+
+    Attributes:
+      top: the largest logit.
+      total: sum_k exp(z_k - top).
+      of_target: the logit of the label, or sum_k w_k t_k z_k of probabilities t.
+      of_all: sum_k w_k z_k, or zeros if that was not asked for.
+      mass: sum_k w_k t_k of probabilities, zeros of labels.
+    """
+
+    top: torch.Tensor
+    total: torch.Tensor
+    of_target: torch.Tensor
+    of_all: torch.Tensor
+    mass: torch.Tensor
+
+
 def tiled_log_probabilities(
     input: torch.Tensor, head: Head, target: torch.Tensor, class_weight: torch.Tensor | None, *, all_classes: bool
 ) -> RowLogProbabilities:
@@ -93,18 +111,10 @@ class _Tiled(torch.autograd.Function):
         rest: tuple[int, float | None],
         all_classes: bool,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        head, compiled = Head(weight, bias, *rest), is_compiling()
-        memory = None if compiled else Memory()
-        size = bytes_of_a_logit(input, head, target, all_classes=all_classes)
-        rows, classes = tile_sizes(input.shape[0], *head.sizes, input.device, compiled=compiled, bytes_of_a_logit=size)
-        found = []
-        with without_autocast(input):
-            for first, last in blocks(input.shape[0], rows):
-                some = rows_of_block(first, last, rows)
-                found.append(_of_rows(some(input), some(target), head, class_weight, all_classes, classes, memory))
-        if len(found) == 1:
-            return found[0]
-        return tuple(torch.cat(parts) for parts in zip(*found, strict=True))  # pyright: ignore[reportReturnType]
+        head = Head(weight, bias, *rest)
+        sums = row_sums(input, head, target, class_weight, all_classes=all_classes)
+        all_weight = sum_of_weights(head.num_classes, class_weight, sums.total.dtype) if all_classes else None
+        return of_sums(sums, all_weight, labels=not target.is_floating_point())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
@@ -128,7 +138,8 @@ class _Tiled(torch.autograd.Function):
             options = {"all_classes": ctx.all_classes, "needed": ctx.needs_input_grad}
             with without_autocast(input):
                 head = Head(weight, bias, *ctx.rest)
-                found = gradients(input, head, target, class_weight, lse, of_target, upstream, **options)
+                of_input, *others = gradients(input, head, target, class_weight, lse, of_target, upstream, **options)
+                found = (None if of_input is None else of_input.to(input.dtype), *others)
         return (*found, None, None, None)
 
 
@@ -136,8 +147,57 @@ def _is_transformed(*tensors):
     return _C._are_functorch_transforms_active() or any(map(is_legacy_batchedtensor, tensors))
 
 
+def row_sums(
+    input: torch.Tensor, head: Head, target: torch.Tensor, class_weight: torch.Tensor | None, *, all_classes: bool
+) -> RowSums:
+    """The sums of (N, D) rows over the classes of a head, tile by tile. Labels outside 0..K-1 add nothing to them."""
+    memory = None if is_compiling() else Memory()
+    size = bytes_of_a_logit(input, head, target, all_classes=all_classes)
+    rows, classes = tile_sizes(
+        input.shape[0], *head.sizes, input.device, compiled=memory is None, bytes_of_a_logit=size
+    )
+    found = []
+    with without_autocast(input):
+        for first, last in blocks(input.shape[0], rows):
+            some = rows_of_block(first, last, rows)
+            found.append(_of_rows(some(input), some(target), head, class_weight, all_classes, classes, memory))
+    return found[0] if len(found) == 1 else RowSums(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def of_sums(sums: RowSums, all_weight: float | torch.Tensor | None, *, labels: bool) -> RowLogProbabilities:
+    """The results, out of sums over all classes, whose weights sum to `all_weight`: None if of_all is not asked for."""
+    # Two subtractions, since top may be large; the label's logit is from the same products, so log p <= 0.
+    base, log_total = finite_top(sums.top), sums.total.log()
+    lse = base + log_total
+    of_target = (sums.of_target - base) - log_total if labels else sums.of_target - sums.mass * lse
+    return RowLogProbabilities(lse, of_target, sums.of_all if all_weight is None else sums.of_all - all_weight * lse)
+
+
+def sum_of_weights(num_classes: int, class_weight: torch.Tensor | None, dtype: torch.dtype) -> float | torch.Tensor:
+    """The sum of the weights of all classes, 1 each if there are none."""
+    return num_classes if class_weight is None else class_weight.to(dtype).sum()
+
+
+def losses_of(
+    log_p: RowLogProbabilities,
+    num_classes: int,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    smoothing: float,
+    z_loss: float,
+) -> torch.Tensor:
+    """Losses (N, P) against labels, none of them ignored, or probabilities (N, K, P), of numbers of each row."""
+    losses = -log_p.of_target
+    if weight is not None and not target.is_floating_point():
+        of_label = weight.to(losses.dtype)[target]
+        losses = losses.masked_fill(of_label == 0, 0.0) * of_label  # never 0 times inf
+    if smoothing > 0.0:
+        losses = (1.0 - smoothing) * losses - smoothing / num_classes * log_p.of_all
+    return losses + z_loss * log_p.logsumexp**2 if z_loss else losses
+
+
 def _of_rows(input, target, head, class_weight, all_classes, classes, memory):
-    """The three outputs for a block of rows."""
+    """The sums of a block of rows."""
     probabilities = target.is_floating_point()
     dtype = torch.float32 if input.dtype in HALF else input.dtype
     shape = (input.shape[0], head.positions)
@@ -157,10 +217,4 @@ def _of_rows(input, target, head, class_weight, all_classes, classes, memory):
         if all_classes:
             of_all += z.sum(1) if weights is None else (z * weights).masked_fill_(weights == 0, 0.0).sum(1)
         top, total = added(top, total, *top_and_total(z))
-    # Two subtractions, since top may be large; the label's logit is from the same products, so log p <= 0.
-    base, log_total = finite_top(top), total.log()
-    lse = base + log_total
-    of_target = of_target - mass * lse if probabilities else (of_target - base) - log_total
-    if all_classes:
-        of_all = of_all - (head.num_classes if class_weight is None else class_weight.to(dtype).sum()) * lse
-    return lse, of_target, of_all
+    return RowSums(top, total, of_target, of_all, mass)

@@ -33,35 +33,62 @@ def streamed_top_k(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
 
     Raises: ValueError or TypeError if `k` or a shape does not fit.
     """
-    num_classes = weight.shape[0]
-    if isinstance(k, bool) or not isinstance(k, int):
-        raise TypeError(f"k: received {k!r}, expected a whole number from 1 to {num_classes}.")
-    if not 1 <= k <= num_classes:
-        raise ValueError(f"k: received {k}, expected 1 to {num_classes}, the number of classes.")
-    if input.dim() != 2 or input.shape[1] != weight.shape[1]:
-        raise ValueError(f"input: shape is {tuple(input.shape)}, expected (N, {weight.shape[1]}).")
+    check_top_k(input, weight.shape[0], weight.shape[1], k)
     if takes_linear(input, weight, bias):
         borrow_threads()
         shift = None if bias is None else bias.detach().numpy()
         found = linear_top_k(input.detach().numpy(), weight.detach().numpy(), k, bias=shift)
         return TopK(*map(torch.from_numpy, found))
+    return probable(top_scores(input, weight, bias, k), input.dtype)
+
+
+def check_top_k(input: torch.Tensor, num_classes: int, num_features: int, k: object) -> None:
+    """Raise ValueError or TypeError if `k` or the shape of the features does not fit."""
+    if isinstance(k, bool) or not isinstance(k, int):
+        raise TypeError(f"k: received {k!r}, expected a whole number from 1 to {num_classes}.")
+    if not 1 <= k <= num_classes:
+        raise ValueError(f"k: received {k}, expected 1 to {num_classes}, the number of classes.")
+    if input.dim() != 2 or input.shape[1] != num_features:
+        raise ValueError(f"input: shape is {tuple(input.shape)}, expected (N, {num_features}).")
+
+
+class TopScores(NamedTuple):
+    """`indices` (N, k) and `logits` (N, k), largest first, and `log_sum` (N,) of all classes in float64."""
+
+    indices: torch.Tensor
+    logits: torch.Tensor
+    log_sum: torch.Tensor
+
+
+def top_scores(
+    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, k: int, soft_cap: float | None = None
+) -> TopScores:
+    """What `streamed_top_k` makes its answer of, without checks, by PyTorch's operators; logits are capped."""
     dtype = input.dtype if input.dtype == torch.float64 else torch.float32
     indices = torch.empty(input.shape[0], k, dtype=torch.int64, device=input.device)
-    probabilities = torch.empty(input.shape[0], k, dtype=dtype, device=input.device)
+    logits = torch.empty(input.shape[0], k, dtype=dtype, device=input.device)
+    log_sum = torch.empty(input.shape[0], dtype=torch.float64, device=input.device)
     with torch.no_grad():
         for start in range(0, input.shape[0], _ROWS):
             rows = slice(start, start + _ROWS)
-            indices[rows], probabilities[rows] = _of_rows(input[rows], weight, bias, k, dtype)
-    return TopK(indices, probabilities.to(input.dtype))
+            indices[rows], logits[rows], log_sum[rows] = _of_rows(input[rows], weight, bias, k, soft_cap, dtype)
+    return TopScores(indices, logits, log_sum)
 
 
-def _of_rows(input, weight, bias, k, dtype):
+def probable(found: TopScores, dtype: torch.dtype) -> TopK:
+    """Classes and their probabilities, rounded to the dtype of the logits and then to that of the features."""
+    probabilities = (found.logits.double() - found.log_sum.unsqueeze(1)).exp().to(found.logits.dtype)
+    return TopK(found.indices, probabilities.to(dtype))
+
+
+def _of_rows(input, weight, bias, k, soft_cap, dtype):
     width = max(k, _LOGITS // input.shape[0] // _GROUP * _GROUP)
     log_sum = torch.full(input.shape[:1], -torch.inf, dtype=torch.float64, device=input.device)
     best, indices = (torch.empty(input.shape[0], 0, dtype=t, device=input.device) for t in (dtype, torch.int64))
     for start in range(0, weight.shape[0], width):
         classes = slice(start, start + width)
         logits = F.linear(input, weight[classes], None if bias is None else bias[classes]).to(dtype)
+        logits = logits if soft_cap is None else logits.div_(soft_cap).tanh_().mul_(soft_cap)
         top = logits.amax(1, keepdim=True)
         if start == 0:
             best, indices = _largest(logits, k)
@@ -77,7 +104,7 @@ def _of_rows(input, weight, bias, k, dtype):
         top = top.masked_fill_(top == -torch.inf, 0.0)
         of_tile = logits.sub_(top).exp_().sum(1).double().log() + top.squeeze(1)
         log_sum = torch.logaddexp(log_sum, of_tile)
-    return indices, (best.double() - log_sum.unsqueeze(1)).exp().to(dtype)
+    return indices, best, log_sum
 
 
 def _largest(logits, k):

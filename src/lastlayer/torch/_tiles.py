@@ -45,7 +45,7 @@ def tile_sizes(
 ) -> tuple[int | None, int]:
     """Rows and classes of a tile; None is all rows, if they leave room for enough classes.
 
-    `positions` is the number of logits that a row has of each class.
+    `positions` is the number of logits that a row has of each class. Of no classes a tile is one class long.
     """
     room = (SCRATCH.on_cpu if device.type == "cpu" else SCRATCH.elsewhere) // (bytes_of_a_logit * positions)
     if compiled:
@@ -55,7 +55,7 @@ def tile_sizes(
         return None, -(-num_classes // max(1, tiles))
     classes = room // max(1, num_rows)
     if classes >= num_classes:
-        return None, num_classes
+        return None, max(1, num_classes)
     least = min(num_classes, SCRATCH.least_classes)
     if classes < least:
         rows = max(1, room // least)

@@ -18,6 +18,7 @@ from lastlayer.torch._linear_head import (
 from lastlayer.torch._linear_log_probabilities import (
     RowLogProbabilities,
     composed_log_probabilities,
+    losses_of,
     tiled_log_probabilities,
 )
 from lastlayer.torch._logit_tiles import Head, is_autocast
@@ -173,13 +174,7 @@ def _losses_of_labels(rows, head, labels, weight, smoothing, z_loss, ignored):
 def _losses(rows, head, target, weight, smoothing, z_loss):
     """Losses (N, P) against labels, none of them ignored, or probabilities (N, K, P)."""
     log_p = _log_probabilities(rows, head, target, weight, all_classes=smoothing > 0.0)
-    losses = -log_p.of_target
-    if weight is not None and not target.is_floating_point():
-        of_label = weight.to(losses.dtype)[target]
-        losses = losses.masked_fill(of_label == 0, 0.0) * of_label  # never 0 times inf
-    if smoothing > 0.0:
-        losses = (1.0 - smoothing) * losses - smoothing / head.num_classes * log_p.of_all
-    return losses + z_loss * log_p.logsumexp**2 if z_loss else losses
+    return losses_of(log_p, head.num_classes, target, weight, smoothing, z_loss)
 
 
 def _log_probabilities(

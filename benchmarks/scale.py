@@ -1,0 +1,312 @@
+"""A fit on Ray against one process of as many threads: the same head, how much longer, and what dies meanwhile.
+
+Every size is drawn from a softmax model and written to two parquet files. A fit on Ray has workers of one thread each;
+beside it stands one process of as many threads. `seconds` is the search itself; reading the files and starting workers
+stand apart. A cost model of an iteration, fitted to some sizes, is checked on another before it is carried any further.
+
+With --kills: kill -9 of a worker at a random moment, of the driver, and of a node of a cluster of three.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.optimize import nnls
+
+import lastlayer as ll
+
+# Rows, features and classes: the model of costs is fitted to all but the last.
+_SIZES = [(40_000, 64, 20), (160_000, 64, 20), (40_000, 64, 100), (40_000, 256, 20), (100_000, 128, 50)]
+_QUICK = [(10_000, 32, 10), (40_000, 32, 10), (10_000, 32, 40), (10_000, 96, 10), (20_000, 64, 20)]
+_LARGE = [(400_000, 256, 100), (1_600_000, 256, 100), (400_000, 256, 400), (400_000, 768, 100), (1_000_000, 512, 200)]
+# What nobody has run: rows, features, classes, machines, cores of each, and bytes a second between two.
+_BEYOND = (10**9, 1024, 1000, 64, 32, 1.25e9)
+# How far off, on a size that it was not fitted to, a model of costs may be that is carried further.
+_TRUSTED = 0.25
+_QUIET = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+
+
+def measure(*, quick, kills=False, large=False):
+    if kills:
+        return {"kills": measure_kills(quick)}
+    sizes = _LARGE if large else _QUICK if quick else _SIZES
+    import ray
+
+    cores = os.cpu_count() or 1
+    workers = [count for count in (1, 2, 4) if count <= max(2, cores)]
+    ray.init(
+        address="local", num_cpus=max(workers), include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            paths, X, y = written(Path(folder), *size)
+            results += [measure_size(size, paths, X, y, count) for count in workers]
+    ray.shutdown()
+    model = cost_model([run for run in results if tuple(run["size"]) != sizes[-1]])
+    checked = [run for run in results if tuple(run["size"]) == sizes[-1]]
+    for run in checked:
+        run["predicted"] = float(terms(run) @ model)
+        print(
+            f"{run['workers']} workers, a size not fitted: by the model of costs {run['predicted']:.4f} s an "
+            f"iteration, {run['iteration']:.4f} s measured"
+        )
+    off = max(abs(run["predicted"] / run["iteration"] - 1) for run in checked)
+    document = {"results": results, "model": model.tolist(), "off": off}
+    if off > _TRUSTED:
+        print(f"not extrapolated: the model of costs is {off:.0%} off a size that it was not fitted to; see --large")
+        return document
+    return {**document, "extrapolated": extrapolated(model)}
+
+
+def written(folder, num_rows, num_features, num_classes, dtype=np.float32):
+    """Two files of rows of a softmax model, and the rows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((num_rows, num_features)).astype(dtype)
+    head = (rng.standard_normal((num_classes, num_features)) / np.sqrt(num_features) * 2).astype(dtype)
+    y = (X @ head.T + rng.gumbel(size=(num_rows, num_classes)).astype(dtype)).argmax(axis=1)
+    paths = [folder / f"part-{k}.parquet" for k in range(2)]
+    for path, part in zip(paths, np.array_split(np.arange(num_rows), 2), strict=True):
+        pl.DataFrame({"x": pl.Series(X[part]), "label": y[part]}).write_parquet(path, row_group_size=16_384)
+    return paths, X, y
+
+
+def measure_size(size, paths, X, y, count):
+    """One size on `count` workers, and in one process of as many threads, as a dict; a line is printed."""
+    os.environ["LASTLAYER_NUM_THREADS"] = str(count)
+    alone, of_alone = timed(lambda: ll.SoftmaxClassifier(tol=1e-8).fit(X, y))
+    del os.environ["LASTLAYER_NUM_THREADS"]
+    seen = []
+    with watched(seen):
+        on_ray, of_ray = timed(lambda: fit(paths, tol=1e-8, num_workers=count))
+    coef = np.abs(of_alone.coef_).max()
+    iterations = of_ray.optimum_.iterations
+    traffic = {name: vars(cost) for name, cost in seen[0].traffic.items()}
+    run = {
+        "size": size,
+        "workers": count,
+        "seconds": of_ray.optimum_.seconds,
+        "seconds_alone": of_alone.optimum_.seconds,
+        "whole": on_ray,
+        "whole_alone": alone,
+        "iterations": iterations,
+        "iteration": of_ray.optimum_.seconds / max(1, iterations),
+        "waiting": sum(cost["seconds"] - cost["slowest"] for cost in traffic.values()),
+        "difference": float(np.abs(of_ray.coef_ - of_alone.coef_).max() / coef),
+        "gap": of_ray.optimum_.gap,
+        "gap_alone": of_alone.optimum_.gap,
+        "bytes_an_iteration": sum(cost["sent"] + cost["received"] for cost in traffic.values()) / max(1, iterations),
+        "traffic": traffic,
+    }
+    shape, more = " x ".join(map(str, size)), run["seconds"] / run["seconds_alone"] - 1
+    print(
+        f"{shape:>24} {count} workers: {run['seconds']:7.2f} s, one process {run['seconds_alone']:7.2f} s "
+        f"({more:+.0%}), "
+        f"{iterations} iterations of {run['bytes_an_iteration'] / 1e6:.2f} MB, {run['waiting']:.2f} s not computing, "
+        f"difference {run['difference']:.1e}",
+        flush=True,
+    )
+    return run
+
+
+def terms(run):
+    """Of an iteration: products of a worker, numbers of the head, and one."""
+    rows, features, classes = run["size"]
+    return np.array([rows * features * classes / run["workers"], features * classes, 1.0])
+
+
+def cost_model(runs):
+    """Seconds for each of `terms`, >= 0, of least squares of relative errors."""
+    matrix = np.array([terms(run) / run["iteration"] for run in runs])
+    return nnls(matrix, np.ones(len(runs)))[0]
+
+
+def extrapolated(model):
+    """What the model says of a fit that nobody has run: an extrapolation, in which cores and networks are assumed."""
+    rows, features, classes, machines, cores, bandwidth = _BEYOND
+    products = model[0] * rows * features * classes / (machines * cores)
+    head = model[1] * features * classes
+    moved = features * classes * (4 + 8) * np.log2(machines) / bandwidth
+    iteration = products + head + moved + model[2]
+    print(
+        f"EXTRAPOLATED, not measured: {rows:.0e} x {features} x {classes} on {machines} machines of {cores} cores, if "
+        f"cores scale and the network moves {bandwidth / 1e9:.2f} GB/s: {iteration:.1f} s an iteration, of these "
+        f"{products:.1f} s products, {head:.2f} s work on the head where the solver runs, {moved:.2f} s moving it"
+    )
+    return {"size": [rows, features, classes], "machines": machines, "cores": cores, "iteration": iteration}
+
+
+def measure_kills(quick):
+    """How many fits are right after a kill -9, as a dict; every fit is printed."""
+    import ray
+
+    random = np.random.default_rng(int(time.time()))
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths, X, y = written(Path(folder), 60_000, 64, 20, np.float64)
+        alone = ll.SoftmaxClassifier(tol=1e-8).fit(X, y)
+
+        def right(coef):
+            return bool(np.abs(coef - alone.coef_).max() <= 1e-7 * np.abs(alone.coef_).max())
+
+        ray.init(address="local", num_cpus=3, **_QUIET)
+        whole, model = timed(lambda: fit(paths, tol=1e-8, num_workers=2))
+        search = model.optimum_.seconds
+        results["worker"] = []
+        while len(results["worker"]) < (4 if quick else 20):
+            # Half of them while the search runs, the others at any moment.
+            seen, searching = [], len(results["worker"]) % 2 == 1
+            killer = Killer(seen, searching, random.uniform(0.0, search if searching else whole))
+            with watched(seen), killer:
+                whole, model = timed(lambda: fit(paths, tol=1e-8, num_workers=2))
+            if killer.killed is None:
+                continue
+            run = {"searching": searching, "after": killer.after, "replaced": seen[0].replaced}
+            results["worker"].append({**run, "right": right(model.coef_)})
+            print("worker:", results["worker"][-1], flush=True)
+        address = ray.get_runtime_context().gcs_address
+        results["driver"] = []
+        for number in range(2 if quick else 10):
+            killed, coef = killed_driver(Path(folder), paths, address, number, random)
+            results["driver"].append({"killed": killed, "right": right(coef)})
+            print("driver:", results["driver"][-1], flush=True)
+        ray.shutdown()
+        results["node"] = [lost_node(paths, right) for _ in range(1 if quick else 2)]
+    for what, runs in results.items():
+        print(f"{what}: {sum(run['right'] for run in runs)} of {len(runs)} right")
+    return results
+
+
+def killed_driver(folder, paths, address, number, random):
+    """Whether a driver was killed after its first checkpoint, before its end, and the head of one that goes on."""
+    checkpoint, model = folder / f"checkpoint-{number}", folder / f"model-{number}.safetensors"
+    command = [sys.executable, "-c", _DRIVER, *map(str, paths), str(checkpoint), str(model), address]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    driver = subprocess.Popen(command, **quiet)
+    while not checkpoint.exists() and driver.poll() is None:
+        time.sleep(0.001)
+    time.sleep(random.uniform(0.0, 0.3))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    killed = not model.exists()
+    model.unlink(missing_ok=True)
+    subprocess.run(command, check=True, **quiet)
+    return killed, ll.load(model).coef_
+
+
+_DRIVER = """
+import sys
+import lastlayer.ray as lr
+if __name__ == "__main__":
+    *data, checkpoint, model, address = sys.argv[1:]
+    lr.fit(data, label="label", tol=1e-8, num_workers=1, checkpoint=checkpoint, address=address).save(model)
+"""
+
+
+def lost_node(paths, right):
+    """A fit on a simulated cluster of three nodes that loses one, as a dict."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    seen = []
+
+    def lose():
+        while not (seen and seen[0].traffic.get("step")):
+            time.sleep(0.01)
+        cluster.remove_node(nodes[0], allow_graceful=False)
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    with watched(seen):
+        seconds, model = timed(lambda: fit(paths, tol=1e-8, address=cluster.address))
+    loser.join()
+    cluster.shutdown()
+    run = {"seconds": seconds, "replaced": seen[0].replaced, "right": right(model.coef_)}
+    print("node:", run, flush=True)
+    return run
+
+
+class Killer:
+    """Within: some seconds after a fit, or its search, has begun, one of its workers is killed, chosen by chance."""
+
+    def __init__(self, seen, searching, after):
+        self._seen, self._searching, self.after, self.killed = seen, searching, after, None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *failure):
+        self._over.set()
+        self._thread.join()
+
+    def _run(self):
+        while self._searching and not (self._seen and self._seen[0].traffic) and not self._over.wait(0.005):
+            pass
+        if not self._over.wait(self.after):
+            self._kill()
+
+    def _kill(self):
+        workers = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_worker_of_ours(pid)]
+        if workers:
+            self.killed = int(np.random.default_rng().choice(workers))
+            os.kill(self.killed, signal.SIGKILL)
+
+
+def _is_worker_of_ours(pid):
+    try:
+        if not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::ShardWorker"):
+            return False
+        while pid > 1 and pid != os.getpid():
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return False
+    return pid == os.getpid()
+
+
+@contextmanager
+def watched(seen):
+    """Within: the Workers of every fit are appended to `seen`."""
+    import lastlayer.ray  # noqa: F401 - so that its modules are there
+
+    module = sys.modules["lastlayer.ray.fit"]
+    original = module.started_workers
+
+    @contextmanager
+    def started_workers(*arguments):
+        with original(*arguments) as workers:
+            seen.append(workers)
+            yield workers
+
+    module.started_workers = started_workers
+    try:
+        yield
+    finally:
+        module.started_workers = original
+
+
+def fit(paths, **options):
+    import lastlayer.ray as lr
+
+    return lr.fit(paths, label="label", **options)
+
+
+def timed(function):
+    """Seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = function()
+    return time.perf_counter() - start, result

@@ -1,0 +1,116 @@
+"""A model judged on the labelled rows of files by workers on many machines."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from lastlayer._arrays import Integer, Number
+from lastlayer.estimators import SoftmaxClassifier, has_many_labels, load
+from lastlayer.estimators.labelled_rows import whole_number
+from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator
+from lastlayer.ray.cluster import connected
+from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
+from lastlayer.tables import (
+    InputError,
+    NoRows,
+    cast_labels,
+    cut_shards,
+    label_array,
+    label_column,
+    nothing_weighs,
+    open_table,
+    require_files,
+    require_weight,
+    weight_array,
+)
+from lastlayer.tables.model_rows import batches, model_columns
+
+
+def evaluate(
+    model: SoftmaxClassifier | str | os.PathLike[str],
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    label: str | None = None,
+    weight: str | None = None,
+    where: str | None = None,
+    format: str | None = None,
+    classwise: bool = False,
+    intervals: Number | None = None,
+    num_workers: Integer | None = None,
+    cpus_per_worker: Integer = 1,
+    address: str | None = None,
+) -> Evaluation:
+    """How good a model of one label a row is on files: `lastlayer.evaluate` of its probabilities, on Ray.
+
+    Each shard is judged by itself, and the sums are added in the order of the rows: the figures do not depend on who
+    answers first. They are those of the most probable class, whatever rule the model has. A machine that dies costs the
+    shards that it was at, which others judge again.
+
+    Args:
+      model: a fitted SoftmaxClassifier, or the path of a saved one.
+      data: files or patterns.
+      label: the label column; None is that of the fit or, where the files lack it, label, labels or y.
+      weight: a column of weights >= 0.
+      where: an SQL condition on the rows.
+      format: what the files are; None is what their first bytes or names tell.
+      classwise: whether to work out the calibration error of every class too.
+      intervals: None, or the confidence of bootstrap intervals, for which a few numbers of each row come here.
+      num_workers: tasks at once; None is as many as the cluster has room for.
+      cpus_per_worker: threads of each, and CPUs that it takes.
+      address: as in `fit`.
+    Returns: Evaluation.
+    Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
+    """
+    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
+    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
+    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    if has_many_labels(head):
+        raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it in one process.")
+    figures = {"classes": head.classes_, "classwise": classwise, "intervals": intervals}
+    accumulator = EvaluationAccumulator(**figures)
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    require_files(paths)
+    remembered = head.training_.label
+    table = open_table(paths, wanted=[label or remembered or "label"], format=format)
+    label = label_column(table, label or (remembered if remembered in table.schema else None))
+    require_weight(table, weight, label)
+    table = table.as_written([label]).filtered(where)
+    columns, _ = model_columns(head, table, label, weight)
+    names = [*columns.names, label, *([] if weight is None else [weight])]
+    with connected(address):
+        workers = number_of_workers(asked, cpus)
+        count = shards_for(sum(table.row_counts()), workers)
+        shards = cut_shards(table, paths, names, count, format=format)
+        found = False
+        for part in mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures):
+            if part is not None:
+                found = True
+                accumulator.merge(part)
+    if not found:
+        raise table.no_rows()
+    if not accumulator.rows:
+        raise nothing_weighs(table.name, weight)
+    return accumulator.result()
+
+
+def _judged(shard, head, columns, label, weight, figures):
+    """The EvaluationAccumulator of a shard, or None if it has no rows."""
+    accumulator, index = EvaluationAccumulator(**figures), ClassIndex(head.classes_)
+    others = [label, *([] if weight is None else [weight])]
+    try:
+        for frame, X, place in batches(head, shard.open(), columns, others, columns_of_output=len(head.classes_)):
+            weights = None if weight is None else weight_array(frame[weight], place)
+            labels = label_array(cast_labels(frame[label], index.classes), place)
+            known = index.knows(labels)
+            if weights is not None:
+                known |= weights == 0
+            if not known.all():
+                row = int(known.argmin())
+                raise InputError(
+                    f"{place(row)}: column {label} is {labels.tolist()[row]!r}, which the model never saw, expected "
+                    f"one of its {len(index.classes)} classes; leave such rows out with where."
+                )
+            accumulator.add(head.predict_proba(X), labels, weights)
+    except NoRows:
+        return None
+    return accumulator

@@ -1,0 +1,178 @@
+"""A softmax head fitted on files by workers on many machines."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from lastlayer._arrays import Integer, Number, positive_number, true_or_false
+from lastlayer.estimators import SoftmaxClassifier, Training
+from lastlayer.estimators.class_weight import ClassWeight, class_factors
+from lastlayer.estimators.feature_scales import warn_of_scales
+from lastlayer.estimators.fit_warnings import warn_of_limits
+from lastlayer.estimators.fitted_head import set_head
+from lastlayer.estimators.labelled_rows import penalty_of, whole_number
+from lastlayer.estimators.progress import ProgressLine, in_iterations
+from lastlayer.ray.cluster import connected
+from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
+from lastlayer.ray.merged_shards import MergedShards, merged
+from lastlayer.ray.places import require_room, room_for
+from lastlayer.ray.shard_worker import FitColumns
+from lastlayer.ray.workers import Workers, started_workers
+from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
+from lastlayer.solvers.parted_rows import PartedRows
+from lastlayer.tables import choose_features, cut_shards, label_column, open_table, require_files, require_weight
+
+# Rows that tell whether features are in units far apart.
+_SAMPLED_ROWS = 1024
+
+
+def fit(
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    label: str | None = None,
+    features: str | Sequence[str] | None = None,
+    weight: str | None = None,
+    where: str | None = None,
+    format: str | None = None,
+    C: Number = 1.0,
+    fit_intercept: bool = True,
+    class_weight: ClassWeight = None,
+    tol: Number = 1e-4,
+    max_iter: Integer = 1000,
+    random_state: Integer | np.random.RandomState | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    num_workers: Integer | None = None,
+    cpus_per_worker: Integer = 1,
+    address: str | None = None,
+    verbose: int = 0,
+) -> SoftmaxClassifier:
+    """Fit a softmax head on files that workers on many machines read: the optimum of `SoftmaxClassifier`, on Ray.
+
+    Each worker is an actor of Ray that holds one shard of the rows in its memory; shards are runs of as many rows each.
+    The solver runs here and asks them for sums, which are added in float64 and in an order that does not depend on who
+    answers first. A worker that dies, by itself or with its machine, is replaced, and reads its shard again; the fit
+    goes on. Every worker must find the files under the same paths. Ctrl-C stops at the best head so far, with a
+    FitInterrupted warning. No worker is left behind.
+
+    Args:
+      data: files or patterns; see `lastlayer fit`. No standard input and no pipes.
+      label: the label column; None is the one called label, labels or y.
+      features: feature columns or globs; None is the only column of lists of numbers, else every column of numbers but
+        the label and an index.
+      weight: a column of weights >= 0; rows of weight 0 are left out.
+      where: an SQL condition on the rows.
+      format: what the files are; None is what their first bytes or names tell.
+      C: as in `SoftmaxClassifier`, as are the next five.
+      fit_intercept: whether to fit an intercept.
+      class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
+      tol: accuracy.
+      max_iter: iterations at most.
+      random_state: seed of the sample of rows that estimates the features' covariance.
+      checkpoint: the path of a file, on this machine, that keeps the head and the last steps. If it is there when `fit`
+        begins, the fit goes on from it, with any number of workers; a file of other data, or of other parameters than
+        max_iter and tol, is refused. It stays when the fit has ended.
+      num_workers: how many; None is as many as the cluster has room for. There are no more than rows.
+      cpus_per_worker: how many threads each computes on, and CPUs of the cluster that it takes.
+      address: HOST:PORT of a Ray cluster that this machine is a node of; "auto" for the one that runs on this machine;
+        "local" to start Ray here; None for the connection that is open, else for what RAY_ADDRESS names, else "local".
+      verbose: 1 shows a progress line on standard error, which names the slowest worker.
+    Returns: SoftmaxClassifier, fitted, that remembers its columns by name. `optimum_` holds the certificate.
+    Raises: InputError, a ValueError, in one sentence, for what is wrong with the files, the address or the room in the
+      cluster; ValueError or TypeError for parameters out of range; UnwritableFile for a checkpoint.
+    """
+    C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
+    max_iter, cpus = whole_number(max_iter, "max_iter"), whole_number(cpus_per_worker, "cpus_per_worker")
+    workers_wanted = None if num_workers is None else whole_number(num_workers, "num_workers")
+    fit_intercept = true_or_false(fit_intercept, "fit_intercept")
+    model = SoftmaxClassifier(
+        C=C,
+        fit_intercept=fit_intercept,
+        class_weight=class_weight,
+        tol=tol,
+        max_iter=max_iter,
+        random_state=random_state,
+    )
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    require_files(paths)
+    patterns = () if features is None else [features] if isinstance(features, str) else list(features)
+    table = open_table(paths, wanted=[*patterns, *([] if label is None else [label])], format=format)
+    label = label_column(table, label)
+    require_weight(table, weight, label)
+    table = table.as_written([label]).filtered(where)
+    columns = FitColumns(choose_features(table, patterns, label, weight=weight), label, weight)
+    progress = ProgressLine() if verbose else None
+    with connected(address):
+        count = max(1, room_for(cpus)) if workers_wanted is None else workers_wanted
+        require_room(count, cpus)
+        shards = cut_shards(table, paths, columns.names(), count, format=format)
+        with started_workers(shards, columns, cpus) as workers:
+            summaries = workers.read(None if progress is None else _reading(progress, len(shards)))
+            rows = merged(summaries, table, columns)
+            factors = class_factors(class_weight, rows.classes, np.arange(len(rows.classes)), rows.weights)
+            total = float(rows.weights @ factors)
+            if not total > 0:
+                raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
+            penalty = penalty_of(C, total, len(rows.classes), np.dtype(rows.dtype))
+            parameters = {"C": C, "fit_intercept": fit_intercept, "weights": (rows.weights * factors).tolist()}
+            kept = None
+            if checkpoint is not None:
+                kept = FitCheckpoint(checkpoint, fingerprint_of(shards, columns, rows, where, **parameters))
+            start = None if kept is None else kept.read()
+            workers.keep(rows.which)
+            workers.hold(rows.classes, factors, total, rows.dtype)
+            parted = PartedRows(workers)
+            problem = SoftmaxRegression(
+                parted,
+                penalty,
+                fit_intercept=fit_intercept,
+                generator=check_random_state(0 if random_state is None else random_state),
+            )
+            report = None if progress is None else ProgressLine(lambda optimum: _state(optimum, workers))
+            weights, intercept, optimum = minimise(
+                problem,
+                tol=tol,
+                max_iter=max_iter,
+                start=start,
+                report=report,
+                keep=None if kept is None else kept.keep,
+            )
+            if report is not None:
+                report.close(optimum)
+            sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
+    set_head(model, rows.classes, weights, intercept, optimum)
+    _remember(model, columns, rows)
+    _warn(model, problem, weights, optimum, sample, C, tol, max_iter)
+    return model
+
+
+def _remember(model: Any, columns: FitColumns, rows: MergedShards) -> None:
+    """Let the model know its rows and columns."""
+    model.n_features_in_ = rows.width
+    model._online = None
+    is_list = columns.features.is_list
+    if not is_list:
+        model.feature_names_in_ = np.array(columns.features.names, dtype=object)
+    model.training_ = Training(
+        rows=rows.rows, label=columns.label, features=columns.features.names[0] if is_list else None
+    )
+
+
+def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
+    """Warn whoever called `fit`, as `SoftmaxClassifier.fit` does."""
+    warn_of_limits(optimum, model.coef_.dtype, C=C, tol=tol, max_iter=max_iter, standardize=False)
+    names = getattr(model, "feature_names_in_", None)
+    X = sample.features.take(slice(None))
+    warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)
+
+
+def _reading(progress: ProgressLine, count: int) -> Any:
+    return lambda read, total: progress.show(f"{read:,} of {total:,} rows read by {count} workers")
+
+
+def _state(optimum: Optimum, workers: Workers) -> str:
+    worker, seconds, median = workers.slowest()
+    replaced = f"  {workers.replaced} replaced" if workers.replaced else ""
+    return f"{in_iterations(optimum)}  slowest worker {worker}: {seconds:.2f} s, median {median:.2f} s{replaced}"

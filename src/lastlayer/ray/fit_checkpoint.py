@@ -1,0 +1,101 @@
+"""The checkpoint of a fit on many machines: the head and the last steps, in one file that is replaced as it goes."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lastlayer.estimators.checkpoint_file import CheckpointFile
+from lastlayer.ray.merged_shards import MergedShards
+from lastlayer.ray.shard_worker import FitColumns
+from lastlayer.solvers import SearchState
+from lastlayer.storage import encode_classes
+from lastlayer.tables import Shard
+
+_TENSORS = "weight", "intercept", "steps", "changes"
+# A file is replaced after this many times the seconds that it took to write the one before.
+_PAUSE = 20.0
+
+
+class FitCheckpoint:
+    """The file of one fit; a file of another fit is refused and never overwritten. It stays when the fit has ended.
+
+    Args:
+      path: of the file.
+      fingerprint: what decides the fit; see `fingerprint_of`.
+    Raises: UnwritableFile if the file could not be written.
+    """
+
+    def __init__(self, path: Any, fingerprint: dict[str, Any]):
+        self._file = CheckpointFile(path, fingerprint)
+        self._written, self._seconds = 0.0, 0.0
+
+    def read(self) -> SearchState | None:
+        """Where the fit stood, or None where there is no file.
+
+        Raises: ValueError, in one sentence, if it is no checkpoint, or that of other data or parameters.
+        """
+        found = self._file.read(_TENSORS)
+        if found is None:
+            return None
+        tensors, progress = found
+        try:
+            pairs = tuple(zip(tensors["steps"], tensors["changes"], strict=True))
+            return SearchState(tensors["weight"], tensors["intercept"], pairs, int(progress["iterations"]))
+        except (KeyError, TypeError, ValueError) as failure:
+            raise self._file.of_another_version(failure) from failure
+
+    def keep(self, state: SearchState) -> None:
+        """Replace the file, unless that would take more than a few percent of the time of the fit.
+
+        Raises: UnwritableFile if the disk does not take it.
+        """
+        begin = time.monotonic()
+        if begin - self._written < _PAUSE * self._seconds:
+            return
+        size = state.weight.size + state.intercept.size
+        steps, changes = (
+            np.array([pair[k] for pair in state.steps], state.weight.dtype).reshape(len(state.steps), -1)
+            if state.steps
+            else np.empty((0, size), state.weight.dtype)
+            for k in (0, 1)
+        )
+        tensors = {"weight": state.weight, "intercept": state.intercept, "steps": steps, "changes": changes}
+        self._file.write(tensors, {"iterations": state.iterations})
+        self._written = time.monotonic()
+        self._seconds = self._written - begin
+
+
+def fingerprint_of(
+    shards: Sequence[Shard], columns: FitColumns, rows: MergedShards, where: str | None, **parameters: Any
+) -> dict[str, Any]:
+    """What decides a fit, as a dict of words to numbers and digests; how many workers there are does not.
+
+    Args:
+      shards: all of them.
+      columns: what is read.
+      rows: what the shards told.
+      where: the condition on the rows.
+      parameters: by name, numbers that decide the fit.
+    """
+    paths = sorted({path for shard in shards for piece in shard.pieces for path in piece.paths})
+    classes = [tensor for _, tensor in sorted(encode_classes(rows.classes).items())]
+    return {
+        "files": [[os.path.basename(path), os.path.getsize(path)] for path in paths],
+        "columns": [list(columns.features.names), columns.label, columns.weight],
+        "where": where,
+        "rows": [rows.rows, rows.width, rows.dtype],
+        "classes": _digest(*classes),
+        "labels": _digest(rows.counts),
+        **parameters,
+    }
+
+
+def _digest(*arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

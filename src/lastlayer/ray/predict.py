@@ -1,0 +1,136 @@
+"""Predictions for files, made by workers on many machines."""
+
+import os
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lastlayer._arrays import Integer
+from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier, load
+from lastlayer.estimators.labelled_rows import whole_number
+from lastlayer.ray.cluster import connected
+from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
+from lastlayer.storage import require_writable
+from lastlayer.tables import (
+    PREDICTION_KINDS,
+    InputError,
+    NoRows,
+    cut_shards,
+    open_table,
+    require_files,
+    write_predictions,
+)
+from lastlayer.tables.model_rows import model_columns
+from lastlayer.tables.predictions import Wanted, predictions
+
+
+def predict(
+    model: SoftmaxClassifier | SigmoidClassifier | str | os.PathLike[str],
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    top: Integer | None = None,
+    probabilities: bool = False,
+    keep: Sequence[str] = (),
+    where: str | None = None,
+    format: str | None = None,
+    num_workers: Integer | None = None,
+    cpus_per_worker: Integer = 1,
+    address: str | None = None,
+) -> int:
+    """Write what a model predicts for every row of files to `out`: the columns of `lastlayer predict`.
+
+    Rows keep their order. A machine that dies costs the shards that it was at, which others do again.
+
+    Args:
+      model: a fitted classifier, or the path of a saved one.
+      data: files or patterns.
+      out: a file, .parquet, .csv or .jsonl, that this process writes as a whole or not at all; or, without such a
+        suffix, a folder that every worker can write to: each shard becomes a file of its own, part-00000.parquet and so
+        on in the order of the rows. The folder must not be there, or be empty.
+      top: the likeliest classes of every row; None is the answer of the model's rule.
+      probabilities: whether every class's probability stands beside the answer.
+      keep: columns to copy.
+      where: an SQL condition on the rows.
+      format: what the files are; None is what their first bytes or names tell.
+      num_workers: tasks at once; None is as many as the cluster has room for.
+      cpus_per_worker: threads of each, and CPUs that it takes.
+      address: as in `fit`.
+    Returns: the number of rows.
+    Raises: InputError, a ValueError, in one sentence; UnwritableFile.
+    """
+    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
+    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
+    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    if top is not None and not 1 <= whole_number(top, "top") <= len(head.classes_):
+        raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
+    kind = PREDICTION_KINDS.get(Path(out).suffix.lower())
+    if kind is None:
+        _require_empty_folder(Path(out))
+    else:
+        require_writable(out)
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    require_files(paths)
+    table = open_table(paths, format=format)
+    columns, _ = model_columns(head, table, head.training_.label)
+    table.require_columns(keep)
+    wanted = Wanted(None if top is None else int(top), probabilities, tuple(keep), as_text=kind == "csv")
+    table = table.as_written(set(keep).difference(columns.names)).filtered(where)
+    with connected(address):
+        workers = number_of_workers(asked, cpus)
+        count = shards_for(sum(table.row_counts()), workers)
+        shards = cut_shards(table, paths, dict.fromkeys([*columns.names, *keep]), count, format=format)
+        if kind is not None:
+            frames = mapped(_frame, shards, workers, cpus, head, columns, wanted)
+            return write_predictions(_some((frame for frame in frames if frame is not None), table), Path(out), kind)
+        Path(out).mkdir(exist_ok=True)
+        places = [
+            (shard, os.path.join(os.path.abspath(out), f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)
+        ]
+        rows = sum(mapped(_written, places, workers, cpus, head, columns, wanted))
+        if not rows:
+            raise table.no_rows()
+        return rows
+
+
+def _require_empty_folder(folder):
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(
+            f"{folder}: is there already, expected a new or empty folder for a file from each shard, or a file called "
+            ".parquet, .csv or .jsonl; choose another place."
+        )
+
+
+def _some(frames, table):
+    """`frames`, of which there must be one."""
+    first = next(frames, None)
+    if first is None:
+        raise table.no_rows()
+    yield first
+    yield from frames
+
+
+def _frames(shard, head, columns, wanted):
+    """The predictions of a shard in batches; none if it has no rows."""
+    try:
+        for frame, _ in predictions(head, shard.open(), columns, wanted):
+            yield frame
+    except NoRows:
+        return
+
+
+def _frame(shard, head, columns, wanted):
+    """The predictions of a shard, or None if it has no rows."""
+    frames = list(_frames(shard, head, columns, wanted))
+    return pl.concat(frames) if frames else None
+
+
+def _written(place, head, columns, wanted):
+    """Write the predictions of a shard to its file, unless it has no rows; returns how many there are."""
+    shard, path = place
+    frames = _frames(shard, head, columns, wanted)
+    first = next(frames, None)
+    return 0 if first is None else write_predictions(chain([first], frames), path, "parquet")

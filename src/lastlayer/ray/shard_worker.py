@@ -1,0 +1,159 @@
+"""What a worker does: it owns a shard, holds its rows as arrays, and answers the solver's questions about them."""
+
+import os
+import platform
+import time
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import ray
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from lastlayer._available_memory import available_memory, taken_memory
+from lastlayer._memory import memory_allowance
+from lastlayer.estimators import sorted_classes
+from lastlayer.linear import DenseFeatures
+from lastlayer.ray.sums import added
+from lastlayer.solvers import LocalRows
+from lastlayer.solvers.parted_rows import PartOfRows
+from lastlayer.tables import (
+    FeatureColumns,
+    InputError,
+    NoRows,
+    Shard,
+    Storage,
+    choose_spool,
+    left_to_the_solver,
+    rows_of,
+)
+from lastlayer.tables.bytes_in_memory import feature_types
+from lastlayer.tables.feature_matrix import matrix_type
+
+
+class FitColumns(NamedTuple):
+    """Which columns a fit reads: features, labels, and weights unless None."""
+
+    features: FeatureColumns
+    label: str
+    weight: str | None
+
+    def names(self) -> list[str]:
+        """All of them."""
+        return list(dict.fromkeys([*self.features.names, self.label, *([] if self.weight is None else [self.weight])]))
+
+
+class ShardSummary(NamedTuple):
+    """What a worker tells of the rows of its shard that weigh.
+
+    rows: how many. width: how many features. dtype: of these. classes: (k,) sorted labels. counts: (k,) rows of each.
+    weights: (k,) their summed weight. place: where its first row stands.
+    """
+
+    rows: int
+    width: int
+    dtype: str
+    classes: NDArray[Any]
+    counts: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    place: str
+
+
+class ShardWorker:
+    """Becomes an actor of Ray. Every question of a fit has a number: asked again, it is answered as before.
+
+    Features that its share of the machine's free memory has no room for are on a disk of that machine.
+
+    Args:
+      threads: how many to compute on.
+      spool: the folder for features on a disk; None is the usual one.
+    """
+
+    def __init__(self, threads: int, spool: str | None = None):
+        # Blocks of rows are spread over these threads; the BLAS and Polars would start as many again.
+        os.environ["LASTLAYER_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(threads)
+        self._limit = threadpool_limits(1, "blas")
+        # Its threads are all that is known of how many share the machine.
+        share = min(1.0, threads / (os.cpu_count() or 1))
+        self._storage = Storage(taken_memory() + share * available_memory() / 2, folder=spool, quiet=True)
+        self._arrays: tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], NDArray[np.float64]] | None = None
+        self._part: PartOfRows | None = None
+        self._kept: tuple[int | None, Any, float] = None, None, 0.0
+
+    def host(self) -> tuple[str, int]:
+        """The name of its machine, and its process there."""
+        return platform.node(), os.getpid()
+
+    def read(self, shard: Shard, columns: FitColumns) -> ShardSummary | None:
+        """Read the shard; None if no row of it is kept and weighs. Raises InputError for what is wrong with a row."""
+        table = shard.open()
+        try:
+            # The answer depends on no worker's memory: a disk holds what memory would.
+            dtypes, _ = feature_types(table, columns.features)
+            dtype = "float32" if matrix_type(dtypes) == pl.Float32 else "float64"
+            choice = choose_spool(table, columns.features, replace(self._storage, dtype=dtype), splits=False)
+            X, labels, weight = rows_of(table, columns.features, columns.label, columns.weight, choice=choice)
+        except NoRows:
+            return None
+        if shard.where is None and len(X) != shard.rows:
+            raise InputError(
+                f"{shard.name}: {len(X)} rows where {shard.rows} were counted, expected files that do not change; "
+                f"check that {platform.node()} sees the same files."
+            )
+        weight = np.ones(len(X)) if weight is None else weight
+        weighs = weight > 0
+        if not weighs.any():
+            return None
+        if not weighs.all():
+            X, labels, weight = X[weighs], labels[weighs], weight[weighs]
+        classes, indices = sorted_classes(labels)
+        self._arrays = X, classes, indices, weight
+        size = len(classes)
+        counts, weights = (
+            np.bincount(indices, minlength=size),
+            np.bincount(indices, weight, size).astype(np.float64, copy=False),
+        )
+        return ShardSummary(
+            len(X), X.shape[1], str(X.dtype), classes, counts, weights, table.place(int(weighs.argmax()))
+        )
+
+    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> None:
+        """Get ready for questions.
+
+        Args:
+          classes: (K,) those of all shards, sorted.
+          factors: (K,) what the weight of each class's rows is multiplied with.
+          total: the sum of all weights, of all shards.
+          dtype: what to compute in.
+        """
+        if self._arrays is None:
+            raise RuntimeError("hold: the shard has not been read.")
+        X, ours, indices, weight = self._arrays
+        self._arrays = None
+        index = {name: k for k, name in enumerate(classes.tolist())}
+        labels = np.array([index[name] for name in ours.tolist()], np.int64)[indices]
+        X = X if isinstance(X, np.memmap) else X.astype(dtype, copy=False)
+        rows = LocalRows(DenseFeatures(X), labels, weight * factors[labels], len(classes), total=total)
+        with memory_allowance(left_to_the_solver(self._storage.memory, len(labels))):
+            self._part = PartOfRows(rows)
+
+    @ray.method(num_returns=2)
+    def answer(self, number: int | None, question: str, *arguments: Any) -> tuple[Any, float]:
+        """What the part of the rows answers to a question, and the seconds that it took; None is kept by no number."""
+        kept, found, seconds = self._kept
+        if number is not None and number == kept:
+            return found, seconds
+        self._kept = None, None, 0.0
+        begin = time.perf_counter()
+        # What Ray hands over is in memory that it shares, and not to be written to.
+        found = getattr(self._part, question)(*(np.array(a) if isinstance(a, np.ndarray) else a for a in arguments))
+        seconds = time.perf_counter() - begin
+        if number is not None:
+            self._kept = number, found, seconds
+        return found, seconds
+
+    def add(self, left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The sums of two answers, in float64."""
+        return added(left, right)

@@ -1,0 +1,54 @@
+"""An address that no Ray cluster answers is a sentence, and soon."""
+
+import socket
+import threading
+
+import pytest
+
+pytest.importorskip("ray")
+
+from lastlayer.ray import cluster
+from lastlayer.tables import InputError
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def opened(address):
+    with cluster.connected(address):
+        raise AssertionError("it is connected")
+
+
+@pytest.mark.parametrize("address", ["6379", "host", "host:0", "host:port", "host:70000", "ray://127.0.0.1:10001"])
+def test_what_is_no_address(address):
+    with pytest.raises(InputError, match=r"is none of a cluster's head, expected HOST:PORT"):
+        opened(address)
+
+
+def test_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(InputError, match=rf"127.0.0.1:{port}: no Ray cluster answers there \(Connection refused\)"):
+        opened(f"127.0.0.1:{port}")
+
+
+def test_who_listens_says_nothing(listener, monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.2)
+    with pytest.raises(InputError, match=r"no Ray cluster answers there .*timed out"):
+        opened(f"127.0.0.1:{listener.getsockname()[1]}")
+
+
+def test_who_answers_is_not_ray(listener):
+    def answer():
+        connection, _ = listener.accept()
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(InputError, match=r"what answers is not Ray|Connection reset"):
+        opened(f"127.0.0.1:{listener.getsockname()[1]}")
+    thread.join()
