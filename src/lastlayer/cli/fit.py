@@ -200,6 +200,8 @@ def command(
     if checkpoint and not candidates and ray is None:
         raise click.UsageError("--checkpoint: stands without --candidates or --ray, expected one; leave it out")
     refuse_beside_ray(ray, workers, labels=labels, candidates=candidates, standardize=standardize, holdout=holdout)
+    if ray is not None and spool_dtype != "float32":
+        raise click.UsageError("--spool-dtype: does not go with --ray, expected one; leave one out")
     if ray is not None and C is None:
         raise click.UsageError("--C auto: does not go with --ray, expected a number; name a C")
     if labels is not None:

@@ -104,6 +104,7 @@ def fit_on_ray(
             weight=rows.weight,
             where=where,
             format=rows.format,
+            spool=storage.folder,
             **options,
         )
     num_rows, width = model.training_.rows, model.n_features_in_

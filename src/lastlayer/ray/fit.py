@@ -46,16 +46,17 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     num_workers: Integer | None = None,
     cpus_per_worker: Integer = 1,
+    spool: str | os.PathLike[str] | None = None,
     address: str | None = None,
     verbose: int = 0,
 ) -> SoftmaxClassifier:
     """Fit a softmax head on files that workers on many machines read: the optimum of `SoftmaxClassifier`, on Ray.
 
-    Each worker is an actor of Ray that holds one shard of the rows in its memory; shards are runs of as many rows each.
-    The solver runs here and asks them for sums, which are added in float64 and in an order that does not depend on who
-    answers first. A worker that dies, by itself or with its machine, is replaced, and reads its shard again; the fit
-    goes on. Every worker must find the files under the same paths. Ctrl-C stops at the best head so far, with a
-    FitInterrupted warning. No worker is left behind.
+    Each worker is an actor of Ray that holds one shard of the rows, in memory or on a disk; shards are runs of as many
+    rows each. The solver runs here and asks them for sums, which are added in float64 and in an order that does not
+    depend on who answers first. A worker that dies, by itself or with its machine, is replaced, and reads its shard
+    again; the fit goes on. Every worker must find the files under the same paths. Ctrl-C stops at the best head so far,
+    with a FitInterrupted warning. No worker is left behind.
 
     Args:
       data: files or patterns; see `lastlayer fit`. No standard input and no pipes.
@@ -76,6 +77,8 @@ def fit(
         max_iter and tol, is refused. It stays when the fit has ended.
       num_workers: how many; None is as many as the cluster has room for. There are no more than rows.
       cpus_per_worker: how many threads each computes on, and CPUs of the cluster that it takes.
+      spool: a folder of each machine, for features that a worker's share of half the free memory has no room for; None
+        is that of temporary files.
       address: HOST:PORT of a Ray cluster that this machine is a node of; "auto" for the one that runs on this machine;
         "local" to start Ray here; None for the connection that is open, else for what RAY_ADDRESS names, else "local".
       verbose: 1 shows a progress line on standard error, which names the slowest worker.
@@ -108,7 +111,7 @@ def fit(
         count = max(1, room_for(cpus)) if workers_wanted is None else workers_wanted
         require_room(count, cpus)
         shards = cut_shards(table, paths, columns.names(), count, format=format)
-        with started_workers(shards, columns, cpus) as workers:
+        with started_workers(shards, columns, cpus, None if spool is None else os.fspath(spool)) as workers:
             summaries = workers.read(None if progress is None else _reading(progress, len(shards)))
             rows = merged(summaries, table, columns)
             factors = class_factors(class_weight, rows.classes, np.arange(len(rows.classes)), rows.weights)

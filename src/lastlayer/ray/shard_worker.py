@@ -71,7 +71,7 @@ class ShardWorker:
       spool: the folder for features on a disk; None is the usual one.
     """
 
-    def __init__(self, threads: int, spool: str | None = None):
+    def __init__(self, threads: int, spool: str | None):
         # Blocks of rows are spread over these threads; the BLAS and Polars would start as many again.
         os.environ["LASTLAYER_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(threads)
         self._limit = threadpool_limits(1, "blas")

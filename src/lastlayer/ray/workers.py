@@ -47,15 +47,16 @@ class Traffic:
 
 
 class Workers:
-    """`Parts` of which each is an actor that owns a shard. Use `started_workers`.
+    """`Parts` of which each is an actor that owns a shard, on `threads`. Use `started_workers`.
 
     Attributes:
       replaced: how many workers have died and were replaced.
       traffic: what each question has cost.
     """
 
-    def __init__(self, shards: Sequence[Shard], columns: FitColumns, places: Places, threads: int):
-        self._shards, self._columns, self._places, self._threads = list(shards), columns, places, threads
+    def __init__(self, shards: Sequence[Shard], columns: FitColumns, places: Places, threads: int, spool: str | None):
+        self._shards, self._columns, self._places = list(shards), columns, places
+        self._means = threads, spool
         # The number of each shard's place, which stays when other shards go.
         self._slots = list(range(len(self._shards)))
         self._number = 0
@@ -203,7 +204,7 @@ class Workers:
 
     def _started(self, k, *, anew=False):
         actor = ray.remote(ShardWorker).options(**self._places.options(self._slots[k], anew=anew))
-        return actor.remote(self._threads)
+        return actor.remote(*self._means)
 
     def _replace(self, dead):
         """New workers for the shards whose numbers are `dead`, brought to where the others are, all at once."""
@@ -272,13 +273,17 @@ class Workers:
 
 
 @contextmanager
-def started_workers(shards: Sequence[Shard], columns: FitColumns, cpus: int) -> Iterator[Workers]:
+def started_workers(
+    shards: Sequence[Shard], columns: FitColumns, cpus: int, spool: str | None = None
+) -> Iterator[Workers]:
     """Within: Workers, one a shard, of `cpus` CPUs each. None of them is left behind.
+
+    `spool` is the folder, on each machine, for features that its memory has no room for; None is the usual one.
 
     Raises: InputError if the cluster has no room for them.
     """
     with kept_places(len(shards), cpus) as places:
-        workers = Workers(shards, columns, places, cpus)
+        workers = Workers(shards, columns, places, cpus, spool)
         try:
             yield workers
         finally:
