@@ -117,3 +117,18 @@ def test_bounds_of_heads_side_by_side_are_those_of_each(free):
     each = [duality_gap(*(None if part is None else part[i] for part in parts)) for i in range(6)]
     np.testing.assert_allclose(together, each, rtol=1e-13)
     assert np.isinf(together).tolist() == [False, False, False, True, True, False]
+
+
+def test_intercepts_that_lack_less_than_a_rounding_keep_the_bound():
+    # Half a unit of rounding too much of one class: what would have to be mixed in is rounded away.
+    bound = duality_gap(
+        np.log(2),
+        np.zeros((2, 1)),
+        np.zeros(2),
+        np.zeros((2, 1)),
+        np.array([1e-17, 0.0]),
+        np.zeros((2, 1)),
+        np.array([0.5, 0.5]),
+        PENALTY,
+    )
+    assert bound == pytest.approx(0.0, abs=1e-15)

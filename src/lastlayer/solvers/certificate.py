@@ -52,7 +52,9 @@ def duality_gap(
             share_too_many = residual_sum / np.maximum(predicted, np.finfo(float).tiny)
             mixed = np.clip(share_too_many.max(axis=-1), 0.0, 1.0)[..., None]
             common = np.where(mixed > 0, np.maximum((shares - (1 - mixed) * predicted) / mixed, 0.0), shares)
-            common = common / common.sum(axis=-1, keepdims=True)
+            total = common.sum(axis=-1, keepdims=True)
+            # Where next to nothing is mixed in, rounding may have left nothing of it.
+            common = np.where(total > 0, common / total, shares / shares.sum(axis=-1, keepdims=True))
             # Entropy is concave: a mixture has at least the mixture of the entropies.
             entropy = (1 - mixed[..., 0]) * entropy - mixed[..., 0] * xlogy(common, common).sum(axis=-1)
             if (mixed > 0).any():
