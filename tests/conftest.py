@@ -10,3 +10,22 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # A test that is slow on a busy machine is right all the same.
 settings.register_profile("lastlayer", deadline=None, max_examples=50)
 settings.load_profile("lastlayer")
+
+# Files of tests that wait for other processes more than they compute: they go first, beside others that compute. Last,
+# they would leave a core without work.
+_WAITING = (
+    "tests/ray/",
+    "tests/explorer/browser/",
+    "tests/cli/test_process.py",
+    "tests/torch/test_sharded",
+    "tests/cli/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that wait first, and keep the order otherwise."""
+
+    def turn(item):
+        return next((k for k, start in enumerate(_WAITING) if item.nodeid.startswith(start)), len(_WAITING))
+
+    items.sort(key=turn)

@@ -46,9 +46,10 @@ def read_only(package):
     return {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_trap_29_two_processes_on_a_cold_cache_and_a_third_on_a_warm_one(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="every process compiles")
+def test_trap_29_two_processes_on_a_cold_cache_of_which_one_compiles(tmp_path):
     both = start(tmp_path), start(tmp_path)
-    assert [finish(process)[0] for process in both] == [1.5, 1.5]
+    assert sorted(finish(process) for process in both) == [COMPILED, LOADED]
     assert finish(start(tmp_path)) == LOADED
 
 

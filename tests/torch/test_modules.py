@@ -30,7 +30,12 @@ def test_modules_are_those_of_torch():
     ]
     pairs = {name: (getattr(lt, name), getattr(nn, name, None)) for name in modules}
     theirs = {name: pair for name, pair in pairs.items() if pair[1] is not None}
-    of_ours = {"LinearCrossEntropyLoss", "SampledLinearCrossEntropyLoss", "TemperatureScaling"}
+    of_ours = {
+        "LinearCrossEntropyLoss",
+        "SampledLinearCrossEntropyLoss",
+        "ShardedLinearCrossEntropyLoss",
+        "TemperatureScaling",
+    }
     assert set(pairs) - set(theirs) <= of_ours
     theirs.pop("LinearCrossEntropyLoss", None)  # which PyTorch has since 2.13, with arguments that have no default
     for ours, of_torch in theirs.values():

@@ -14,6 +14,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.event import Listener, register
 
 from lastlayer._stopwatch import compiled_for
+from lastlayer.kernels._turn import Turn
 
 
 def compiled(function=None, *, fastmath: bool | set[str] = False, inline: bool = False) -> Any:
@@ -100,10 +101,32 @@ class _KernelCache(FunctionCache):
         super().__init__(function)
         self._cache_file._source_stamp = _stamp_of_folder()
 
+    def load_overload(self, sig, target_context):
+        """What was compiled before; None where it is this process's turn to compile it."""
+        found = super().load_overload(sig, target_context)
+        if found is not None:
+            return found
+        began = time.perf_counter()
+        waited = _turn.take(Path(self.cache_path, f"{self._impl.filename_base}.lock"))
+        if not waited:
+            return None
+        compiled_for(time.perf_counter() - began)
+        found = super().load_overload(sig, target_context)
+        if found is not None:
+            _turn.end()
+        return found
+
     def save_overload(self, sig, data):
         """Keep what was compiled, where there is room for it; where not, the next process compiles it again."""
-        with suppress(OSError):
-            super().save_overload(sig, data)
+        try:
+            with suppress(OSError):
+                super().save_overload(sig, data)
+        finally:
+            _turn.end()
+
+
+# Numba compiles one kernel at a time.
+_turn = Turn()
 
 
 def _is_ours_alone(directory):
