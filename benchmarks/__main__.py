@@ -48,6 +48,7 @@ OPTIONS = {
         "--large": {"action": "store_true", "help": "ImageNet's own: 1,281,167 x 2048 x 1000, 10.5 GB of shards"},
         "--penalties": {"nargs": "+", "type": float, "default": (1.0,), "metavar": "C", "help": "values of C"},
         "--tol": {"type": float, "default": 1e-4},
+        "--max-iter": {"type": int, "default": 1000, "help": "iterations at most"},
     },
     "spool": {"--large": {"action": "store_true", "help": "10,000,000 x 64 x 20, which takes 15 GB of disk"}},
     "labels": {"--f1": {"action": "store_true", "help": "thresholds chosen on held-out rows, and the F1 they give"}},

@@ -16,7 +16,7 @@ from scipy.fft import dct
 
 import lastlayer as ll
 from benchmarks.floors import measured_floors
-from lastlayer.solvers import logit_line
+from lastlayer.solvers import coarse_steps, logit_line
 
 # Rows, features, classes.
 IMAGENET, ANALOGUE, QUICK = (1_281_167, 2048, 1000), (80_000, 512, 250), (8000, 128, 50)
@@ -29,7 +29,7 @@ _OF_CLASS, _OF_FAMILY, _FAMILY = 3.5, 3.5, 20
 _MEAN, _DEVIATION = 0.1, 0.15
 
 
-def measure(*, quick, rows=None, features=None, classes=None, large=False, penalties=(1.0,), tol=1e-4):
+def measure(*, quick, rows=None, features=None, classes=None, large=False, penalties=(1.0,), tol=1e-4, max_iter=1000):
     """Measure, print a table, and return the figures."""
     default = IMAGENET if large else QUICK if quick else ANALOGUE
     shape = tuple(given or usual for given, usual in zip((rows, features, classes), default, strict=True))
@@ -45,33 +45,48 @@ def measure(*, quick, rows=None, features=None, classes=None, large=False, penal
     X, y = read_shards(paths, shape)
     seconds = {"write": written - began, "read": time.perf_counter() - written}
     print(f"shards {seconds['write']:.1f} s, reading {seconds['read']:.1f} s")
-    fits = [measured_fit(X, y, C, tol, pass_seconds) for C in penalties]
+    fits = [measured_fit(X, y, C, tol, max_iter, pass_seconds) for C in penalties]
     return {"floors": floors, "shape": shape, "seconds": seconds, "seconds_a_pass": pass_seconds, "fits": fits}
 
 
-def measured_fit(X, y, C, tol, pass_seconds):
+def measured_fit(X, y, C, tol, max_iter, pass_seconds):
     """The figures of one fit through the library, with logits that are not kept, as at the full size."""
-    estimator, points = ll.SoftmaxClassifier(C=C, tol=tol), []
+    estimator, points = ll.SoftmaxClassifier(C=C, tol=tol, max_iter=max_iter), []
     kept, swept = logit_line._MOST_BYTES_KEPT, logit_line.LogitLine._swept
     counted = {"passes": 0.0}
 
     def counting(line, t, features, gradient):
         counted["passes"] += (1.0 if gradient is not None else 0.5) * line._num_rows / len(X)
         found = swept(line, t, features, gradient)
-        points.append({"passes": counted["passes"], "seconds": time.perf_counter() - began, "loss": found[0]})
+        note(found[0])
         return found
 
+    def note(loss):
+        points.append({"passes": counted["passes"], "seconds": time.perf_counter() - began, "loss": loss})
+        print(f"{points[-1]['passes']:6.1f} {points[-1]['seconds']:9.1f} {loss:9.5f}", flush=True)
+
+    def counting_coarse(steps, t):
+        counted["passes"] += steps._labels.size / len(X)
+        found = stepped(steps, t)
+        note(found[0])
+        return found
+
+    stepped = coarse_steps.CoarseSteps.step
     logit_line._MOST_BYTES_KEPT, logit_line.LogitLine._swept = 0, counting
+    coarse_steps.CoarseSteps.step = counting_coarse
+    print(f"\nC = {C:g}\n  pass   seconds      loss")
     began = time.perf_counter()
     try:
         estimator.fit(X, y)
     finally:
         logit_line._MOST_BYTES_KEPT, logit_line.LogitLine._swept = kept, swept
+        coarse_steps.CoarseSteps.step = stepped
     seconds, optimum = time.perf_counter() - began, estimator.optimum_
     shown = slice(None, None, max(1, len(X) // 20_000))
     result = {
         "C": C,
         "tol": tol,
+        "max_iter": max_iter,
         "seconds": seconds,
         "seconds_in_passes_at_least": pass_seconds * counted["passes"],
         "passes": counted["passes"],
@@ -84,9 +99,6 @@ def measured_fit(X, y, C, tol, pass_seconds):
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "points": points,
     }
-    print(f"\nC = {C:g}\n  pass   seconds      loss")
-    for point in points:
-        print(f"{point['passes']:6.1f} {point['seconds']:9.1f} {point['loss']:9.5f}")
     # What is no pass: class sums, the curvature, directions and, most of all, the bound in the end.
     last = points[-1]["seconds"] if points else 0.0
     print(

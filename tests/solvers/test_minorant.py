@@ -109,10 +109,13 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
     # A quarter of the numbers of large features, if that is more, up to a limit.
     monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 100)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    monkeypatch.setattr(minorant, "_LARGEST", 16 * 200)
+    monkeypatch.setattr(minorant, "_LARGEST", 8 * 16 * 200)  # bytes
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    assert [kept.shape[0] for kept in chosen] == [1024, 500, 250, 200]
     assert all(set(kept.features.take(slice(None))[:, 0]) <= set(features[:, 0]) for kept in chosen)
+    features = features.astype(np.float32)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    # Features of 4 bytes beside what is held of each class in 8: 4 * 4 + 8 * 12 in place of 8 * 16.
+    assert [kept.shape[0] for kept in chosen] == [1024, 500, 250, 200, 8 * 16 * 200 // 112]
 
 
 def test_a_loose_bound_says_so():

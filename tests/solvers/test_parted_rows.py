@@ -7,6 +7,7 @@ import pytest
 
 from lastlayer.linear import DenseFeatures
 from lastlayer.solvers import LocalRows, SoftmaxRegression, logit_line, minimise, minorant
+from lastlayer.solvers.logit_line import LogitLine
 from lastlayer.solvers.parted_rows import PartedRows, PartOfRows
 
 
@@ -89,6 +90,48 @@ def test_lines_answer_alike(monkeypatch, edges, kept):
     for one, other in zip(*map(answers, lines), strict=True):
         for mine, theirs in zip(one, other, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-11, atol=1e-14)
+
+
+class Rounded(LogitLine):
+    """Steps that are off by a thousandth, for processors that have none of their own."""
+
+    def step(self, t):
+        slope = super().step(t)
+        return slope._replace(gradient=slope.gradient * slope.gradient.dtype.type(1.001))
+
+
+@pytest.mark.parametrize("edges", [[150], [10, 11, 250]])
+def test_steps_of_parts_are_rounded_until_an_exact_head_is_set(monkeypatch, edges):
+    means = []
+
+    def coarse_steps(rows, mean):
+        means.append(mean)
+        return Rounded(rows.features, rows.labels, rows.row_weight, rows.num_classes)
+
+    whole, parted = whole_and_parts(edges)
+    assert whole.coarse_steps(np.zeros(6)) is parted.coarse_steps(np.zeros(6)) is None  # they are float64
+    monkeypatch.setattr(LocalRows, "coarse_steps", coarse_steps)
+    whole, parted = whole_and_parts(edges)
+    means.clear()
+    mean, rng = np.arange(6.0), np.random.default_rng(1)
+    head, direction = rng.standard_normal((4, 6)), rng.standard_normal((4, 6))
+    exact, rounded = whole.line(), parted.coarse_steps(mean)
+    assert rounded is not None
+    for line, share in ((rounded, 1.001), (parted.line(), 1.0)):
+        for each in (line, exact):
+            each.set_head(head, np.ones(4))
+            each.set_direction(direction, np.zeros(4))
+        mine, theirs = line.step(0.7), exact.step(0.7)
+        assert mine.loss == pytest.approx(theirs.loss, rel=1e-12)
+        np.testing.assert_allclose(mine.gradient, share * theirs.gradient, rtol=1e-10, atol=1e-14)
+        # In the order of a trial: the direction stays.
+        for each in (line, exact):
+            each.set_direction(direction[::-1], np.ones(4))
+            each.set_head(head + 1, np.zeros(4))
+        mine, theirs = line.step(0.3), exact.step(0.3)
+        np.testing.assert_allclose(mine.gradient, share * theirs.gradient, rtol=1e-10, atol=1e-14)
+    assert len(means) == len(edges) + 1
+    assert all(one is mean for one in means)
 
 
 @pytest.mark.parametrize(("dtype", "accuracy"), [(np.float64, 1e-9), (np.float32, 1e-5)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lastlayer.linear import DenseFeatures, SparseFeatures, logit_blocks
@@ -55,6 +55,7 @@ def test_reaches_the_optimum_of_the_definition(logits_of_all_rows, C, fit_interc
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @given(seed=st.integers(0, 10_000), C=st.floats(1e-3, 1e3), iterations=st.integers(1, 30))
+@example(seed=2838, C=32.0, iterations=18)
 @settings(max_examples=25)
 def test_the_gap_bounds_the_distance_to_the_optimum(fit_intercept, seed, C, iterations):
     features, labels = data(seed, rows=30, columns=3)

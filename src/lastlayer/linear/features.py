@@ -75,6 +75,10 @@ class DenseFeatures(_Scaled):
         for start in range(0, self.shape[0], step):
             yield np.ascontiguousarray(self._features[start : start + step])
 
+    def stored(self, rows: slice) -> NDArray[Any]:
+        """The features of some rows as they are stored, not divided by a scale."""
+        return self._features[rows]
+
     def times(self, weight: NDArray[Any], rows: slice, out: NDArray[Any]) -> None:
         """Write X[rows] weight' to `out` (rows, K) for `weight` (K, D)."""
         columns = self._divided(weight).T

@@ -6,10 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from lastlayer.linear import FeatureMatrix
+from lastlayer.kernels.bfloat16 import has_tiles
+from lastlayer.linear import DenseFeatures, FeatureMatrix
+from lastlayer.solvers.coarse_steps import CoarseSteps, has_room_for_coarse_steps
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.logit_line import LogitLine
-from lastlayer.solvers.training_rows import Line
+from lastlayer.solvers.training_rows import Line, Steps
 
 # Rows whose class sums are taken at once.
 _BLOCK = 8192
@@ -73,3 +75,11 @@ class LocalRows:
     def line(self) -> Line:
         """A line with Z = 0 and V = 0."""
         return LogitLine(self.features, self.labels, self.row_weight, self.num_classes)
+
+    def coarse_steps(self, mean: NDArray[np.float64]) -> Steps | None:
+        """What takes steps in bfloat16, where the processor has tiles of it and features are dense and float32."""
+        if not (isinstance(self.features, DenseFeatures) and self.dtype == np.float32 and has_tiles()):
+            return None
+        if not has_room_for_coarse_steps(self.num_classes, self.shape[1]):
+            return None
+        return CoarseSteps(self.features, self.labels, self.row_weight, self.num_classes, mean)

@@ -31,9 +31,9 @@ _SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
 # Scores by which the kept rows are told from the others.
 _SAMPLE = 1 << 14
 # Numbers that are held for the kept rows, at most: their logits, the change of these, probabilities and features; of 8
-# bytes at most. Of large features they may be so many for each number there, if that is no more than so many in all;
+# bytes at most. Of large features they may be so many for each number there, if they take no more than so many bytes;
 # where memory is short they are fewer, down to so many.
-_MOST_NUMBERS, _OF_FEATURES, _LARGEST, _BYTES, _NUMBERS_ANYWAY = 1 << 25, 0.25, 1 << 30, 8, 1 << 22
+_MOST_NUMBERS, _OF_FEATURES, _LARGEST, _BYTES, _NUMBERS_ANYWAY = 1 << 25, 0.25, 1 << 32, 8, 1 << 22
 # Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
 _MOST_STEPS, _MOST_PRODUCTS = 6, 40
 # Products may cost this share of the fit's iterations, but so many are allowed anyway, and on few numbers as many as
@@ -87,9 +87,11 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
 def _kept_rows(problem, point, line):
     """The rows that keep their curvature, and the share of it that they have."""
     num_rows, num_features = problem.rows.shape
-    wanted = max(_MOST_NUMBERS, min(_LARGEST, int(_OF_FEATURES * num_rows * num_features)))
+    wanted = max(_MOST_NUMBERS, int(_OF_FEATURES * num_rows * num_features))
     numbers = min(wanted, max(_NUMBERS_ANYWAY, int(min(allowed_bytes() / 2 / _BYTES, wanted))))
-    most = max(1, numbers // (num_features + 4 * point.intercept.size))
+    of_classes = 4 * point.intercept.size
+    bytes_of_row = np.dtype(problem.rows.dtype).itemsize * num_features + _BYTES * of_classes
+    most = max(1, min(numbers // (num_features + of_classes), _LARGEST // bytes_of_row))
     fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
     if fewest == num_rows:
         return problem.rows.take(np.arange(num_rows)), 1.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lastlayer.linear import DenseFeatures
 from lastlayer.solvers.curvature import Curvature, rows_for_covariance
 from lastlayer.solvers.local_rows import LocalRows
-from lastlayer.solvers.training_rows import Line, Slope, Uncertainty
+from lastlayer.solvers.training_rows import Line, Slope, Steps, Uncertainty
 
 
 class Parts(Protocol):
@@ -40,6 +40,7 @@ class Description(NamedTuple):
 
     shape: (N, D). dtype: of its features. weighing: how many rows have a weight. lightest: the least weight above 0,
     inf where there is none. shares: (K,) each class's weight. keeps_logits: whether its line keeps them.
+    rounds: whether it can take rounded steps.
     """
 
     shape: tuple[int, int]
@@ -48,6 +49,7 @@ class Description(NamedTuple):
     lightest: float
     shares: NDArray[np.float64]
     keeps_logits: bool
+    rounds: bool
 
 
 class PartOfRows:
@@ -55,12 +57,14 @@ class PartOfRows:
 
     def __init__(self, rows: LocalRows):
         self._rows, self._line = rows, rows.line()
+        self._steps: Steps = self._line
 
     def describe(self) -> Description:
         """What is known of the part beforehand."""
         rows = self._rows
         weighing = int(np.count_nonzero(rows.row_weight))
-        return Description(rows.shape, str(rows.dtype), weighing, rows.lightest, rows.shares, self._line.keeps_logits)
+        keeps, rounds = self._line.keeps_logits, rows.coarse_steps(np.zeros(rows.shape[1])) is not None
+        return Description(rows.shape, str(rows.dtype), weighing, rows.lightest, rows.shares, keeps, rounds)
 
     def class_sums(self) -> tuple[NDArray[np.float64]]:
         """(K, D), the weighted sum of each class's features."""
@@ -76,13 +80,22 @@ class PartOfRows:
         found = self._rows.take(numbers)
         return found.features.take(slice(None)), found.labels, found.row_weight
 
-    def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
-        """See `Line`."""
-        self._line.set_head(weight, offset)
+    def set_head(self, weight: NDArray[Any], offset: NDArray[Any], mean: NDArray[np.float64] | None = None) -> None:
+        """See `Line`; with a mean (D,) about which features may be rounded, steps are, until a head comes without.
+
+        The mean is that of the fit, always the same. Where this machine rounds none they are exact, which serves as
+        well.
+        """
+        if mean is None:
+            self._steps = self._line
+        elif self._steps is self._line:
+            rounded = self._rows.coarse_steps(mean)
+            self._steps = self._line if rounded is None else rounded
+        self._steps.set_head(weight, offset)
 
     def set_direction(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """See `Line`."""
-        self._line.set_direction(weight, offset)
+        self._steps.set_direction(weight, offset)
 
     def evaluate(self, t: float) -> tuple[float, float, float]:
         """See `Line`."""
@@ -90,7 +103,7 @@ class PartOfRows:
 
     def step(self, t: float) -> Slope:
         """See `Line`."""
-        return self._line.step(t)
+        return self._steps.step(t)
 
     def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """See `Line`."""
@@ -119,6 +132,7 @@ class PartedRows:
         self.lightest: float = min(part.lightest for part in described)
         self.shares: NDArray[np.float64] = np.sum([part.shares for part in described], axis=0)
         self._keeps_logits = all(part.keeps_logits for part in described)
+        self._rounds = all(part.rounds for part in described)
 
     def class_sums(self) -> NDArray[np.float64]:
         """(K, D), the weighted sum of each class's features."""
@@ -145,35 +159,47 @@ class PartedRows:
         """A line with Z = 0 and V = 0."""
         return _PartedLine(self._parts, self._starts, self.dtype, self._keeps_logits)
 
+    def coarse_steps(self, mean: NDArray[np.float64]) -> Steps | None:
+        """Those of the parts, about `mean` (D,), if all can round theirs."""
+        return _PartedSteps(self._parts, self.dtype, mean) if self._rounds else None
 
-class _PartedLine:
+
+class _PartedSteps:
+    """Steps that ask the parts, rounded ones about a mean if there is one."""
+
+    def __init__(self, parts, dtype, *mean):
+        self._parts, self._dtype, self._mean = parts, dtype, mean
+
+    def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
+        """See `Line`."""
+        self._parts.ask("set_head", weight, offset, *self._mean)
+
+    def set_direction(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
+        """See `Line`."""
+        self._parts.ask("set_direction", weight, offset)
+
+    def step(self, t: float) -> Slope:
+        """See `Line`."""
+        loss, gradient, residual_sum, masses = self._parts.sum("step", t)
+        return Slope(float(loss), gradient.astype(self._dtype), residual_sum, masses)
+
+
+class _PartedLine(_PartedSteps):
     """Line that asks the parts."""
 
     def __init__(self, parts, starts, dtype, keeps_logits):
-        self._parts, self._starts, self._dtype, self._keeps_logits = parts, starts, dtype, keeps_logits
+        super().__init__(parts, dtype)
+        self._starts, self._keeps_logits = starts, keeps_logits
 
     @property
     def keeps_logits(self) -> bool:
         """Whether no part takes a product with X in `evaluate`."""
         return self._keeps_logits
 
-    def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
-        """See `Line`."""
-        self._parts.ask("set_head", weight, offset)
-
-    def set_direction(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
-        """See `Line`."""
-        self._parts.ask("set_direction", weight, offset)
-
     def evaluate(self, t: float) -> tuple[float, float, float]:
         """See `Line`."""
         loss, slope, curvature = np.sum(self._parts.ask("evaluate", t), axis=0).tolist()
         return loss, slope, curvature
-
-    def step(self, t: float) -> Slope:
-        """See `Line`."""
-        loss, gradient, residual_sum, masses = self._parts.sum("step", t)
-        return Slope(float(loss), gradient.astype(self._dtype), residual_sum, masses)
 
     def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """See `Line`."""

@@ -55,17 +55,18 @@ def minimise(
 
 def _minimise(problem, tol, max_iter, start, report, keep):
     seconds = stopwatch()
-    search = SoftmaxSearch(problem, start)
+    search = SoftmaxSearch(problem, start, coarse=True)
     iterations, stopped, idle = 0 if start is None else start.iterations, "max_iter", 0
-    tiny = np.finfo(float).tiny
     predicted_decrease, gap = math.inf, None
 
     def optimum():
-        point = search.point
+        point, certified = search.point, gap
+        if certified is None:
+            certified = math.inf if search.is_coarse else point.gap(problem)
         return Optimum(
             objective=point.objective,
             gradient_norm=float(np.abs(point.objective_gradient).max()),
-            gap=point.gap(problem) if gap is None else gap,
+            gap=certified,
             iterations=iterations,
             seconds=seconds(),
             stopped=stopped,
@@ -77,29 +78,26 @@ def _minimise(problem, tol, max_iter, start, report, keep):
             if report is not None:
                 report(optimum())
             direction, predicted_decrease, gradient_norm = search.direction()
-            share = predicted_decrease / max(search.point.objective, tiny)
-            if gradient_norm <= 0.45 * tol and search.point.loss < problem.loss_of_separable:
-                stopped, gap, predicted_decrease = "separable", search.point.objective, search.point.objective
-                break
-            if not predicted_decrease >= 0:
-                # Rounding has made it a direction of ascent.
-                stopped, predicted_decrease = "noise", math.inf
-                break
-            if share <= 0.01 * tol or (gradient_norm <= 0.45 * tol and share <= 100 * tol):
-                stopped = "converged"
-                break
-            if iterations >= max_iter:
-                break
-            before = search.point.objective
-            moved = search.advance(direction)
-            iterations += moved
-            if keep is not None and moved:
-                keep(search.state(iterations))
-            # Rounding of the losses averages out over rows: what is left is far below one unit of the dtype.
-            idle = idle + 1 if before - search.point.objective <= 0.1 * problem.epsilon * before else 0
-            if not moved or idle == 2:
-                stopped = "noise"
-                break
+            ended = _ended(search, problem, tol, predicted_decrease, gradient_norm)
+            if ended is None and iterations >= max_iter:
+                ended = "max_iter"
+            if ended is None:
+                before = search.point.objective
+                moved = search.advance(direction)
+                iterations += moved
+                if keep is not None and moved:
+                    keep(search.state(iterations))
+                idle = idle + 1 if before - search.point.objective <= search.rounding * before else 0
+                ended = "noise" if not moved or idle == 2 else None
+            if ended is not None:
+                idle = 0
+                if not search.refine():
+                    stopped = ended
+                    break
+        if stopped == "separable":
+            gap = predicted_decrease = search.point.objective
+        elif not predicted_decrease >= 0:
+            predicted_decrease = math.inf
         search.optimise_intercepts(predicted_decrease)
         if problem.penalty > 0 and not (
             math.isfinite(predicted_decrease) and search.point.gap(problem) <= LOOSE * predicted_decrease
@@ -113,6 +111,20 @@ def _minimise(problem, tol, max_iter, start, report, keep):
     except KeyboardInterrupt:
         stopped = "interrupted"
     return *search.point.head(problem), optimum()
+
+
+def _ended(search, problem, tol, predicted_decrease, gradient_norm):
+    """Why the search ends at its point, or None."""
+    share = predicted_decrease / max(search.point.objective, np.finfo(float).tiny)
+    if gradient_norm <= 0.45 * tol and search.point.loss < problem.loss_of_separable:
+        return "separable"
+    if not predicted_decrease >= 0:
+        # Rounding has made it a direction of ascent.
+        return "noise"
+    least = max(0.01 * tol, search.rounding if search.is_coarse else 0.0)
+    if share <= least or (gradient_norm <= 0.45 * tol and share <= 100 * tol):
+        return "converged"
+    return None
 
 
 class SoftmaxRegression:

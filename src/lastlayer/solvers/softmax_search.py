@@ -11,7 +11,7 @@ from lastlayer.solvers.exact_step import exact_step
 from lastlayer.solvers.lbfgs import StepHistory
 from lastlayer.solvers.minorant import Sharpened, sharpened_gap
 from lastlayer.solvers.optimum import LOOSE
-from lastlayer.solvers.training_rows import Slope
+from lastlayer.solvers.training_rows import Slope, Steps
 from lastlayer.solvers.trial_step import trial_step
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Penalty that the preconditioner assumes at least, as a share of the typical curvature: without one, directions in
 # which the features do not vary would have none.
 _LEAST_PENALTY = 1e-6
+# The change of F, as a share of F, that steps in bfloat16 do not see.
+_COARSE_ROUNDING = 1e-5
 # Passes over the logits, at most, that bring the intercepts to their optimum in the end.
 _MOST_INTERCEPT_STEPS = 10
 # Weights p (1 - p) leave out the rows that a class is sure of: their mean goes about half of the way from the common
@@ -89,15 +91,29 @@ class SoftmaxPoint:
 
 
 class SoftmaxSearch:
-    """The state of a minimisation: the best point so far, its logits and the history of the steps that led there."""
+    """The state of a minimisation: the best point so far, its logits and the history of the steps that led there.
+
+    Args:
+      problem: SoftmaxRegression.
+      start: where to start from; None starts from weight 0 and the classes' shares.
+      coarse: whether steps may be rounded, until `refine` is called.
+
+    Attributes:
+      point: the best point so far.
+      is_coarse: whether it comes from rounded steps: its loss is known to a few digits, and it certifies nothing.
+    """
 
     point: SoftmaxPoint
 
-    def __init__(self, problem: "SoftmaxRegression", start: SearchState | None):
+    def __init__(self, problem: "SoftmaxRegression", start: SearchState | None, *, coarse: bool = False):
         self._problem = problem
         self._history = StepHistory()
         num_classes, num_features = problem.class_sums.shape
         self._line = problem.rows.line()
+        # Where logits are kept, a step takes less than the products that rounding would spare.
+        rounded = problem.rows.coarse_steps(problem.mean) if coarse and not self._line.keeps_logits else None
+        self._steps: Steps = self._line if rounded is None else rounded
+        self.is_coarse: bool = rounded is not None
         # Where logits are kept or features sparse, an iteration is too cheap to be spared.
         spared = problem.curvature.has_basis and not self._line.keeps_logits
         sample = rows_for_coupling(problem.rows.shape, num_classes) if spared else None
@@ -112,7 +128,7 @@ class SoftmaxSearch:
                 probabilities = np.maximum(problem.shares, 1e-6 / problem.rows.shape[0])
                 intercept = np.log(probabilities)
                 probabilities = probabilities / probabilities.sum()
-            self._line.set_head(weight, intercept)
+            self._steps.set_head(weight, intercept)
             total = np.zeros(num_features) if problem.fit_intercept else problem.class_sums.sum(axis=0)
             loss = float(np.log(np.exp(intercept).sum()) - problem.shares @ intercept)
             gradient = (np.outer(probabilities, total) - problem.class_sums).astype(dtype)
@@ -122,11 +138,24 @@ class SoftmaxSearch:
             weight = np.array(start.weight - np.mean(start.weight, axis=0), dtype)
             intercept = np.asarray(start.intercept, np.float64) + weight @ problem.mean
             intercept = intercept if problem.fit_intercept else np.zeros(num_classes)
-            self._line.set_head(weight, intercept - weight @ problem.mean)
-            self._line.set_direction(np.zeros_like(weight), np.zeros(num_classes))
-            self.point = self._point_after(0.0, weight, intercept)
+            self.point = self._point_at(weight, intercept)
             for step, change in start.steps:
                 self._history.add(step, change)
+
+    @property
+    def rounding(self) -> float:
+        """The change of F, as a share of F, that rounding hides."""
+        # Rounding of the losses averages out over rows: what is left is far below one unit of the dtype.
+        return _COARSE_ROUNDING if self.is_coarse else 0.1 * self._problem.epsilon
+
+    def refine(self) -> bool:
+        """Go on from the point with steps that are not rounded; False if they are none already."""
+        if not self.is_coarse:
+            return False
+        self._steps = self._line
+        self.point = self._point_at(self.point.weight, self.point.intercept)
+        self.is_coarse = False
+        return True
 
     def state(self, iterations: int) -> SearchState:
         """The SearchState that a search may go on from, after so many iterations."""
@@ -178,7 +207,7 @@ class SoftmaxSearch:
         problem, point = self._problem, self.point
         weight, intercept = self._split(flat)
         intercept = np.zeros(point.intercept.size) if intercept is None else intercept.astype(np.float64)
-        self._line.set_direction(weight, intercept - weight @ problem.mean)
+        self._steps.set_direction(weight, intercept - weight @ problem.mean)
         if not self._line.keeps_logits:
             return self._advance_by_trial(flat, weight, intercept)
         linear = problem.penalty * float(np.vdot(point.weight, weight))
@@ -206,16 +235,17 @@ class SoftmaxSearch:
 
         def attempt(t):
             t = float(dtype(t))
-            self._line.set_head(before.weight, before.intercept - before.weight @ problem.mean)
+            self._steps.set_head(before.weight, before.intercept - before.weight @ problem.mean)
             trial = self._point_after(t, before.weight + dtype(t) * weight, before.intercept + t * intercept)
             return trial, trial.objective, float(np.vdot(trial.objective_gradient, flat))
 
         slope = float(np.vdot(before.objective_gradient, flat))
         found = trial_step(attempt, before.objective, slope)
+        if found is not None:
+            self.point, t = found
+        self._steps.set_head(self.point.weight, self.point.intercept - self.point.weight @ problem.mean)
         if found is None:
             return False
-        self.point, t = found
-        self._line.set_head(self.point.weight, self.point.intercept - self.point.weight @ problem.mean)
         self._history.add(dtype(t) * flat, self.point.objective_gradient - before.objective_gradient)
         return True
 
@@ -257,9 +287,15 @@ class SoftmaxSearch:
         """A bound on F - F* at the best head and an estimate of it, for the price of a few passes at most."""
         return sharpened_gap(self._problem, self.point, self._line, iterations)
 
+    def _point_at(self, weight, intercept):
+        """The point of any head."""
+        self._steps.set_head(weight, intercept - weight @ self._problem.mean)
+        self._steps.set_direction(np.zeros_like(weight), np.zeros_like(intercept))
+        return self._point_after(0.0, weight, intercept)
+
     def _point_after(self, t, weight, intercept):
         problem = self._problem
-        slope = self._line.step(t)
+        slope = self._steps.step(t)
         if problem.fit_intercept:
             moved = np.outer(slope.residual_sum, problem.mean).astype(slope.gradient.dtype)
             slope = slope._replace(gradient=slope.gradient - moved)

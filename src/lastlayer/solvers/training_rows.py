@@ -42,13 +42,8 @@ class Slope(NamedTuple):
     masses: NDArray[np.float64]
 
 
-class Line(Protocol):
-    """Z(t) = Z + t V for the current head's logits Z and a direction's V = X D' + offset, both (N, K)."""
-
-    @property
-    def keeps_logits(self) -> bool:
-        """Whether `evaluate` takes no product with X."""
-        raise NotImplementedError
+class Steps(Protocol):
+    """What goes along a line of heads, Z(t) = Z + t V: logits Z of a head and V = X D' + offset, both (N, K)."""
 
     def set_head(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Set Z to the logits X weight' + offset; (K, D) and (K,)."""
@@ -56,12 +51,21 @@ class Line(Protocol):
     def set_direction(self, weight: NDArray[Any], offset: NDArray[Any]) -> None:
         """Set the direction to X weight' + offset; (K, D) and (K,)."""
 
-    def evaluate(self, t: float) -> tuple[float, float, float]:
-        """Loss, first and second derivative in t of the weighted mean cross-entropy at Z(t)."""
-        raise NotImplementedError
-
     def step(self, t: float) -> Slope:
         """Set Z to Z(t)."""
+        raise NotImplementedError
+
+
+class Line(Steps, Protocol):
+    """What knows more of a line than its steps."""
+
+    @property
+    def keeps_logits(self) -> bool:
+        """Whether `evaluate` takes no product with X."""
+        raise NotImplementedError
+
+    def evaluate(self, t: float) -> tuple[float, float, float]:
+        """Loss, first and second derivative in t of the weighted mean cross-entropy at Z(t)."""
         raise NotImplementedError
 
     def add_offset(self, offset: NDArray[Any]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
@@ -107,4 +111,8 @@ class TrainingRows(Protocol):
 
     def line(self) -> Line:
         """A line with Z = 0 and V = 0."""
+        raise NotImplementedError
+
+    def coarse_steps(self, mean: NDArray[np.float64]) -> Steps | None:
+        """What takes steps several times faster, rounded to about three digits; None where nothing does."""
         raise NotImplementedError
