@@ -140,7 +140,6 @@ def test_progress_and_silence(run, table, tmp_path, monkeypatch):
         (lambda f: f.drop("height"), "no column 'height'"),
         (lambda f: f.with_columns(height=pl.col("height").cast(pl.String)), "column height holds text, but that of"),
         (lambda f: f.with_columns(kind=pl.lit(3)), "column kind holds numbers, but that of"),
-        (lambda f: f.clear(), "b.parquet: no rows, expected at least one in every file; leave the file out."),
         (lambda f: f.with_columns(kind=None), "b.parquet: row 0 (the first is 0): column kind is null"),
         (lambda f: f.with_columns(height=None), "b.parquet: row 0 (the first is 0): column height is null"),
         (lambda f: f.with_columns(height=float("nan")), "b.parquet: row 0 (the first is 0): column height is NaN"),
@@ -161,9 +160,32 @@ def test_bad_files_are_one_sentence_and_leave_nothing(run, table, tmp_path, monk
     assert not (tmp_path / "m").exists()
 
 
+def test_an_unknown_label_is_named_by_its_row_among_those_of_weight_0(refused, table, tmp_path):
+    frame = pl.read_parquet(table).with_columns(w=pl.col("id") % 2)
+    frame.filter(split="train").write_parquet(tmp_path / "train.parquet")
+    kinds = pl.when(pl.col("id") == 321).then(pl.lit("eel")).otherwise("kind").alias("kind")
+    frame.filter(split="val").with_columns(kinds).write_parquet(tmp_path / "val.parquet")
+    common = ("fit", tmp_path / "train.parquet", "--validation", tmp_path / "val.parquet", *FIT, "--weight", "w")
+    for more in ((), SPOOLED):
+        message = refused(*common, *more, "-o", tmp_path / "m", "--quiet")
+        assert "val.parquet: row 21 (the first is 0): column kind is 'eel'" in message
+
+
 def test_a_file_of_no_bytes(refused, table, tmp_path):
     (tmp_path / "b.parquet").touch()
     assert "b.parquet" in refused("fit", table, tmp_path / "b.parquet", *FIT, *SPOOLED, "-o", tmp_path / "m")
+
+
+def test_a_file_without_rows_among_several(fitted, refused, table, tmp_path):
+    pl.read_parquet(table).clear().write_parquet(tmp_path / "a.parquet")
+    pl.read_parquet(table).clear().write_ipc(tmp_path / "c.arrow")
+    expected = fitted(table, *FIT, "--tol", "1e-6")
+    for more in (["--tol", "1e-6"], ["--tol", "1e-6", *SPOOLED]):
+        for empty in ("a.parquet", "c.arrow"):
+            assert_same_fit(fitted(tmp_path / empty, table, *FIT, *more), expected)
+            assert_same_fit(fitted(table, tmp_path / empty, *FIT, *more), expected)
+        message = refused("fit", *[tmp_path / "a.parquet"] * 2, *FIT, *more, "-o", tmp_path / "n", "--quiet")
+        assert "a.parquet and 1 more: no rows, expected at least one; check the file." in message
 
 
 def test_other_refusals(refused, table, tmp_path):

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,3 +53,23 @@ def test_who_answers_is_not_ray(listener):
     with pytest.raises(InputError, match=r"what answers is not Ray|Connection reset"):
         opened(f"127.0.0.1:{listener.getsockname()[1]}")
     thread.join()
+
+
+@pytest.mark.parametrize("alive", [[True], [True, False], [True, True]])
+def test_local_is_no_cluster_of_many_machines(monkeypatch, alive):
+    connection = SimpleNamespace(
+        is_initialized=lambda: True,
+        nodes=lambda: [{"Alive": one} for one in alive],
+        get_runtime_context=lambda: SimpleNamespace(gcs_address="10.0.0.1:6379"),
+    )
+    monkeypatch.setattr(cluster, "ray", connection)
+    for address in (None, "auto", "10.0.0.1:6379"):
+        with cluster.connected(address):
+            pass
+    if sum(alive) == 1:
+        with cluster.connected("local"):
+            return
+    with pytest.raises(
+        InputError, match=r"address local: this process is connected to the Ray cluster 10\.0\.0\.1:6379"
+    ):
+        opened("local")

@@ -142,10 +142,17 @@ def test_files_that_differ_are_refused_before_anything_starts(cluster, tmp_path,
         ({"num_workers": 0}, "num_workers: received 0, expected a whole number of at least 1"),
         ({"cpus_per_worker": 1.5}, "cpus_per_worker: received 1.5"),
         ({"address": 6379}, "address: received 6379, expected HOST:PORT"),
+        ({"checkpoint": 7}, "checkpoint: received 7, expected the path of a file, or None"),
+        ({"checkpoint": "/no/folder/fit"}, r"/no/folder/fit: cannot be written \(No such file or directory\)"),
         ({"data": "-"}, "standard input is for one process"),
     ],
 )
-def test_bad_arguments_are_one_sentence(two_files, options, sentence):
+def test_bad_arguments_are_one_sentence(two_files, monkeypatch, options, sentence):
+    def connected(address):
+        raise AssertionError("Ray was asked before the arguments")
+
+    if "address" not in options:
+        monkeypatch.setattr(sys.modules[lr.fit.__module__], "connected", connected)
     with pytest.raises((ValueError, TypeError), match=sentence):
         lr.fit(**{"data": two_files[0], "label": "kind", **options})
 

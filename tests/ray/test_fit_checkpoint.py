@@ -1,12 +1,18 @@
 """The checkpoint of a fit on Ray: its state comes back, and that of another fit is refused."""
 
+import json
+
 import numpy as np
+import polars as pl
 import pytest
 
 pytest.importorskip("ray")
 
-from lastlayer.ray.fit_checkpoint import FitCheckpoint
+from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
+from lastlayer.ray.merged_shards import merged
+from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.solvers import SearchState
+from lastlayer.tables import FeatureColumns, cut_shards, open_table
 
 
 @pytest.mark.parametrize("pairs", [0, 3])
@@ -34,3 +40,38 @@ def test_what_is_no_checkpoint_is_refused_and_kept(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint: .* is no checkpoint that can be read"):
         FitCheckpoint(path, {}).read()
     assert path.read_bytes() == b"something else"
+
+
+def fingerprint(path, labels, weights, count, where=None):
+    """That of a fit of these rows on so many workers."""
+    pl.DataFrame({"f": [0.5] * len(labels), "kind": labels, "times": weights}).write_parquet(path)
+    table, columns = open_table([path]), FitColumns(FeatureColumns(("f",)), "kind", "times")
+    shards, begin, summaries = cut_shards(table, [path], columns.names(), count, format=None), 0, []
+    for shard in shards:
+        own = slice(begin, begin + shard.rows)
+        classes, indices = np.unique(labels[own], return_inverse=True)
+        counts, sums = np.bincount(indices), np.bincount(indices, weights[own])
+        summaries.append(ShardSummary(shard.rows, 1, "float64", classes.astype(object), counts, sums, "row 0"))
+        begin += shard.rows
+    rows = merged(summaries, table, columns)
+    return fingerprint_of(shards, columns, rows, where, rows.weights, C=1.0)
+
+
+def test_weights_that_are_added_in_another_order_are_the_same(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "fit"
+    labels, weights = np.sort(rng.choice(["ant", "bee", "cow"], 1000)), rng.choice([0.1, 0.7, 1.3], 1000)
+    written = [fingerprint(tmp_path / "rows.parquet", labels, weights, count) for count in (1, 2, 3, 7)]
+    assert len({json.dumps(one) for one in written}) > 1  # or the sums would not have shown the order
+    FitCheckpoint(path, written[0]).keep(SearchState(np.zeros((3, 1)), np.zeros(3)))
+    for one in written:
+        assert FitCheckpoint(path, one).read() is not None
+    # The last has the same sum of all weights.
+    for other in (2 * weights, np.where(labels == "ant", weights * 1.001, weights), weights[::-1]):
+        found = fingerprint(tmp_path / "rows.parquet", labels, other, 2)
+        with pytest.raises(ValueError, match="is that of a fit with other weights"):
+            FitCheckpoint(path, {**found, "files": written[0]["files"]}).read()
+
+
+def test_a_fingerprint_of_many_classes_is_short(tmp_path):
+    labels = np.array([f"class {k:05d}" for k in range(5000)])
+    assert len(json.dumps(fingerprint(tmp_path / "rows.parquet", labels, np.full(5000, 0.1), 2))) < 1000

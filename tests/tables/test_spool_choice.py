@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lastlayer.tables import FeatureColumns, InputError, open_table
+from lastlayer.tables import FeatureColumns, open_table
 from lastlayer.tables import spool_choice as module
 from lastlayer.tables.spool_choice import Storage, choose_spool, left_to_the_solver
 
@@ -46,11 +46,14 @@ def test_a_condition_counts(table):
     assert choice.num_rows == 60
 
 
-def test_one_of_several_files_without_rows_is_refused(tmp_path, table):
-    pl.DataFrame({"a": [], "b": [], "y": []}).write_parquet(tmp_path / "u.parquet")
-    both = open_table([tmp_path / "t.parquet", tmp_path / "u.parquet"])
-    with pytest.raises(InputError, match=r"u\.parquet: no rows, expected at least one in every file; leave"):
-        choose_spool(both, COLUMNS, Storage(1e12), splits=False)
+def test_one_of_several_files_may_be_without_rows(tmp_path, table):
+    pl.DataFrame({"a": [], "b": [], "y": []}).write_parquet(tmp_path / "s.parquet")
+    both = open_table([tmp_path / "s.parquet", tmp_path / "t.parquet"])
+    assert choose_spool(both, COLUMNS, Storage(1e12), splits=False) is None
+    choice = choose_spool(both, COLUMNS, Storage(0), splits=False)
+    assert choice is not None
+    assert choice.num_rows == 100
+    assert choose_spool(open_table([tmp_path / "s.parquet"] * 2), COLUMNS, Storage(0), splits=False) is None
 
 
 def test_what_is_left_to_the_solver():

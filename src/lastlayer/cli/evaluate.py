@@ -222,6 +222,8 @@ def _evaluate_on_ray(files, where, format_, label, weight, classwise, intervals,
     """The evaluation, by workers."""
     model, *data = files
     head = load_model(model)
+    if has_many_labels(head):
+        raise click.UsageError(f"--ray: {model} is of many labels a row, which one process judges; leave it out")
     if not is_default(head.decision_, many_labels=False):
         raise click.UsageError(f"--ray: {model} has a decision rule, whose answers one process judges; leave it out")
     with on_ray() as lastlayer_ray:

@@ -24,7 +24,8 @@ from lastlayer.cli.arguments import (
     where_option,
 )
 from lastlayer.cli.distinct_files import require_apart, share_a_file
-from lastlayer.cli.fit_here import fit_here, fit_on_ray
+from lastlayer.cli.fit_here import fit_here
+from lastlayer.cli.fit_on_ray import fit_on_ray
 from lastlayer.cli.fit_rows import FitTable
 from lastlayer.cli.fit_summary import fit_in_words
 from lastlayer.cli.interruption import Interrupted, says_what_was_not_written

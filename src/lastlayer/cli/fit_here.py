@@ -1,7 +1,7 @@
-"""The fit of `lastlayer fit`: rows read, some of them held out, and a head fitted, in this process or on Ray."""
+"""The fit of `lastlayer fit` in this process: rows read, some of them held out, and a head fitted."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,7 +13,6 @@ from lastlayer._memory import memory_allowance
 from lastlayer.cli.fit_rows import FitTable, classes_of, validation_rows
 from lastlayer.cli.hold_out import Rows, hold_out, hold_out_in_place
 from lastlayer.cli.label_warning import warn_of_labels_of_their_own
-from lastlayer.cli.on_ray import on_ray
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.tables import (
     FeatureColumns,
@@ -30,8 +29,8 @@ class FittedRows(NamedTuple):
     """A fitted model and the rows that it came from.
 
     model: fitted, not calibrated. held: features, labels and weights to calibrate on, or None. num_rows, width,
-    labels_per_row: of the rows of the fit. spooled_bytes: of features on this machine's disk. allowance: bytes that
-    calibration may keep.
+    labels_per_row: of the rows of the fit. spooled_bytes: of features on a disk, or None where workers do not tell.
+    allowance: bytes that calibration may keep.
     """
 
     model: Any
@@ -39,7 +38,7 @@ class FittedRows(NamedTuple):
     num_rows: int
     width: int
     labels_per_row: float
-    spooled_bytes: int
+    spooled_bytes: int | None
     allowance: float
 
 
@@ -78,7 +77,7 @@ def fit_here(
     else:
         (X, y, weights), held = (hold_out if choice is None else hold_out_in_place)(X, y, holdout, weights)
     allowance = left_to_the_solver(storage.memory, len(y))
-    with about_the_input(), _warnings_of_a_command(rows.columns), memory_allowance(allowance):
+    with about_the_input(), warnings_of_a_command(rows.columns), memory_allowance(allowance):
         if C is None:
             model = (ll.SigmoidClassifierCV if many else ll.SoftmaxClassifierCV)(**options)
             model.fit(X, y, weights, validation=held if judged else None)
@@ -92,28 +91,8 @@ def fit_here(
     return FittedRows(model, held, len(y), X.shape[1], sum(map(len, y)) / len(y) if many else 1.0, spooled, allowance)
 
 
-def fit_on_ray(
-    rows: FitTable, data: Sequence[str], where: str | None, storage: Storage, options: dict[str, Any]
-) -> FittedRows:
-    """Fit on workers of Ray, which read the files `data` by themselves; `options` are those of `lastlayer.ray.fit`."""
-    with about_the_input(), _warnings_of_a_command(rows.columns), on_ray() as lastlayer_ray:
-        model = lastlayer_ray.fit(
-            data,
-            label=rows.label,
-            features=rows.columns.names,
-            weight=rows.weight,
-            where=where,
-            format=rows.format,
-            spool=storage.folder,
-            **options,
-        )
-    num_rows, width = model.training_.rows, model.n_features_in_
-    held = validation_rows(rows, width, model.classes_, storage) if rows.has_validation else None
-    return FittedRows(model, held, num_rows, width, 1.0, 0, left_to_the_solver(storage.memory, 0))
-
-
 @contextmanager
-def _warnings_of_a_command(columns: FeatureColumns) -> Iterator[None]:
+def warnings_of_a_command(columns: FeatureColumns) -> Iterator[None]:
     """Within: warnings wait for the end. One about a feature names it; an interrupt is told by the command itself."""
     with warnings.catch_warnings(record=True) as caught:
         yield

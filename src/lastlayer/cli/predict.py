@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import polars as pl
 
 from lastlayer.cli.arguments import (
     CommandWithExamples,
@@ -27,8 +26,8 @@ from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import feature_columns, load_model
 from lastlayer.decision import can_abstain
 from lastlayer.storage import require_writable
-from lastlayer.tables import InputError, open_table, write_predictions
-from lastlayer.tables.predictions import Wanted, predictions
+from lastlayer.tables import InputError, open_table, require_files, write_predictions
+from lastlayer.tables.predictions import Wanted, kept_columns, predictions
 
 
 @click.command(
@@ -111,28 +110,23 @@ def command(
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
+    if ray is not None:
+        require_files(data)
     table = open_table(data, stdin=None if ray else standard_input(), format=format_)
     columns = feature_columns(head, table, head.training_.label)
     wanted = Wanted(top, every, as_text=kind == "csv")
-    wanted = wanted._replace(kept=_kept(keep, table, kind, wanted.names(head.classes_)))
+    wanted = wanted._replace(kept=kept_columns(keep, table, kind, wanted.names(head.classes_), option="--keep"))
+    table = table.as_written(set(wanted.kept).difference(columns.names)).filtered(where)
     if ray is not None:
-        with on_ray() as lastlayer_ray:
-            rows = lastlayer_ray.predict(
-                head,
-                data,
-                output,
-                top=top,
-                probabilities=every,
-                keep=wanted.kept,
-                where=where,
-                format=format_,
-                num_workers=workers,
-                address=ray,
+        with on_ray():
+            from lastlayer.ray.predict import predict_table
+
+            rows = predict_table(
+                head, table, data, columns, wanted, Path(output), format=format_, num_workers=workers, address=ray
             )
         if not quiet:
             click.echo(f"{rows:,} rows written to {output}", err=True)
         return
-    table = table.as_written(set(wanted.kept).difference(columns.names)).filtered(where)
     unknown = [0]
     rows = write_predictions(_frames(predictions(head, table, columns, wanted, judge=judge), unknown), output, kind)
     if quiet:
@@ -141,19 +135,6 @@ def command(
         click.echo(f"{rows:,} rows written to {output}", err=True)
     if can_abstain(head.decision_) and top is None:
         click.echo(f"don't know: {unknown[0]:,} of {rows:,} rows, {unknown[0] / max(1, rows):.1%}", err=True)
-
-
-def _kept(keep, table, kind, names):
-    kept = [name for option in keep for name in ([option] if option in table.schema else option.split(","))]
-    table.require_columns(kept)
-    for name in kept:
-        if name in names:
-            raise InputError(f"--keep {name}: is a column of the predictions too, expected another; rename it.")
-        if kind != "parquet" and table.schema[name] == pl.Binary:
-            raise InputError(f"--keep {name}: holds bytes, which {kind} cannot hold; write parquet.")
-        if kind == "csv" and table.schema[name].is_nested():
-            raise InputError(f"--keep {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
-    return tuple(dict.fromkeys(kept))
 
 
 def _frames(predicted, unknown):

@@ -22,7 +22,12 @@ def feature_columns(
 ) -> FeatureColumns:
     """The FeatureColumns of `table` that `model` was fitted on; says so where it knows no names of them."""
     columns, are_named = model_columns(model, table, label, weight)
+    say_how_features_were_found(columns, are_named=are_named)
+    return columns
+
+
+def say_how_features_were_found(columns: FeatureColumns, *, are_named: bool) -> None:
+    """Say on standard error which columns are features where the model knows no names of them."""
     if not are_named:
         taken = f"features: {columns} in the order of the file, since the model knows no names of them"
         click.echo(f"{taken}; {columns.note()}" if columns.left_out else taken, err=True)
-    return columns

@@ -1,12 +1,11 @@
 """The checkpoint of a sampled fit: its whole state in one file, replaced after every interval."""
 
-import hashlib
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from lastlayer.estimators.checkpoint_file import CheckpointFile
+from lastlayer.estimators.checkpoint_file import CheckpointFile, digest_of
 from lastlayer.estimators.labelled_rows import LabelledRows
 from lastlayer.solvers import SampledSoftmaxRegression, SampledState
 from lastlayer.storage import encode_classes
@@ -54,22 +53,15 @@ def _fingerprint(problem, rows, tol):
     everything = np.arange(problem.num_classes)
     expected = problem.sampler.log_expected_count_of(everything, problem.num_candidates)
     return {
-        "features": [*problem.features.shape, str(problem.features.dtype), _digest(*problem.features.contents())],
-        "classes": _digest(*(tensor for _, tensor in sorted(encode_classes(rows.classes).items()))),
-        "labels": _digest(problem.labels),
-        "weights of rows or classes": _digest(rows.weight),
+        "features": [*problem.features.shape, str(problem.features.dtype), digest_of(*problem.features.contents())],
+        "classes": digest_of(*(tensor for _, tensor in sorted(encode_classes(rows.classes).items()))),
+        "labels": digest_of(problem.labels),
+        "weights of rows or classes": digest_of(rows.weight),
         "tol": tol,
         "penalty (C)": rows.penalty,
         "fit_intercept": problem.fit_intercept,
         "standardize": rows.features.scale is not None,
         "candidates": problem.num_candidates,
         "random_state": problem.seed,
-        "sampler": [type(problem.sampler).__name__, problem.sampler.distinct, _digest(expected)],
+        "sampler": [type(problem.sampler).__name__, problem.sampler.distinct, digest_of(expected)],
     }
-
-
-def _digest(*arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()

@@ -23,8 +23,8 @@ def connected(address: str | None) -> Iterator[None]:
 
     Args:
       address: HOST:PORT of a cluster's head, of which this machine must be a node; "auto" for the cluster that runs on
-        this machine; "local" to start Ray on this machine; None for the connection that is open, else for what the
-        environment variable RAY_ADDRESS names, else for "local".
+        this machine; "local" for Ray on this machine alone, which is started unless it is connected to; None for the
+        connection that is open, else for what the environment variable RAY_ADDRESS names, else for "local".
     Raises: InputError if nothing answers there, or a connection to another cluster is open.
     """
     if address is not None and not isinstance(address, str):
@@ -60,11 +60,10 @@ def _open(address):
 
 
 def _require_same(address):
-    if address in (None, "auto"):
+    if address in (None, "auto") or (address == "local" and sum(node["Alive"] for node in ray.nodes()) == 1):
         return
-    # Where Ray was started by this process, "local" is it.
     found = ray.get_runtime_context().gcs_address
-    if address not in ("local", found):
+    if address != found:
         raise InputError(
             f"address {address}: this process is connected to the Ray cluster {found}, expected that address or None; "
             "call ray.shutdown() first."

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from lastlayer._arrays import Integer, Number
@@ -16,14 +17,12 @@ from lastlayer.tables import (
     cast_labels,
     cut_shards,
     label_array,
-    label_column,
+    labelled_table,
     nothing_weighs,
-    open_table,
     require_files,
-    require_weight,
     weight_array,
 )
-from lastlayer.tables.model_rows import batches, model_columns
+from lastlayer.tables.model_rows import batches
 
 
 def evaluate(
@@ -70,22 +69,19 @@ def evaluate(
     accumulator = EvaluationAccumulator(**figures)
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     require_files(paths)
-    remembered = head.training_.label
-    table = open_table(paths, wanted=[label or remembered or "label"], format=format)
-    label = label_column(table, label or (remembered if remembered in table.schema else None))
-    require_weight(table, weight, label)
-    table = table.as_written([label]).filtered(where)
-    columns, _ = model_columns(head, table, label, weight)
+    table, label, columns, _ = labelled_table(head, paths, where, format, label, weight)
     names = [*columns.names, label, *([] if weight is None else [weight])]
     with connected(address):
         workers = number_of_workers(asked, cpus)
         count = shards_for(sum(table.row_counts()), workers)
         shards = cut_shards(table, paths, names, count, format=format)
         found = False
-        for part in mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures):
-            if part is not None:
-                found = True
-                accumulator.merge(part)
+        # Closed while Ray is there: a failure keeps a generator alive.
+        with closing(mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures)) as parts:
+            for part in parts:
+                if part is not None:
+                    found = True
+                    accumulator.merge(part)
     if not found:
         raise table.no_rows()
     if not accumulator.rows:

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from lastlayer._arrays import Integer, Number, positive_number, true_or_false
 from lastlayer.estimators import SoftmaxClassifier, Training
+from lastlayer.estimators.checkpoint_file import require_checkpoint
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
@@ -80,7 +81,8 @@ def fit(
       spool: a folder of each machine, for features that a worker's share of half the free memory has no room for; None
         is that of temporary files.
       address: HOST:PORT of a Ray cluster that this machine is a node of; "auto" for the one that runs on this machine;
-        "local" to start Ray here; None for the connection that is open, else for what RAY_ADDRESS names, else "local".
+        "local" for Ray on this machine alone, which is started unless it is connected to; None for the connection that
+        is open, else for what RAY_ADDRESS names, else "local".
       verbose: 1 shows a progress line on standard error, which names the slowest worker.
     Returns: SoftmaxClassifier, fitted, that remembers its columns by name. `optimum_` holds the certificate.
     Raises: InputError, a ValueError, in one sentence, for what is wrong with the files, the address or the room in the
@@ -98,6 +100,8 @@ def fit(
         max_iter=max_iter,
         random_state=random_state,
     )
+    if checkpoint is not None:
+        require_checkpoint(checkpoint)
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     require_files(paths)
     patterns = () if features is None else [features] if isinstance(features, str) else list(features)
@@ -119,7 +123,7 @@ def fit(
             if not total > 0:
                 raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
             penalty = penalty_of(C, total, len(rows.classes), np.dtype(rows.dtype))
-            parameters = {"C": C, "fit_intercept": fit_intercept, "weights": (rows.weights * factors).tolist()}
+            parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
             kept = None
             if checkpoint is not None:
                 kept = FitCheckpoint(checkpoint, fingerprint_of(shards, columns, rows, where, **parameters))
@@ -133,6 +137,8 @@ def fit(
                 fit_intercept=fit_intercept,
                 generator=check_random_state(0 if random_state is None else random_state),
             )
+            # Now, for no worker may be there to be asked when the fit has been interrupted.
+            sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
             report = None if progress is None else ProgressLine(lambda optimum: _state(optimum, workers))
             weights, intercept, optimum = minimise(
                 problem,
@@ -144,7 +150,6 @@ def fit(
             )
             if report is not None:
                 report.close(optimum)
-            sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
     set_head(model, rows.classes, weights, intercept, optimum)
     _remember(model, columns, rows)
     _warn(model, problem, weights, optimum, sample, C, tol, max_iter)

@@ -1,14 +1,14 @@
 """The checkpoint of a fit on many machines: the head and the last steps, in one file that is replaced as it goes."""
 
-import hashlib
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lastlayer.estimators.checkpoint_file import CheckpointFile
+from lastlayer.estimators.checkpoint_file import CheckpointFile, digest_of
 from lastlayer.ray.merged_shards import MergedShards
 from lastlayer.ray.shard_worker import FitColumns
 from lastlayer.solvers import SearchState
@@ -70,7 +70,12 @@ class FitCheckpoint:
 
 
 def fingerprint_of(
-    shards: Sequence[Shard], columns: FitColumns, rows: MergedShards, where: str | None, **parameters: Any
+    shards: Sequence[Shard],
+    columns: FitColumns,
+    rows: MergedShards,
+    where: str | None,
+    weights: NDArray[np.float64],
+    **parameters: Any,
 ) -> dict[str, Any]:
     """What decides a fit, as a dict of words to numbers and digests; how many workers there are does not.
 
@@ -79,6 +84,7 @@ def fingerprint_of(
       columns: what is read.
       rows: what the shards told.
       where: the condition on the rows.
+      weights: (K,) of all rows of each class; added in another order where the rows are cut elsewhere.
       parameters: by name, numbers that decide the fit.
     """
     paths = sorted({path for shard in shards for piece in shard.pieces for path in piece.paths})
@@ -88,14 +94,13 @@ def fingerprint_of(
         "columns": [list(columns.features.names), columns.label, columns.weight],
         "where": where,
         "rows": [rows.rows, rows.width, rows.dtype],
-        "classes": _digest(*classes),
-        "labels": _digest(rows.counts),
+        "classes": digest_of(*classes),
+        "labels": digest_of(rows.counts),
+        "weights": [float(weights.sum()), float(weights @ _factors(len(weights)))],
         **parameters,
     }
 
 
-def _digest(*arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+def _factors(count):
+    """(count,) numbers from 0.5 to 1.5, always the same: in a sum with them any other weights give another number."""
+    return 0.5 + np.random.default_rng(0).random(count)

@@ -2,23 +2,31 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayTaskError
 from threadpoolctl import threadpool_limits
 
 from lastlayer.ray.losses import own_failure
 from lastlayer.ray.places import require_room, room_for
 
-# Rows of a shard, at most: what a task holds and hands back at a time.
-MOST_ROWS = 1 << 20
+# Rows of a shard, and numbers of its answer, at most: what a task holds and hands back at a time.
+MOST_ROWS, MOST_NUMBERS = 1 << 20, 1 << 25
+# What says how many threads a process computes on.
+_SETTINGS = "LASTLAYER_NUM_THREADS", "POLARS_MAX_THREADS"
 
 
-def shards_for(rows: int, workers: int) -> int:
-    """How many shards so many rows are cut into, so that each of the workers has one at least."""
-    return max(workers, -(-rows // MOST_ROWS))
+def shards_for(rows: int, workers: int, width: int = 1) -> int:
+    """How many shards so many rows are cut into, so that each of the workers has one at least.
+
+    Args:
+      rows: how many.
+      workers: how many.
+      width: numbers or texts of each row in the answer of a task.
+    """
+    return max(workers, -(-rows // max(1, min(MOST_ROWS, MOST_NUMBERS // width))))
 
 
 def number_of_workers(asked: int | None, cpus: int) -> int:
@@ -30,43 +38,58 @@ def number_of_workers(asked: int | None, cpus: int) -> int:
     return asked or room_for(cpus)
 
 
-def mapped(function: Callable[..., Any], shards: Sequence[Any], workers: int, cpus: int, *shared: Any) -> Iterator[Any]:
+def mapped(
+    function: Callable[..., Any], shards: Sequence[Any], workers: int, cpus: int, *shared: Any
+) -> Generator[Any]:
     """Yield function(shard, *shared) of every shard, in order; a task whose machine is lost runs again elsewhere.
 
     Args:
       function: of a shard and what is shared, without effects that would harm if they came twice.
       shards: what it is called with, Shards or what holds them.
-      workers: how many tasks run at once; one more each waits with its answer ready, so that few answers are held.
+      workers: how many tasks run at once; as many answers more may wait for their turn.
       cpus: of each task, and threads that it computes on.
       shared: is sent to each machine once.
     Raises: what `function` raises, of the first shard in their order.
     """
     task = ray.remote(_called).options(num_cpus=cpus, max_retries=5)
     references = [ray.put(value) for value in shared]
-    waiting, left = deque(), deque(shards)
-    try:
-        while waiting or left:
-            while left and len(waiting) < 2 * workers:
-                waiting.append(task.remote(function, cpus, left.popleft(), *references))
-            try:
-                answer = ray.get(waiting[0])
-            except RayTaskError as failure:
-                raise own_failure(failure) from None
-            waiting.popleft()
-            yield answer
-    finally:
-        for reference in waiting:
-            _cancel(reference)
+    waiting, running, left = deque(), [], deque(shards)
+    # Where the caller ends early, what runs is left to end with its shard: cancelling a task that is about to end has
+    # Ray abort the whole process (task_manager.cc, "Tried to complete task that was not pending", Ray 2.60).
+    while waiting or left:
+        running = _unfinished(running, timeout=0)
+        while left and len(running) < workers and len(waiting) < 2 * workers:
+            running.append(task.remote(function, cpus, left.popleft(), *references))
+            waiting.append(running[-1])
+        if waiting[0] in running:
+            running = _unfinished(running, timeout=None)
+            continue
+        try:
+            answer = ray.get(waiting[0])
+        except RayTaskError as failure:
+            raise own_failure(failure) from None
+        waiting.popleft()
+        yield answer
 
 
 def _called(function, threads, shard, *shared):
-    os.environ["LASTLAYER_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(threads)
-    with threadpool_limits(threads, "blas"):
-        return function(shard, *shared)
-
-
-def _cancel(reference):
+    # A process that Ray gives to other tasks later gets its own settings back.
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    os.environ.update(dict.fromkeys(_SETTINGS, str(threads)))
     try:
-        ray.cancel(reference, force=True)
-    except (RayError, ValueError):  # it has ended
-        return
+        with threadpool_limits(threads, "blas"):
+            return function(shard, *shared)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _unfinished(running, timeout):
+    """Those of `running` that have not ended; waits for one that has where there is no time limit."""
+    if not running:
+        return []
+    count = 1 if timeout is None else len(running)
+    return ray.wait(running, num_returns=count, timeout=timeout, fetch_local=False)[1]

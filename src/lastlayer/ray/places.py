@@ -21,12 +21,13 @@ class Places:
     def __init__(self, group: PlacementGroup, cpus: int):
         self._group, self._cpus = group, cpus
 
-    def options(self, worker: int, *, anew: bool = False) -> dict[str, Any]:
-        """What an actor is started with as worker number `worker`; `anew` if that has died before.
+    def are_there(self) -> bool:
+        """Whether every worker has room, for which it waits; False where a machine is lost and no other takes over."""
+        return self._group.wait(_PATIENCE)
 
-        Where its machine is lost and no other has room, the new worker shares the CPUs of others.
-        """
-        if anew and not self._group.wait(_PATIENCE):
+    def options(self, worker: int, *, shared: bool = False) -> dict[str, Any]:
+        """What an actor is started with as worker number `worker`; if `shared`, on the CPUs of others."""
+        if shared:
             return {"num_cpus": 0, "scheduling_strategy": "SPREAD"}
         return {
             "num_cpus": self._cpus,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
     PREDICTION_KINDS,
+    FeatureColumns,
     InputError,
     NoRows,
+    Table,
     cut_shards,
     open_table,
     require_files,
     write_predictions,
 )
-from lastlayer.tables.model_rows import model_columns
-from lastlayer.tables.predictions import Wanted, predictions
+from lastlayer.tables.model_rows import LinearHead, model_columns
+from lastlayer.tables.predictions import Wanted, kept_columns, predictions
 
 
 def predict(
@@ -34,7 +37,7 @@ def predict(
     *,
     top: Integer | None = None,
     probabilities: bool = False,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
     where: str | None = None,
     format: str | None = None,
     num_workers: Integer | None = None,
@@ -53,7 +56,7 @@ def predict(
         on in the order of the rows. The folder must not be there, or be empty.
       top: the likeliest classes of every row; None is the answer of the model's rule.
       probabilities: whether every class's probability stands beside the answer.
-      keep: columns to copy.
+      keep: columns to copy, or several with commas between.
       where: an SQL condition on the rows.
       format: what the files are; None is what their first bytes or names tell.
       num_workers: tasks at once; None is as many as the cluster has room for.
@@ -62,38 +65,96 @@ def predict(
     Returns: the number of rows.
     Raises: InputError, a ValueError, in one sentence; UnwritableFile.
     """
-    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
-    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
     head: Any = load(model) if isinstance(model, str | os.PathLike) else model
     if top is not None and not 1 <= whole_number(top, "top") <= len(head.classes_):
         raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
-    kind = PREDICTION_KINDS.get(Path(out).suffix.lower())
-    if kind is None:
-        _require_empty_folder(Path(out))
-    else:
-        require_writable(out)
+    out = Path(out)
+    kind = _kind(out)
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     require_files(paths)
     table = open_table(paths, format=format)
     columns, _ = model_columns(head, table, head.training_.label)
-    table.require_columns(keep)
-    wanted = Wanted(None if top is None else int(top), probabilities, tuple(keep), as_text=kind == "csv")
-    table = table.as_written(set(keep).difference(columns.names)).filtered(where)
+    wanted = Wanted(None if top is None else int(top), probabilities, as_text=kind == "csv")
+    kept = kept_columns(keep, table, kind or "parquet", wanted.names(head.classes_))
+    wanted = wanted._replace(kept=kept)
+    table = table.as_written(set(kept).difference(columns.names)).filtered(where)
+    return predict_table(
+        head,
+        table,
+        paths,
+        columns,
+        wanted,
+        out,
+        format=format,
+        num_workers=num_workers,
+        cpus_per_worker=cpus_per_worker,
+        address=address,
+    )
+
+
+def predict_table(
+    head: LinearHead,
+    table: Table,
+    paths: Sequence[str | os.PathLike[str]],
+    columns: FeatureColumns,
+    wanted: Wanted,
+    out: Path,
+    *,
+    format: str | None,
+    num_workers: Integer | None = None,
+    cpus_per_worker: Integer = 1,
+    address: str | None = None,
+) -> int:
+    """Write the predictions that are wanted to a file or a folder, by workers; returns the number of rows.
+
+    Args:
+      head: the model.
+      table: what `open_table` made of `paths`, with the columns that are copied as written, and filtered.
+      paths: files or patterns.
+      columns: the features of the table.
+      wanted: Wanted.
+      out: the file or folder.
+      format: as in `predict`, as are the other three.
+      num_workers: tasks at once.
+      cpus_per_worker: of each.
+      address: of the cluster.
+    Raises: as `predict`.
+    """
+    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
+    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
+    kind, names = _kind(out), wanted.names(head.classes_)
+    if kind is None:
+        _require_empty_folder(out)
+    else:
+        require_writable(out)
     with connected(address):
         workers = number_of_workers(asked, cpus)
-        count = shards_for(sum(table.row_counts()), workers)
-        shards = cut_shards(table, paths, dict.fromkeys([*columns.names, *keep]), count, format=format)
+        count = shards_for(sum(table.row_counts()), workers, len(names) + len(wanted.kept))
+        shards = cut_shards(table, paths, dict.fromkeys([*columns.names, *wanted.kept]), count, format=format)
+        shared = workers, cpus, head, columns, wanted
+        # Closed while Ray is there: a failure keeps a generator alive.
         if kind is not None:
-            frames = mapped(_frame, shards, workers, cpus, head, columns, wanted)
-            return write_predictions(_some((frame for frame in frames if frame is not None), table), Path(out), kind)
-        Path(out).mkdir(exist_ok=True)
+            with closing(mapped(_frame, shards, *shared)) as frames:
+                return write_predictions(_some((frame for frame in frames if frame is not None), table), out, kind)
+        out.mkdir(exist_ok=True)
         places = [
             (shard, os.path.join(os.path.abspath(out), f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)
         ]
-        rows = sum(mapped(_written, places, workers, cpus, head, columns, wanted))
+        with closing(mapped(_written, places, *shared)) as counts:
+            rows = sum(counts)
         if not rows:
             raise table.no_rows()
         return rows
+
+
+def _kind(out):
+    """What kind of file is written, or None for a folder. Raises: InputError for a name of no known kind."""
+    if out.name == "-" or (out.suffix and out.suffix.lower() not in PREDICTION_KINDS):
+        raise InputError(
+            f"out: received {str(out)!r}, expected a file called .parquet, .csv or .jsonl, or a folder, whose name has "
+            "no suffix; choose another name."
+        )
+    return PREDICTION_KINDS.get(out.suffix.lower())
 
 
 def _require_empty_folder(folder):

@@ -23,11 +23,14 @@ from lastlayer.tables import (
     FeatureColumns,
     InputError,
     NoRows,
+    NothingWeighs,
     Shard,
     Storage,
+    Table,
     choose_spool,
     left_to_the_solver,
     rows_of,
+    weight_array,
 )
 from lastlayer.tables.bytes_in_memory import feature_types
 from lastlayer.tables.feature_matrix import matrix_type
@@ -97,16 +100,20 @@ class ShardWorker:
             X, labels, weight = rows_of(table, columns.features, columns.label, columns.weight, choice=choice)
         except NoRows:
             return None
-        if shard.where is None and len(X) != shard.rows:
-            raise InputError(
-                f"{shard.name}: {len(X)} rows where {shard.rows} were counted, expected files that do not change; "
-                f"check that {platform.node()} sees the same files."
-            )
-        weight = np.ones(len(X)) if weight is None else weight
-        weighs = weight > 0
+        except NothingWeighs:
+            _require_rows(shard, len(_weighing_rows(table, columns)))
+            return None
+        if columns.weight is None or weight is None:
+            weight, weighs = np.ones(len(X)), np.ones(len(X), bool)
+        else:
+            # A spool has left out the rows of weight 0.
+            weighs = weight > 0 if choice is None else _weighing_rows(table, columns)
+        _require_rows(shard, len(weighs))
+        if len(X) not in (len(weighs), np.count_nonzero(weighs)):
+            raise _changed(shard, len(X), np.count_nonzero(weighs))
         if not weighs.any():
             return None
-        if not weighs.all():
+        if len(X) == len(weighs) and not weighs.all():
             X, labels, weight = X[weighs], labels[weighs], weight[weighs]
         classes, indices = sorted_classes(labels)
         self._arrays = X, classes, indices, weight
@@ -157,3 +164,22 @@ class ShardWorker:
     def add(self, left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
         """The sums of two answers, in float64."""
         return added(left, right)
+
+
+def _weighing_rows(table: Table, columns: FitColumns) -> NDArray[np.bool_]:
+    """(N,) which rows weigh, of a table with a column of weights."""
+    name = str(columns.weight)
+    return weight_array(table.collect([name])[name], table.place) > 0
+
+
+def _require_rows(shard, found):
+    """Raise InputError if the files have other rows than when the shard was cut, as far as a condition lets it show."""
+    if shard.where is None and found != shard.rows:
+        raise _changed(shard, found, shard.rows)
+
+
+def _changed(shard, found, counted):
+    return InputError(
+        f"{shard.name}: {found} rows where {counted} were counted, expected files that do not change; check that "
+        f"{platform.node()} sees the same files."
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError
 
 from lastlayer.ray.losses import comes_of_a_loss, own_failure
 from lastlayer.ray.places import Places, kept_places
@@ -18,8 +18,8 @@ from lastlayer.ray.shard_worker import FitColumns, ShardSummary, ShardWorker
 from lastlayer.ray.sums import added, in_pairs
 from lastlayer.tables import InputError, Shard
 
-# Deaths of one shard's workers in a row, without an answer between them, after which a fit gives up.
-_MOST_DEATHS = 4
+# Deaths of one shard's workers in a row, or losses of answers of workers that live, after which a fit gives up.
+_MOST_DEATHS = _MOST_LOSSES = 5
 # Bytes from which on an array is put into Ray's memory once, and not sent to each worker.
 _LARGE = 1 << 16
 # Questions whose answers are as large as the head, and more workers than this: summed by workers, not by the driver.
@@ -63,7 +63,7 @@ class Workers:
         self._deaths = [0] * len(self._shards)
         self._summaries: list[ShardSummary | None] = []
         self._held: tuple[Any, ...] = ()
-        self._head: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._head: tuple[NDArray[Any], ...] | None = None
         self._direction: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._seconds = [0.0] * len(self._shards)
         self.replaced: int = 0
@@ -155,7 +155,7 @@ class Workers:
         Workers that live are asked again under the same number, and give the answers that they have kept.
         """
         self._number += 1
-        begin = time.perf_counter()
+        begin, losses = time.perf_counter(), 0
         while True:
             asked = [
                 actor.answer.remote(self._number, question, *given)
@@ -171,8 +171,9 @@ class Workers:
                         raise
                     # A worker died after it had answered, or its answer did not arrive: each is asked again.
                     dead = [k for k in range(len(self._actors)) if not self._lives(k)]
-                    if not dead:
-                        self._count_death(0)
+                    losses += not dead
+                    if losses == _MOST_LOSSES:
+                        raise _no_answer(question, failure) from failure
             self._replace(dead)
         self._deaths = [0] * len(self._actors)
         self._note(question, begin, own if not arguments else [arguments] * len(own), result)
@@ -190,20 +191,16 @@ class Workers:
         """What a worker has returned, or _DEAD. What it raises of its own is raised."""
         try:
             return ray.get(reference)
-        except (RayActorError, ObjectLostError):
-            return _DEAD
-        except RayTaskError as failure:
+        except RayError as failure:
+            if comes_of_a_loss(failure):
+                return _DEAD
             raise own_failure(failure) from None
 
     def _lives(self, k):
-        try:
-            ray.get(self._actors[k].host.remote())
-        except RayActorError:
-            return False
-        return True
+        return self._ended(self._actors[k].host.remote()) is not _DEAD
 
-    def _started(self, k, *, anew=False):
-        actor = ray.remote(ShardWorker).options(**self._places.options(self._slots[k], anew=anew))
+    def _started(self, k, *, shared=False):
+        actor = ray.remote(ShardWorker).options(**self._places.options(self._slots[k], shared=shared))
         return actor.remote(*self._means)
 
     def _replace(self, dead):
@@ -213,7 +210,9 @@ class Workers:
                 self._count_death(k)
                 self.replaced += 1
                 ray.kill(self._actors[k])
-                self._actors[k] = self._started(k, anew=True)
+            shared = not self._places.are_there()
+            for k in dead:
+                self._actors[k] = self._started(k, shared=shared)
             readings = {k: self._actors[k].read.remote(self._shards[k], self._columns) for k in dead}
             dead = [k for k, reading in readings.items() if not self._restored(k, reading)]
 
@@ -233,15 +232,15 @@ class Workers:
             for question, arguments in (("set_head", self._head), ("set_direction", self._direction)):
                 if arguments is not None:
                     ray.get(actor.answer.remote(None, question, *arguments))
-        except RayActorError:
-            return False
-        except RayTaskError as failure:
+        except RayError as failure:
+            if comes_of_a_loss(failure):
+                return False
             raise own_failure(failure) from None
         return True
 
     def _count_death(self, k):
         self._deaths[k] += 1
-        if self._deaths[k] > _MOST_DEATHS:
+        if self._deaths[k] == _MOST_DEATHS:
             raise InputError(
                 f"{self._shards[k].name}: {_MOST_DEATHS} workers died in a row over its rows "
                 f"{self._shards[k].pieces[0].begin} and on, expected that they live; see the logs of Ray, often they "
@@ -251,16 +250,17 @@ class Workers:
     def _follow(self, question, arguments):
         """Keep in mind where the workers' line is, for one that will have to be replaced."""
         if question == "set_head":
-            self._head, self._direction = (np.array(arguments[0]), np.array(arguments[1])), None
+            # The line keeps its direction: a search sets one and tries several heads along it.
+            self._head = tuple(map(np.array, arguments))
         elif question == "set_direction":
             self._direction = np.array(arguments[0]), np.array(arguments[1])
         elif question == "step" and self._head is not None and self._direction is not None:
             t = self._head[0].dtype.type(arguments[0])
-            (weight, offset), (weight_step, offset_step) = self._head, self._direction
-            self._head = weight + t * weight_step, offset + t * offset_step
+            (weight, offset, *mean), (weight_step, offset_step) = self._head, self._direction
+            self._head = weight + t * weight_step, offset + t * offset_step, *mean
         elif question == "add_offset" and self._head is not None:
-            weight, offset = self._head
-            self._head = weight, offset + arguments[0]
+            weight, offset, *mean = self._head
+            self._head = weight, offset + arguments[0], *mean
             self._direction = np.zeros_like(weight), arguments[0]
 
     def _note(self, question, begin, own, result):
@@ -288,6 +288,13 @@ def started_workers(
             yield workers
         finally:
             workers.close()
+
+
+def _no_answer(question, failure):
+    return InputError(
+        f"{question}: answers of workers were lost {_MOST_LOSSES} times ({type(failure).__name__}), though all of them "
+        "live, expected that they arrive; see the logs of Ray, often its object store lacks memory."
+    )
 
 
 def _shared(argument):

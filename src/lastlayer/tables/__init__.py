@@ -4,8 +4,9 @@ from lastlayer.tables.cost_table import read_costs
 from lastlayer.tables.feature_columns import FeatureColumns, choose_features, match_features, wrong_width
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.file_kinds import KINDS
-from lastlayer.tables.input_error import InputError, NoRows
+from lastlayer.tables.input_error import InputError, NoRows, NothingWeighs
 from lastlayer.tables.label_lists import label_lists
+from lastlayer.tables.labelled_table import LabelledTable, labelled_table
 from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.prediction_file import PREDICTION_KINDS, write_predictions
 from lastlayer.tables.rows_of_fit import rows_of, weighing
@@ -20,7 +21,9 @@ __all__ = [
     "PREDICTION_KINDS",
     "FeatureColumns",
     "InputError",
+    "LabelledTable",
     "NoRows",
+    "NothingWeighs",
     "Shard",
     "SpoolChoice",
     "Storage",
@@ -34,6 +37,7 @@ __all__ = [
     "label_array",
     "label_column",
     "label_lists",
+    "labelled_table",
     "left_to_the_solver",
     "match_features",
     "nothing_weighs",

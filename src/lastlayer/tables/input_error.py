@@ -12,6 +12,10 @@ class NoRows(InputError):  # noqa: N818 - read as what it says: there are no row
     """A table without rows, or without any that its condition keeps."""
 
 
+class NothingWeighs(InputError):  # noqa: N818 - as above
+    """A table whose weights are all 0."""
+
+
 def missing_column(where: str, name: str, columns: Iterable[str], remedy: str = "check the name") -> InputError:
     """The InputError for a column that is not there, with the nearest name that is."""
     columns = list(columns)

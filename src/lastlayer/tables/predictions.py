@@ -1,6 +1,6 @@
 """What a model predicts for the rows of a table, as DataFrames of one batch each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from lastlayer._json import json_text
 from lastlayer.decision import gives_sets
 from lastlayer.estimators import has_many_labels, is_default
 from lastlayer.tables.feature_columns import FeatureColumns
+from lastlayer.tables.input_error import InputError
 from lastlayer.tables.model_rows import LinearHead, batches
 from lastlayer.tables.table import Table
 
@@ -33,6 +34,32 @@ class Wanted(NamedTuple):
             every = [f"probability_{name}" for name in classes] if self.every else []
             return ["prediction", "probability", *every]
         return [f"{name}_{place}" for place in range(1, self.top + 1) for name in ("prediction", "probability")]
+
+
+def kept_columns(
+    keep: str | Sequence[str], table: Table, kind: str, names: Sequence[str], *, option: str = "keep"
+) -> tuple[str, ...]:
+    """The names of the columns that are copied beside predictions, each once.
+
+    Args:
+      keep: names, or several of them with commas between.
+      table: Table.
+      kind: of the file that they go to, "parquet", "csv" or "jsonl".
+      names: of the columns of predictions.
+      option: the subject of errors.
+    Raises: InputError for one that is missing, is called as a prediction is, or does not go into such a file.
+    """
+    keep = [keep] if isinstance(keep, str) else keep
+    kept = [name for entry in keep for name in ([entry] if entry in table.schema else entry.split(","))]
+    table.require_columns(kept)
+    for name in kept:
+        if name in names:
+            raise InputError(f"{option} {name}: is a column of the predictions too, expected another; rename it.")
+        if kind != "parquet" and table.schema[name] == pl.Binary:
+            raise InputError(f"{option} {name}: holds bytes, which {kind} cannot hold; write parquet.")
+        if kind == "csv" and table.schema[name].is_nested():
+            raise InputError(f"{option} {name}: holds lists, which csv cannot hold; write parquet or jsonl.")
+    return tuple(dict.fromkeys(kept))
 
 
 def predictions(

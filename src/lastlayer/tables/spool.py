@@ -36,16 +36,12 @@ class Spool:
       width: numbers of a row.
       dtype: what they are kept in.
       folder: where; None is `spool_folder()`.
-      option: what the user said of the folder, the subject of errors.
     Raises: InputError, with the bytes that it takes, if the folder is none, or its disk has less room.
     """
 
-    def __init__(
-        self, num_rows: int, width: int, dtype: DTypeLike, folder: str | None = None, *, option: str = "--spool"
-    ):
+    def __init__(self, num_rows: int, width: int, dtype: DTypeLike, folder: str | None = None):
         self._shape, self._dtype, self._rows = (num_rows, width), np.dtype(dtype), 0
         self._place = spool_folder() if folder is None else folder
-        self._option = option
         self.num_bytes: int = num_rows * width * self._dtype.itemsize
         try:
             free = shutil.disk_usage(self._place).free
@@ -97,7 +93,7 @@ class Spool:
     def _too_small(self, found):
         rows, width = self._shape
         return InputError(
-            f"{self._option} {self._place}: {found}, but {rows:,} rows of {width:,} numbers in {self._dtype} take "
+            f"--spool {self._place}: {found}, but {rows:,} rows of {width:,} numbers in {self._dtype} take "
             f"{readable(self.num_bytes)}; make room, name another folder, or allow more --memory."
         )
 
@@ -105,7 +101,7 @@ class Spool:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             return self._too_small("the disk is full")
         return InputError(
-            f"{self._option} {self._place}: cannot be written ({failure.strerror}), expected a folder with "
+            f"--spool {self._place}: cannot be written ({failure.strerror}), expected a folder with "
             f"{readable(self.num_bytes)} of room; name another."
         )
 

@@ -1,6 +1,6 @@
 """Whether the features of a fit stay in memory or are spooled to a disk, and what is left to the solver."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from lastlayer._available_memory import readable, taken_memory
 from lastlayer.tables.bytes_in_memory import bytes_in_memory, feature_types
 from lastlayer.tables.feature_columns import FeatureColumns
-from lastlayer.tables.input_error import InputError
 from lastlayer.tables.spool import Spool
 from lastlayer.tables.table import Table
 
@@ -78,7 +77,6 @@ def choose_spool(table: Table, columns: FeatureColumns, storage: Storage, *, spl
       columns: its features.
       storage: Storage.
       splits: whether rows of it are held out.
-    Raises: InputError if one of several files has no rows.
     """
     room = storage.memory - taken_memory()
 
@@ -87,23 +85,13 @@ def choose_spool(table: Table, columns: FeatureColumns, storage: Storage, *, spl
 
     # The longest lists are not known yet: the first row's are taken for all.
     dtypes, width = feature_types(table, columns)
-    num_rows = _rows_of_files(table)
-    if not width or needed(num_rows, dtypes, width) <= room:
+    num_rows = sum(table.row_counts())
+    if not (width and num_rows) or needed(num_rows, dtypes, width) <= room:
         return None
     if table.where is not None:
         num_rows = table.count()
     total = needed(num_rows, dtypes, width)
     return None if total <= room else SpoolChoice(num_rows, width, total, storage)
-
-
-def _rows_of_files(table):
-    """How many rows the files have, whatever the condition. Raises: InputError for one that has none."""
-    counts = [replace(table, sources=(source,), where=None).count() for source in table.sources]
-    if len(counts) > 1 and 0 in counts:
-        raise InputError(
-            f"{table.sources[counts.index(0)].name}: no rows, expected at least one in every file; leave the file out."
-        )
-    return sum(counts)
 
 
 def left_to_the_solver(memory: float, num_rows: int) -> float:

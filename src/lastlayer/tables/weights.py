@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lastlayer.tables.feature_matrix import require_numbers
-from lastlayer.tables.input_error import InputError
+from lastlayer.tables.input_error import InputError, NothingWeighs
 from lastlayer.tables.table import Table
 
 
@@ -49,9 +49,9 @@ def weight_array(series: pl.Series, place: Callable[[int], str]) -> NDArray[np.f
     return weights
 
 
-def nothing_weighs(where: str, name: str | None) -> InputError:
+def nothing_weighs(where: str, name: str | None) -> NothingWeighs:
     """The InputError for rows at `where` whose weights in the column `name` are all 0."""
-    return InputError(f"{where}: column {name} is 0 in every row, expected at least one weight above it.")
+    return NothingWeighs(f"{where}: column {name} is 0 in every row, expected at least one weight above it.")
 
 
 def _no_weight(where, name, found):
