@@ -40,6 +40,34 @@ def test_point_by_keys_and_by_pointer(open_page, explorer):
     assert now(page)[0] == "0.0002"
 
 
+def test_drag_ends_where_it_is_let_go_however_late_the_answers_come(open_page, explorer):
+    page = open_page(f"{explorer}/loss?class=0&class=1&class=2&score=2&score=1&score=0.1")
+    page.evaluate("""() => {
+        const { fetch } = window;
+        window.held = [];
+        window.fetch = async (...sent) => {
+            const answer = await fetch(...sent);
+            await new Promise((release) => {
+                document.documentElement.dataset.held = window.held.push(release);
+            });
+            return answer;
+        };
+    }""")
+    box = page.locator("#chart").bounding_box()
+    at = lambda p: (box["x"] + box["width"] * (34 + 414 * p) / 460, box["y"] + box["height"] / 2)  # noqa: E731
+    page.mouse.move(*at(0.2))
+    page.mouse.down()
+    page.mouse.move(*at(0.5))
+    page.wait_for_selector("html[data-held='1']", state="attached")
+    page.evaluate("window.held[0]()")  # of 0.2, while the pointer is at 0.5
+    page.wait_for_selector("html[data-held='2']", state="attached")
+    assert now(page)[0] == "0.2000"
+    page.mouse.up()
+    page.evaluate("window.held[1]()")
+    settled(page)
+    assert now(page)[0] == "0.5000"
+
+
 def test_label_smoothing_and_copies(open_page, explorer):
     page = open_page(f"{explorer}/loss?class=cat&class=dog&class=cow&score=2&score=1&score=0.1")
     page.get_by_role("spinbutton", name="label smoothing").fill("0.1")

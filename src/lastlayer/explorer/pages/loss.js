@@ -64,7 +64,7 @@ function show(answer, state) {
   const sum = $("#sum").cells;
   ["softmax", "target", "gradient"].forEach((name, column) => write(sum[column + 3], text.sum[name]));
   showPoints([text.point, ...text.points]);
-  draw(answer);
+  draw(answer, state === view.state);
   write($("#label-name"), text.label);
   write($("#loss-value"), `loss ${text.loss}`);
   showWhy(text.why);

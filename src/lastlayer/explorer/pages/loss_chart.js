@@ -14,7 +14,7 @@ const infinite = (number) => (number === "Infinity" ? Infinity : number);
 /**
  * @param root the <svg>.
  * @param move (place, commit) => void; the point is taken to the place of the curve's points.
- * @returns answer => void, which draws.
+ * @returns (answer, isNewest) => void, which draws; an answer to an older state does not take the point back.
  */
 export function lossChart(root, move) {
   const smoothed = svg("path", { class: "smoothed" });
@@ -43,13 +43,13 @@ export function lossChart(root, move) {
     },
   });
 
-  return ({ curve: newest, point, text }) => {
+  return ({ curve: newest, point, text }, isNewest) => {
     curve = newest;
-    p = point.p;
+    if (isNewest) p = point.p;
     setAttributes(loss, { d: path(curve.p, curve.loss) });
     setAttributes(likelihood, { d: path(curve.p, curve.likelihood) });
     setAttributes(smoothed, { d: curve.smoothed ? path(curve.p, curve.smoothed) : "" });
-    const [x, y] = [across(p), up(infinite(point.loss))];
+    const [x, y] = [across(point.p), up(infinite(point.loss))];
     setAttributes(here, { cx: x, cy: y });
     setAttributes(other, { cx: x, cy: up(point.likelihood) });
     setAttributes(drop, { d: `M${x} ${y}V${BOTTOM}` });
@@ -57,7 +57,7 @@ export function lossChart(root, move) {
     tellSlider(grab, {
       least: 0,
       most: 1,
-      value: p,
+      value: point.p,
       text: `p ${text.point.p}, −log p ${text.point.loss}, 1 - p ${text.point.likelihood}`,
       label: `probability of ${text.label}`,
     });
