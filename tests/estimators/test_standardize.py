@@ -92,8 +92,8 @@ def test_features_are_neither_copied_nor_changed(kind, monkeypatch):
     X, y = rng.standard_normal((40_000, 200), dtype=np.float32), rng.integers(0, 3, 40_000)
     X[:, ::2] *= 1000
     features, before = KINDS[kind](X), X.copy()
-    # The certificate copies some rows, of so many numbers at most, however many there are.
-    monkeypatch.setattr(minorant, "_MOST_NUMBERS", 1 << 18)
+    # The certificate copies some rows, of so many bytes at most, however many there are.
+    monkeypatch.setattr(minorant, "_MOST_BYTES", 1 << 21)
     monkeypatch.setattr(minorant, "_OF_FEATURES", 0)
     if kind != "csr":
         X.flags.writeable = features.flags.writeable = False

@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from lastlayer._memory import memory_allowance
 from lastlayer.kernels.bfloat16 import has_tiles
-from lastlayer.linear import bfloat16_products
-from lastlayer.linear.bfloat16_products import ROWS, Bfloat16Block, Bfloat16Weights, bytes_of_block
+from lastlayer.linear import DenseFeatures, SparseFeatures, bfloat16_products
+from lastlayer.linear.bfloat16_products import (
+    ROWS,
+    Bfloat16Block,
+    Bfloat16Weights,
+    bytes_of_block,
+    can_sweep_in_bfloat16,
+    sweep_in_bfloat16,
+)
 
 with_tiles = pytest.mark.skipif(not has_tiles(), reason="this processor multiplies no tiles of bfloat16")
 
@@ -22,7 +31,7 @@ def data(num_rows, num_features, num_classes):
 def test_products_of_any_shape(shape):
     features, weight, residual, bias = data(*shape)
     mean = np.arange(shape[1]) % 3.0
-    block, gradient = Bfloat16Block(Bfloat16Weights(weight), mean), 0.0
+    block = Bfloat16Block(Bfloat16Weights(weight), mean)
     # The second block is shorter than the first, whose rows must not be seen again.
     for rows in (slice(None), slice(0, shape[0] // 2 + 1)):
         logits = block.logits(features[rows] + mean.astype(np.float32), bias)
@@ -31,8 +40,7 @@ def test_products_of_any_shape(shape):
         own = block.residual()
         own[:, : shape[2]], own[:, shape[2] :] = residual[rows], 0
         block.add_residual()
-        gradient = gradient + residual[rows].T @ features[rows]
-        np.testing.assert_array_equal(block.gradient(), gradient)
+        np.testing.assert_array_equal(block.take_gradient(), residual[rows].T @ features[rows])
 
 
 @with_tiles
@@ -49,6 +57,41 @@ def test_memory_of_a_block(shape):
     block = Bfloat16Block(Bfloat16Weights(np.zeros(shape)), np.zeros(shape[1]))
     held = sum(array.nbytes for array in vars(block).values() if isinstance(array, np.ndarray))
     assert bytes_of_block(*shape) == pytest.approx(held, rel=0.05)
+
+
+@with_tiles
+@pytest.mark.parametrize("num_rows", [1, ROWS, 5 * ROWS + 3])
+@pytest.mark.parametrize("num_parts", [1, 4])
+def test_a_sweep_adds_up_blocks_and_parts(monkeypatch, num_rows, num_parts):
+    monkeypatch.setattr(bfloat16_products, "_FEWEST_PARTS", num_parts)
+    monkeypatch.setattr(bfloat16_products, "_MOST_PARTS", num_parts)
+    features, weight, residual, bias = data(num_rows, 40, 5)
+    mean, scale = np.arange(40) % 3.0, np.where(np.arange(40) % 2, 1.0, 4.0)
+    seen = np.zeros((num_rows, 5))
+
+    def write_residual(rows, logits, own):
+        seen[rows] += logits[:, :5]
+        own[:, :5], own[:, 5:] = residual[rows], 0
+        return rows.stop - rows.start, residual[rows].sum(axis=0)
+
+    stored = DenseFeatures((features + mean) * scale, scale)
+    gradient, (count, sums) = sweep_in_bfloat16(stored, weight, bias, mean, write_residual)
+    np.testing.assert_array_equal(seen, features @ weight.T + bias)
+    np.testing.assert_array_equal(gradient, residual.T @ features)
+    np.testing.assert_array_equal(sums, residual.sum(axis=0))
+    assert count == num_rows
+
+
+def test_what_can_be_swept(monkeypatch):
+    monkeypatch.setattr(bfloat16_products, "has_tiles", lambda: True)
+    features = np.zeros((10, 40), np.float32)
+    assert can_sweep_in_bfloat16(DenseFeatures(features), 5)
+    assert not can_sweep_in_bfloat16(DenseFeatures(features.astype(np.float64)), 5)
+    assert not can_sweep_in_bfloat16(SparseFeatures(sp.csr_array(features)), 5)
+    with memory_allowance(1 << 18):
+        assert not can_sweep_in_bfloat16(DenseFeatures(features), 5)
+    monkeypatch.setattr(bfloat16_products, "has_tiles", lambda: False)
+    assert not can_sweep_in_bfloat16(DenseFeatures(features), 5)
 
 
 def test_no_processor_no_products(monkeypatch):

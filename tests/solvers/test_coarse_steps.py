@@ -122,7 +122,7 @@ def test_an_interrupt_among_rounded_steps_leaves_a_head_without_a_bound(rounded)
 
 
 def test_steps_are_rounded_for_dense_features_of_float32_alone(monkeypatch):
-    monkeypatch.setattr("lastlayer.solvers.local_rows.has_tiles", lambda: True)
+    monkeypatch.setattr("lastlayer.linear.bfloat16_products.has_tiles", lambda: True)
     features, labels, weight = data(dtype=np.float64)
     rows = LocalRows(DenseFeatures(features), labels, weight, 7)
     assert rows.coarse_steps(np.zeros(20)) is None
@@ -130,5 +130,5 @@ def test_steps_are_rounded_for_dense_features_of_float32_alone(monkeypatch):
     assert isinstance(rows.coarse_steps(np.zeros(20)), CoarseSteps)
     with memory_allowance(1 << 18):
         assert rows.coarse_steps(np.zeros(20)) is None
-    monkeypatch.setattr("lastlayer.solvers.local_rows.has_tiles", lambda: False)
+    monkeypatch.setattr("lastlayer.linear.bfloat16_products.has_tiles", lambda: False)
     assert rows.coarse_steps(np.zeros(20)) is None

@@ -6,9 +6,14 @@ import scipy.sparse as sp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lastlayer.linear import DenseFeatures, SparseFeatures
-from lastlayer.solvers import LocalRows, SoftmaxRegression, minimise, minorant
+from lastlayer._memory import memory_allowance
+from lastlayer.kernels.bfloat16 import has_tiles
+from lastlayer.linear import DenseFeatures, SparseFeatures, bfloat16_products
+from lastlayer.solvers import LocalRows, SoftmaxRegression, logit_line, minimise, minorant
+from lastlayer.solvers.softmax_search import SoftmaxSearch
 from tests.oracles import softmax_regression as oracle
+
+with_tiles = pytest.mark.skipif(not has_tiles(), reason="this processor multiplies no tiles of bfloat16")
 
 
 def data(seed, rows, columns, classes, signal=1.0):
@@ -98,24 +103,62 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
     chosen = []
     real = minorant._Minorant
 
-    def minorant_of(problem, point, kept):
+    def minorant_of(problem, point, kept, dtype):
         chosen.append(kept)
-        return real(problem, point, kept)
+        return real(problem, point, kept, dtype)
 
     monkeypatch.setattr(minorant, "_Minorant", minorant_of)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 500)
+    # Of a row 4 features, and of 3 classes logits, their change and probabilities, 8 bytes each.
+    monkeypatch.setattr(minorant, "_MOST_BYTES", 104 * 700)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    # A quarter of the numbers of large features, if that is more, up to a limit.
-    monkeypatch.setattr(minorant, "_MOST_NUMBERS", 16 * 100)
+    # Half of what large features take, if that is more, up to a limit.
+    monkeypatch.setattr(minorant, "_MOST_BYTES", 104 * 100)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    monkeypatch.setattr(minorant, "_LARGEST", 8 * 16 * 200)  # bytes
+    monkeypatch.setattr(minorant, "_LARGEST", 104 * 200)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     assert all(set(kept.features.take(slice(None))[:, 0]) <= set(features[:, 0]) for kept in chosen)
     features = features.astype(np.float32)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    # Features of 4 bytes beside what is held of each class in 8: 4 * 4 + 8 * 12 in place of 8 * 16.
-    assert [kept.shape[0] for kept in chosen] == [1024, 500, 250, 200, 8 * 16 * 200 // 112]
+    monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+    minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    monkeypatch.setattr(minorant, "_BYTES_ANYWAY", 1)
+    with memory_allowance(104 * 100):
+        minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
+    # Features and probabilities of 4 bytes: 4 * 4 + 20 * 3, and logits too, where those of all rows are not kept.
+    few = 104 * 200
+    counts = [1024, 700, 4000 * 16 // 104, 200, few // 76, few // 52, 104 * 75 // 52]
+    assert [kept.shape[0] for kept in chosen] == counts
+
+
+@pytest.mark.parametrize("tiles", [False, pytest.param(True, marks=with_tiles)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("seed", "C", "kept"), [(0, 1.0, 400), (1, 100.0, 1500), (2, 0.01, 3000)])
+def test_of_a_large_fit_it_is_a_bound_too(monkeypatch, seed, C, kept, fit_intercept, tiles):
+    monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+    monkeypatch.setattr(minorant, "_FEWEST_ROWS", kept)
+    monkeypatch.setattr(minorant, "_MOST_BYTES", 1 << 20)
+    if not tiles:
+        monkeypatch.setattr(bfloat16_products, "has_tiles", lambda: False)
+    features, labels = data(seed, 3000, 8, 4)
+    features, ones = features.astype(np.float32), np.ones(3000)
+    weight, intercept, optimum = minimise(problem(features, labels, ones, 4, C, fit_intercept), tol=1e-4, max_iter=500)
+    truth = above_optimum(features, labels, ones, 4, C, fit_intercept, (weight, intercept))
+    rounding = np.finfo(np.float32).eps * max(1.0, optimum.objective)
+    assert truth - rounding <= optimum.gap <= 10 * truth + 10 * rounding
+
+
+@with_tiles
+def test_rounded_products_with_the_hessian_are_right_to_about_three_digits():
+    features, labels = data(5, 3000, 8, 4)
+    rows = problem((features + 30).astype(np.float32), labels, np.ones(3000), 4, 1.0)
+    search = SoftmaxSearch(rows, None)
+    found = minorant._Minorant(rows, search.point, rows.rows.take(np.arange(0, 3000, 2)), np.dtype(np.float32))
+    rng = np.random.default_rng(5)
+    direction = rng.standard_normal((4, 8)).astype(np.float32), rng.standard_normal(4)
+    for exact, rounded in zip(found._product(*direction), found._rounded_product(*direction), strict=True):
+        np.testing.assert_allclose(rounded, exact, atol=3e-3 * np.abs(exact).max())
+    assert found._in_bfloat16
 
 
 def test_a_loose_bound_says_so():

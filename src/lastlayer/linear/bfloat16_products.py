@@ -3,11 +3,16 @@
 Features and residuals keep 8 bits, weights 16. What is rounded differs from row to row, and averages out over rows.
 """
 
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer._memory import allowed_bytes
+from lastlayer._threads import num_threads, run_blocks
 from lastlayer.kernels.bfloat16 import (
     PANEL,
     STEP,
@@ -18,6 +23,7 @@ from lastlayer.kernels.bfloat16 import (
     right_panels,
     zeros,
 )
+from lastlayer.linear.features import DenseFeatures, FeatureMatrix
 
 # Rows of a block: as many as share a pass over the weights and their gradient. A residual's panels then stay in the
 # second cache.
@@ -27,6 +33,74 @@ _PARTS, _HEIGHT, _STRETCH = 2, 16, 16
 # Rows of floats at a multiple of this distance fall into the same few places of the first cache; and how far apart,
 # in numbers, they are kept then.
 _CROWDED, _APART = 1024, 16
+# Parts of the rows, each with a gradient in float32, that threads share; their gradients are added up in float64. At
+# least, at most, and the bytes that their gradients may take together between the two.
+_FEWEST_PARTS, _MOST_PARTS, _PARTIAL = 4, 32, 256 << 20
+
+
+def can_sweep_in_bfloat16(features: FeatureMatrix, num_classes: int) -> TypeGuard[DenseFeatures]:
+    """Whether `sweep_in_bfloat16` multiplies these features, within half of the memory that is allowed."""
+    if not (isinstance(features, DenseFeatures) and features.dtype == np.float32 and has_tiles()):
+        return False
+    size = num_classes * features.shape[1]
+    parts = _num_parts(size)
+    blocks = min(num_threads(), parts) * bytes_of_block(num_classes, features.shape[1])
+    return blocks + 4 * parts * size <= allowed_bytes() / 2
+
+
+def sweep_in_bfloat16(
+    features: DenseFeatures,
+    weight: NDArray[Any],
+    bias: NDArray[Any],
+    mean: NDArray[Any],
+    write_residual: Callable[[slice, NDArray[np.float32], NDArray[np.float32]], tuple[Any, ...]],
+) -> tuple[NDArray[np.float64], tuple[Any, ...]]:
+    """Multiply features less their mean with the weights of a head, and with the residuals that are made of that.
+
+    Args:
+      features: X, (N, D).
+      weight: (K, D).
+      bias: (K,).
+      mean: (D,).
+      write_residual: called on many threads with a slice of rows, n of them, their logits (n, width) (X - mean) weight'
+        + bias, -inf beyond the classes, and memory (n, width) for their residuals, 0 beyond the classes. What it
+        returns, numbers and arrays, is added up.
+    Returns: residuals' (X - mean), (K, D), and the sums.
+    """
+    weights = Bfloat16Weights(features.unscaled(weight))
+    stored_mean = mean if features.scale is None else mean * features.scale
+    bias = bias.astype(np.float32)
+    num_rows, free = features.shape[0], deque()
+    num_blocks = -(-num_rows // ROWS)
+    num_parts = min(_num_parts(weight.size), num_blocks)
+    edges = [min(ROWS * (num_blocks * part // num_parts), num_rows) for part in range(num_parts + 1)]
+
+    def work(first, last):
+        return [part_of(edges[part], edges[part + 1]) for part in range(first, last)]
+
+    def part_of(start, stop):
+        # Of no thread of its own: memory that was touched before is handed on.
+        block, found = free.pop() if free else Bfloat16Block(weights, stored_mean), []
+        for first in range(start, stop, ROWS):
+            rows = slice(first, min(first + ROWS, stop))
+            logits = block.logits(features.stored(rows), bias)
+            found.append(write_residual(rows, logits, block.residual()))
+            block.add_residual()
+        gradient = block.take_gradient()
+        free.append(block)
+        return gradient, _sums(found)
+
+    parts = run_blocks(work, num_parts, items_per_block=1, blocks_per_thread=num_parts)
+    gradients, found = zip(*(part for several in parts for part in several), strict=True)
+    return features.unscaled(reduce(np.add, gradients, np.zeros(weight.shape))), _sums(found)
+
+
+def _sums(found):
+    return tuple(sum(parts) for parts in zip(*found, strict=True))
+
+
+def _num_parts(size_of_head):
+    return min(_MOST_PARTS, max(_FEWEST_PARTS, _PARTIAL // max(1, 4 * size_of_head)))
 
 
 def bytes_of_block(num_classes: int, num_features: int) -> int:
@@ -39,7 +113,7 @@ class Bfloat16Weights:
 
     Attributes:
       shape: (K, D).
-      width: of a row of logits in memory, K or a little more.
+      width: of a row of logits in memory.
 
     Raises: RuntimeError where the processor has no tiles.
     """
@@ -50,7 +124,7 @@ class Bfloat16Weights:
         self.shape: tuple[int, int] = weight.shape
         padded = np.zeros([_padded(length) for length in weight.shape], np.float32)
         padded[: weight.shape[0], : weight.shape[1]] = weight
-        self.width: int = _apart(padded.shape[0])
+        self.width: int = logits_width(weight.shape[0])
         self.panels: NDArray[np.uint32] = right_panels(padded, _PARTS)
 
 
@@ -99,10 +173,17 @@ class Bfloat16Block:
         pack_columns(self._residual.view(np.uint32), self._residuals)
         add_products(self._residuals, self._right, self._gradient, _HEIGHT, self._residuals.shape[1])
 
-    def gradient(self) -> NDArray[np.float32]:
-        """(K, D), the sum so far of the products with rows less the mean."""
+    def take_gradient(self) -> NDArray[np.float32]:
+        """(K, D), the sum so far of the products with rows less the mean; a copy, after which it begins anew."""
         num_classes, num_features = self._weights.shape
-        return self._gradient[:num_classes, :num_features]
+        taken = self._gradient[:num_classes, :num_features].copy()
+        self._gradient.fill(0)
+        return taken
+
+
+def logits_width(num_classes: int) -> int:
+    """Of a row of logits in memory, the number of classes or a little more."""
+    return _apart(_padded(num_classes))
 
 
 def _padded(length):

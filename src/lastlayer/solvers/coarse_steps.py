@@ -5,33 +5,15 @@ that the loss is known to about a millionth and steps are as good as exact ones 
 certificate is made of it.
 """
 
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer._memory import allowed_bytes
-from lastlayer._threads import num_threads, run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
 from lastlayer.linear import DenseFeatures
-from lastlayer.linear.bfloat16_products import ROWS, Bfloat16Block, Bfloat16Weights, bytes_of_block
+from lastlayer.linear.bfloat16_products import ROWS, logits_width, sweep_in_bfloat16
 from lastlayer.solvers.training_rows import Slope
-
-# Parts of the rows, each with a gradient in float32, that threads share; their gradients are added up in float64. At
-# least, at most, and the bytes that their gradients may take together between the two.
-_FEWEST_PARTS, _MOST_PARTS, _PARTIAL = 4, 32, 256 << 20
-
-
-def has_room_for_coarse_steps(num_classes: int, num_features: int) -> bool:
-    """Whether CoarseSteps of such a head keep within half of the memory that is allowed."""
-    parts = _num_parts(num_classes * num_features)
-    blocks = min(num_threads(), parts) * bytes_of_block(num_classes, num_features)
-    return blocks + 4 * parts * num_classes * num_features <= allowed_bytes() / 2
-
-
-def _num_parts(size_of_head):
-    return min(_MOST_PARTS, max(_FEWEST_PARTS, _PARTIAL // max(1, 4 * size_of_head)))
 
 
 class CoarseSteps:
@@ -69,33 +51,15 @@ class CoarseSteps:
         """Go as far as t along the direction; the loss there and its gradient."""
         (weight, offset), (weight_step, offset_step) = self._head, self._direction
         self._head = weight, offset = weight + weight.dtype.type(t) * weight_step, offset + t * offset_step
-        weights = Bfloat16Weights(self._features.unscaled(weight))
-        stored_mean = self._mean if self._features.scale is None else self._mean * self._features.scale
-        bias = (offset + weight @ self._mean).astype(np.float32)
-        zeros = np.zeros((ROWS, weights.width), np.float32)
-        num_parts = _num_parts(weight.size)
-        edges = [len(self._labels) * part // num_parts for part in range(num_parts + 1)]
+        still = np.zeros((ROWS, logits_width(self._num_classes)), np.float32)
 
-        def work(first, last):
-            return [part_of(edges[part], edges[part + 1]) for part in range(first, last)]
+        def write_residual(rows, logits, residual):
+            sums = np.zeros((2, logits.shape[1]))
+            block = logits, still[: len(logits)], still[0], self._labels[rows], self._row_weight[rows]
+            return step_rows(*block, np.float32(0), residual, *sums), sums
 
-        def part_of(start, stop):
-            block, loss, sums = Bfloat16Block(weights, stored_mean), 0.0, np.zeros((2, weights.width))
-            for first in range(start, stop, ROWS):
-                rows = slice(first, min(first + ROWS, stop))
-                logits = block.logits(self._features.stored(rows), bias)
-                still = zeros[: len(logits)], zeros[0], self._labels[rows], self._row_weight[rows], np.float32(0)
-                loss += step_rows(logits, *still, block.residual(), *sums)
-                block.add_residual()
-            return loss, block.gradient(), sums
-
-        parts = [
-            part
-            for found in run_blocks(work, num_parts, items_per_block=1, blocks_per_thread=num_parts)
-            for part in found
-        ]
-        losses, gradients, sums = zip(*parts, strict=True)
-        masses, residual_sum = np.sum(sums, axis=0)[:, : self._num_classes]
-        gradient = self._features.unscaled(reduce(np.add, gradients, np.zeros(weight.shape)))
+        bias = offset + weight @ self._mean
+        gradient, (loss, sums) = sweep_in_bfloat16(self._features, weight, bias, self._mean, write_residual)
+        masses, residual_sum = sums[:, : self._num_classes]
         gradient += np.outer(residual_sum, self._mean)
-        return Slope(sum(losses), gradient.astype(np.float32), residual_sum, masses)
+        return Slope(loss, gradient.astype(np.float32), residual_sum, masses)

@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from lastlayer.kernels.bfloat16 import has_tiles
-from lastlayer.linear import DenseFeatures, FeatureMatrix
-from lastlayer.solvers.coarse_steps import CoarseSteps, has_room_for_coarse_steps
+from lastlayer.linear import FeatureMatrix
+from lastlayer.linear.bfloat16_products import can_sweep_in_bfloat16
+from lastlayer.solvers.coarse_steps import CoarseSteps
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.logit_line import LogitLine
 from lastlayer.solvers.training_rows import Line, Steps
@@ -78,8 +78,6 @@ class LocalRows:
 
     def coarse_steps(self, mean: NDArray[np.float64]) -> Steps | None:
         """What takes steps in bfloat16, where the processor has tiles of it and features are dense and float32."""
-        if not (isinstance(self.features, DenseFeatures) and self.dtype == np.float32 and has_tiles()):
-            return None
-        if not has_room_for_coarse_steps(self.num_classes, self.shape[1]):
+        if not can_sweep_in_bfloat16(self.features, self.num_classes):
             return None
         return CoarseSteps(self.features, self.labels, self.row_weight, self.num_classes, mean)

@@ -7,7 +7,8 @@ cost as many iterations again. So we minimise a function that lies below F inste
 by its tangent at the head, a linear function that costs nothing, and only the rows that carry most of the curvature
 keep theirs. A convex function lies above its tangents, so the least value of this minorant is at most F*, and its
 duality gap at any point bounds F - F*. It is minimised by Newton's method; the steps come from conjugate gradients in
-the features' dtype, the bound itself from float64. decisions/0003-solver.md has the figures.
+the features' dtype or less, the bound itself from float64, or of large fits from float32. decisions/0003-solver.md and
+0024-bfloat16.md have the figures.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,7 @@ from lastlayer._memory import allowed_bytes
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
 from lastlayer.linear import write_logits
+from lastlayer.linear.bfloat16_products import can_sweep_in_bfloat16, sweep_in_bfloat16
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.training_rows import Line
 
@@ -30,26 +32,34 @@ if TYPE_CHECKING:
 _SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
 # Scores by which the kept rows are told from the others.
 _SAMPLE = 1 << 14
-# Numbers that are held for the kept rows, at most: their logits, the change of these, probabilities and features; of 8
-# bytes at most. Of large features they may be so many for each number there, if they take no more than so many bytes;
-# where memory is short they are fewer, down to so many.
-_MOST_NUMBERS, _OF_FEATURES, _LARGEST, _BYTES, _NUMBERS_ANYWAY = 1 << 25, 0.25, 1 << 32, 8, 1 << 22
+# Bytes that are held for the kept rows, at most: their logits, the change of these, probabilities and features. Of
+# large features they may be this share of what those take, up to so many; where memory is short, this share of what is
+# allowed, but so many anyway.
+_MOST_BYTES, _OF_FEATURES, _LARGEST, _OF_MEMORY, _BYTES_ANYWAY = 1 << 28, 0.5, 1 << 32, 0.75, 1 << 25
 # Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
 _MOST_STEPS, _MOST_PRODUCTS = 6, 40
-# Products may cost this share of the fit's iterations, but so many are allowed anyway, and on few numbers as many as
-# the steps take.
-_SHARE_OF_FIT, _PRODUCTS_ANYWAY, _FEW_NUMBERS = 0.15, 24, 1 << 19
-# The bound may exceed the truth by this factor, as far as the minorant tells, and by that share of it the decrease that
-# was found.
-_ENOUGH, _LEAST_EXCESS = 7.0, 0.3
+# Products that are allowed whatever they cost beside the fit, and numbers on which there are as many as the steps take.
+_PRODUCTS_ANYWAY, _FEW_NUMBERS = 24, 1 << 19
+# The bound may exceed the decrease that was found by this share of it anyway.
+_LEAST_EXCESS = 0.3
 # Nats by which a step on the intercepts alone may move one class against another. No line search guards that step, and
 # where every kept row is sure of its class, the quadratic model would go to infinity.
 _FARTHEST = 4.0
-# Relative error of a value in float64, at most.
-_ROUNDING = 1e-14
-# Features and logits of rows that are worked on at once, in float64, and rows at least; logits worth a dispatch to
-# another thread.
-_BLOCK, _FEWEST_IN_BLOCK, _DISPATCH = 1 << 18, 64, 1 << 16
+# Relative error of a value whose logits are of a dtype, at most.
+_ROUNDING = {np.dtype(np.float64): 1e-14, np.dtype(np.float32): 1e-7}
+# Features and logits of rows that are worked on at once, and rows at least; logits worth a dispatch to another thread.
+_BLOCK, _FEWEST_IN_BLOCK, _DISPATCH = 1 << 18, 512, 1 << 16
+
+
+class _Effort(NamedTuple):
+    """What a bound may cost, as a share of the fit's iterations, and by what factor it may exceed what is expected."""
+
+    share_of_fit: float
+    enough: float
+
+
+# Where logits of all rows are kept, and where they are not, and another iteration costs more than a closer bound.
+_EFFORT, _LARGE_EFFORT = _Effort(0.15, 7.0), _Effort(0.3, 4.0)
 
 
 class Sharpened(NamedTuple):
@@ -69,29 +79,30 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
       iterations: those of the fit, by which the effort is measured.
     Returns: Sharpened.
     """
-    kept, share = _kept_rows(problem, point, line)
+    # Where logits of all rows are too many to be kept, those of the kept rows have no more digits than the gradient.
+    dtype, effort = (np.dtype(np.float64), _EFFORT) if line.keeps_logits else (problem.rows.dtype, _LARGE_EFFORT)
+    kept, share = _kept_rows(problem, point, line, dtype)
     num_rows = kept.shape[0]
     products = _MOST_STEPS * _MOST_PRODUCTS
     if num_rows * sum(point.weight.shape) > _FEW_NUMBERS:
-        affordable = int(_SHARE_OF_FIT * iterations * problem.rows.shape[0] / num_rows)
+        affordable = int(effort.share_of_fit * iterations * problem.rows.shape[0] / num_rows)
         products = min(products, max(_PRODUCTS_ANYWAY, affordable))
     with np.errstate(all="ignore"):
-        minorant = _Minorant(problem, point, kept)
+        minorant = _Minorant(problem, point, kept, dtype)
         # Rounding may leave the minorant none; then there is the head's own.
-        gap = min(minorant.bound(products, max(_LEAST_EXCESS, _ENOUGH * share - 1)), point.gap(problem))
+        gap = min(minorant.bound(products, max(_LEAST_EXCESS, effort.enough * share - 1)), point.gap(problem))
         # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
         expected = share * max(float(minorant.decrease()), 0.0)
         return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
 
 
-def _kept_rows(problem, point, line):
-    """The rows that keep their curvature, and the share of it that they have."""
-    num_rows, num_features = problem.rows.shape
-    wanted = max(_MOST_NUMBERS, int(_OF_FEATURES * num_rows * num_features))
-    numbers = min(wanted, max(_NUMBERS_ANYWAY, int(min(allowed_bytes() / 2 / _BYTES, wanted))))
-    of_classes = 4 * point.intercept.size
-    bytes_of_row = np.dtype(problem.rows.dtype).itemsize * num_features + _BYTES * of_classes
-    most = max(1, min(numbers // (num_features + of_classes), _LARGEST // bytes_of_row))
+def _kept_rows(problem, point, line, dtype):
+    """The rows that keep their curvature, and the share of it that they have; `dtype` is that of their logits."""
+    (num_rows, num_features), num_classes = problem.rows.shape, point.intercept.size
+    of_features = problem.rows.dtype.itemsize * num_features
+    of_row = of_features + (2 * dtype.itemsize + problem.rows.dtype.itemsize) * num_classes
+    wanted = min(max(_MOST_BYTES, _OF_FEATURES * num_rows * of_features), _LARGEST)
+    most = max(1, int(min(wanted, max(_BYTES_ANYWAY, _OF_MEMORY * allowed_bytes())) / of_row))
     fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
     if fewest == num_rows:
         return problem.rows.take(np.arange(num_rows)), 1.0
@@ -107,14 +118,20 @@ def _kept_rows(problem, point, line):
 
 
 class _Minorant:
-    """The minorant of F at a head whose kept rows are LocalRows, at a point (W + B, b + beta) that moves."""
+    """The minorant of F at a head whose kept rows are LocalRows, at a point (W + B, b + beta) that moves.
 
-    def __init__(self, problem, point, kept):
+    Logits and residuals are of `dtype`. Where that is float32, products with the Hessian are in bfloat16 if they can
+    be: what they lack changes a step, not its bound.
+    """
+
+    def __init__(self, problem, point, kept, dtype):
         self._problem, self._point = problem, point
         self._features, self._labels, self._weight = kept.features, kept.labels, kept.row_weight
         self._shape = kept.shape[0], point.intercept.size
         self._weights, self._intercepts = point.weight.astype(np.float64), point.intercept.astype(np.float64)
-        self._logits, self._logit_change = np.zeros((2, *self._shape))
+        self._dtype, self._rounding = dtype, _ROUNDING[dtype]
+        self._in_bfloat16 = dtype == np.float32 and can_sweep_in_bfloat16(kept.features, self._shape[1])
+        self._logits, self._logit_change = np.zeros((2, *self._shape), dtype)
         # Probabilities times the row's weight, which is above 0.
         self._weighted = np.empty(self._shape, kept.dtype)
         self._set_logit_change(self._weights, self._intercepts)
@@ -157,7 +174,7 @@ class _Minorant:
             problem.penalty,
         )
         # Both terms carry the rounding of the value, which may be far above their sum.
-        gap += self.decrease() + _ROUNDING * abs(self._value)
+        gap += self.decrease() + self._rounding * abs(self._value)
         return float(gap) if np.isfinite(gap) else np.inf
 
     def _set_value(self, loss, gradient, residual_sum):
@@ -183,7 +200,7 @@ class _Minorant:
             self._weights, self._intercepts = start[0] + t * weight, start[1] + t * intercept
             self._set_value(*self._evaluate(moved))
             # The gap falls long after rounding hides what the value still loses.
-            if self._value <= before - 1e-4 * t * predicted + _ROUNDING * abs(before):
+            if self._value <= before - 1e-4 * t * predicted + self._rounding * abs(before):
                 self._optimise_intercepts()
                 return True
             t, moved = 0.5 * t, -0.5 * t
@@ -228,11 +245,11 @@ class _Minorant:
         problem, point = self._problem, self._point
 
         def work(start, stop):
-            products = 0.0
+            products = np.zeros(self._weights.shape)
             for rows in self._blocks(start, stop):
                 weighted = self._weighted[rows]
                 variances = weighted - weighted * (weighted / self._weight[rows, None].astype(weighted.dtype))
-                products = products + self._features.adjoint(variances, rows)
+                products += self._features.adjoint(variances, rows)
             return products
 
         products = sum(self._run(work))
@@ -253,22 +270,40 @@ class _Minorant:
         return weight - weight.mean(axis=0), shift
 
     def _hessian_vector_product(self, weight, intercept):
-        dtype = self._features.dtype
-        narrow, offset = weight.astype(dtype), (intercept - weight @ self._problem.mean).astype(dtype)
+        narrow = weight.astype(self._features.dtype)
+        sums, products = (self._rounded_product if self._in_bfloat16 else self._product)(narrow, intercept)
+        hessian_direction = products + self._problem.penalty * weight
+        return hessian_direction, sums if self._problem.fit_intercept else np.zeros_like(sums)
+
+    def _product(self, weight, intercept):
+        """The change of residuals that a change of the head brings, its sum (K,) and its product with the rows."""
+        mean, dtype = self._problem.mean, weight.dtype
+        offset = (intercept - weight @ mean).astype(dtype)
 
         def work(start, stop):
-            sums, products = 0.0, 0.0
+            sums, products = np.zeros(self._shape[1]), np.zeros(weight.shape)
             for rows in self._blocks(start, stop):
                 change = np.empty((rows.stop - rows.start, self._shape[1]), dtype)
-                write_logits(self._features, narrow, offset, rows, change)
+                write_logits(self._features, weight, offset, rows, change)
                 self._multiply_by_logit_hessian(change, rows)
-                sums = sums + change.sum(axis=0, dtype=np.float64)
-                products = products + self._features.adjoint(change, rows)
+                sums += change.sum(axis=0, dtype=np.float64)
+                products += self._features.adjoint(change, rows)
             return sums, products
 
         sums, products = (sum(parts) for parts in zip(*self._run(work), strict=True))
-        hessian_direction = products - np.outer(sums, self._problem.mean) + self._problem.penalty * weight
-        return hessian_direction, sums if self._problem.fit_intercept else np.zeros_like(sums)
+        return sums, products - np.outer(sums, mean)
+
+    def _rounded_product(self, weight, intercept):
+        num_classes = self._shape[1]
+
+        def write_residual(rows, change, residual):
+            change = change[:, :num_classes]
+            self._multiply_by_logit_hessian(change, rows)
+            residual[:, :num_classes], residual[:, num_classes:] = change, 0
+            return (change.sum(axis=0, dtype=np.float64),)
+
+        products, (sums,) = sweep_in_bfloat16(self._features, weight, intercept, self._problem.mean, write_residual)
+        return sums, products
 
     def _multiply_by_logit_hessian(self, change, rows):
         """Multiply a change of logits by its row's Hessian, the weight times diag(p) - p p', in place."""
@@ -328,16 +363,17 @@ class _Minorant:
 
         Returns: (loss, gradient, residuals' sum) of the kept rows there.
         """
-        offset = np.zeros(self._shape[1]) if offset is None else offset
+        dtype, num_classes = self._dtype, self._shape[1]
+        offset, t = np.zeros(num_classes, dtype) if offset is None else offset.astype(dtype), dtype.type(t)
 
         def work(start, stop):
-            loss, gradient, (masses, residual_sum) = 0.0, 0.0, np.zeros((2, self._shape[1]))
+            loss, gradient, (masses, residual_sum) = 0.0, np.zeros(self._weights.shape), np.zeros((2, num_classes))
             for rows in self._blocks(start, stop):
                 labels, weight = self._labels[rows], self._weight[rows]
-                residual = np.empty((labels.size, self._shape[1]))
+                residual = np.empty((labels.size, num_classes), dtype)
                 block = self._logits[rows], self._logit_change[rows], offset, labels, weight
                 loss += step_rows(*block, t, residual, masses, residual_sum)
-                gradient = gradient + self._features.adjoint(residual, rows)
+                gradient += self._features.adjoint(residual, rows)
                 residual[np.arange(labels.size), labels] += weight
                 self._weighted[rows] = residual
             return loss, gradient, masses, residual_sum
@@ -347,8 +383,8 @@ class _Minorant:
         return sum(losses), sum(gradients) - np.outer(residual_sum, self._problem.mean), residual_sum
 
     def _set_logit_change(self, weight, intercept):
-        """Compute the change of logits that one of the weights and intercepts brings, in float64."""
-        offset = intercept - weight @ self._problem.mean
+        """Compute the change of logits that one of the weights and intercepts brings."""
+        weight, offset = weight.astype(self._dtype), intercept - weight @ self._problem.mean
 
         def work(start, stop):
             for rows in self._blocks(start, stop):
