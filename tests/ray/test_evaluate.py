@@ -1,4 +1,4 @@
-"""What is left of an evaluation on Ray after a failure; without Ray."""
+"""An evaluation in parts, without Ray."""
 
 import pytest
 
@@ -6,21 +6,20 @@ pytest.importorskip("ray")
 
 import lastlayer as ll
 import lastlayer.ray as lr
-from lastlayer.metrics import EvaluationAccumulator
+from lastlayer.tables import InputError
 from tests.ray.conftest import drawn_rows, write_rows
 
 
-def test_what_is_mapped_is_closed_before_ray_is(inline, tmp_path, monkeypatch):
-    X, y = drawn_rows(60, 0)
+def test_figures_of_shards_are_those_of_all_rows_together(inline, tmp_path):
+    X, y = drawn_rows(120, 0)
     path, model = write_rows(tmp_path / "rows.parquet", X, y), ll.SoftmaxClassifier().fit(X, y)
-    seen = inline("evaluate")
-    assert lr.evaluate(model, path, label="kind").rows == 60
-    assert seen == [2, "mapped", "connected"]
-
-    def interrupted(accumulator, part):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(EvaluationAccumulator, "merge", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        lr.evaluate(model, path, label="kind")
-    assert seen == [2, "mapped", "connected"] * 2
+    assert inline("evaluate") == []
+    found, whole = (
+        lr.evaluate(model, path, label="kind"),
+        ll.evaluate(model.predict_proba(X), y, classes=model.classes_),
+    )
+    assert found.rows == 120
+    assert found.accuracy == whole.accuracy
+    assert found.log_loss == pytest.approx(whole.log_loss, rel=1e-12)
+    with pytest.raises(InputError, match="no row"):
+        lr.evaluate(model, path, label="kind", where="f0 > 100")

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 from lastlayer._arrays import Integer, Number
@@ -76,12 +75,10 @@ def evaluate(
         count = shards_for(sum(table.row_counts()), workers)
         shards = cut_shards(table, paths, names, count, format=format)
         found = False
-        # Closed while Ray is there: a failure keeps a generator alive.
-        with closing(mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures)) as parts:
-            for part in parts:
-                if part is not None:
-                    found = True
-                    accumulator.merge(part)
+        for part in mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures):
+            if part is not None:
+                found = True
+                accumulator.merge(part)
     if not found:
         raise table.no_rows()
     if not accumulator.rows:

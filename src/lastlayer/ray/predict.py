@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -132,16 +131,14 @@ def predict_table(
         count = shards_for(sum(table.row_counts()), workers, len(names) + len(wanted.kept))
         shards = cut_shards(table, paths, dict.fromkeys([*columns.names, *wanted.kept]), count, format=format)
         shared = workers, cpus, head, columns, wanted
-        # Closed while Ray is there: a failure keeps a generator alive.
         if kind is not None:
-            with closing(mapped(_frame, shards, *shared)) as frames:
-                return write_predictions(_some((frame for frame in frames if frame is not None), table), out, kind)
+            frames = (frame for frame in mapped(_frame, shards, *shared) if frame is not None)
+            return write_predictions(_some(frames, table), out, kind)
         out.mkdir(exist_ok=True)
         places = [
             (shard, os.path.join(os.path.abspath(out), f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)
         ]
-        with closing(mapped(_written, places, *shared)) as counts:
-            rows = sum(counts)
+        rows = sum(mapped(_written, places, *shared))
         if not rows:
             raise table.no_rows()
         return rows
