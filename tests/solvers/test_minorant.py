@@ -131,6 +131,24 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
     assert [kept.shape[0] for kept in chosen] == counts
 
 
+def test_a_short_large_fit_keeps_no_more_rows_than_are_affordable(monkeypatch):
+    monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
+    monkeypatch.setattr(minorant, "_FEWEST_ROWS", 10)
+    kept_rows, counts = minorant._kept_rows, []
+
+    def counted(*arguments):
+        kept, share = kept_rows(*arguments)
+        counts.append(kept.shape[0])
+        return kept, share
+
+    monkeypatch.setattr(minorant, "_kept_rows", counted)
+    features, labels = data(6, 4000, 4, 3)
+    for max_iter in (2, 4):
+        minimise(problem(features, labels, np.ones(4000), 3, 100.0), tol=1e-9, max_iter=max_iter)
+    # Three tenths of the iterations are 24 products with so many rows.
+    assert counts == [100, 200]
+
+
 @pytest.mark.parametrize("tiles", [False, pytest.param(True, marks=with_tiles)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize(("seed", "C", "kept"), [(0, 1.0, 400), (1, 100.0, 1500), (2, 0.01, 3000)])

@@ -81,12 +81,14 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
     """
     # Where logits of all rows are too many to be kept, those of the kept rows have no more digits than the gradient.
     dtype, effort = (np.dtype(np.float64), _EFFORT) if line.keeps_logits else (problem.rows.dtype, _LARGE_EFFORT)
-    kept, share = _kept_rows(problem, point, line, dtype)
+    # Rows of which one product is affordable.
+    affordable = effort.share_of_fit * iterations * problem.rows.shape[0]
+    most = problem.rows.shape[0] if line.keeps_logits else int(affordable / _PRODUCTS_ANYWAY)
+    kept, share = _kept_rows(problem, point, line, dtype, most)
     num_rows = kept.shape[0]
     products = _MOST_STEPS * _MOST_PRODUCTS
     if num_rows * sum(point.weight.shape) > _FEW_NUMBERS:
-        affordable = int(effort.share_of_fit * iterations * problem.rows.shape[0] / num_rows)
-        products = min(products, max(_PRODUCTS_ANYWAY, affordable))
+        products = min(products, max(_PRODUCTS_ANYWAY, int(affordable / num_rows)))
     with np.errstate(all="ignore"):
         minorant = _Minorant(problem, point, kept, dtype)
         # Rounding may leave the minorant none; then there is the head's own.
@@ -96,8 +98,11 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
         return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
 
 
-def _kept_rows(problem, point, line, dtype):
-    """The rows that keep their curvature, and the share of it that they have; `dtype` is that of their logits."""
+def _kept_rows(problem, point, line, dtype, affordable):
+    """The rows that keep their curvature, and the share of it that they have.
+
+    `dtype` is that of their logits. They are no more than are `affordable`, but those that are needed anyway.
+    """
     (num_rows, num_features), num_classes = problem.rows.shape, point.intercept.size
     of_features = problem.rows.dtype.itemsize * num_features
     of_row = of_features + (2 * dtype.itemsize + problem.rows.dtype.itemsize) * num_classes
@@ -112,7 +117,7 @@ def _kept_rows(problem, point, line, dtype):
     sample = np.sort(found.sample)[::-1]
     carried = np.cumsum(sample)
     share = (int(np.searchsorted(carried, _SHARE * carried[-1])) + 1) / sample.size
-    count = min(most, max(fewest, int(share * num_rows)))
+    count = min(most, max(fewest, min(affordable, int(share * num_rows))))
     highest = np.argpartition(-found.scores, count - 1)[:count]
     return problem.rows.take(np.sort(found.rows[highest])), float(found.scores[highest].sum() / found.total)
 
