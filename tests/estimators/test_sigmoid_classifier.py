@@ -96,6 +96,19 @@ def test_one_of_two_labels_is_logistic_regression(fruit):
     np.testing.assert_allclose(weighted.coef_, same.coef_, atol=1e-4)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_float32_features_reach_a_tol_that_float32_would_hide(fruit, sparse, standardize):
+    X, Y = fruit[0].astype(np.float32), fruit[1]
+    X = sp.csr_array(X) if sparse else X
+    settings = {"C": 100.0, "tol": 1e-10, "standardize": standardize}
+    exact = ll.SigmoidClassifier(**settings).fit(X.astype(np.float64), Y)
+    model = ll.SigmoidClassifier(**settings).fit(X, Y)
+    assert (model.coef_.dtype, model.intercept_.dtype, model.optimum_.stopped) == (np.float32, np.float32, "converged")
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-6)
+    assert model.optimum_.gap < 1e-7 * model.optimum_.objective
+
+
 def test_class_weight_counts_the_rows_that_have_a_label(fruit):
     X, Y = fruit
     model = ll.SigmoidClassifier(tol=1e-8, class_weight={"banana": 2.0}).fit(X, as_lists(Y))

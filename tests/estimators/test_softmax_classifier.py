@@ -138,7 +138,7 @@ def test_fitting_copies_no_features():
         ll.SoftmaxClassifier().fit(features[:500], y[:500])  # compiled before memory is traced
         tracemalloc.start()
         with pytest.warns(ConvergenceWarning):
-            ll.SoftmaxClassifier(max_iter=3, tol=1e-9).fit(features, y)
+            ll.SoftmaxClassifier(max_iter=3, tol=1e-6).fit(features, y)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 0.6 * X.nbytes
@@ -149,6 +149,22 @@ def test_half_precision_features_are_fitted_in_float32(digits):
     model = ll.SoftmaxClassifier().fit(X.astype(np.float16), y)
     assert model.coef_.dtype == np.float32
     assert model.predict_proba(X.astype(np.float16)).dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "memmap"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_float32_features_reach_a_tol_that_float32_would_hide(digits, kind, standardize, tmp_path):
+    X, y = digits[0].astype(np.float32), digits[1]
+    settings = {"C": 100.0, "tol": 1e-9, "standardize": standardize}
+    X = sp.csr_array(X) if kind == "sparse" else X
+    exact = ll.SoftmaxClassifier(**settings).fit(X.astype(np.float64), y)
+    if kind == "memmap":
+        np.save(tmp_path / "X.npy", X)
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model = ll.SoftmaxClassifier(**settings).fit(X, y)
+    assert (model.coef_.dtype, model.intercept_.dtype, model.optimum_.stopped) == (np.float32, np.float32, "converged")
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-6, atol=1e-6 * np.abs(exact.coef_).max())
+    assert model.optimum_.gap < 1e-7 * model.optimum_.objective
 
 
 def test_warm_start_goes_on_where_the_last_fit_ended(digits):

@@ -50,6 +50,23 @@ def test_a_scale_divides_the_columns_in_every_product(dtype, kind):
     assert matrix.adjoint(residual, ROWS).dtype == matrix.unscaled(weight).dtype == dtype
 
 
+@pytest.mark.parametrize("scale", [None, np.array([1, 0.5, 3, 1e-6, 1e6, 7, 1])])
+@pytest.mark.parametrize("kind", ["C", "F", "csr"])
+def test_float32_features_are_computed_with_in_float64_where_that_is_asked_for(kind, scale):
+    X = features(np.float32)
+    scaled = X.astype(np.float64) / (1 if scale is None else scale)
+    stored = sp.csr_array(X) if kind == "csr" else np.array(X, order=kind)
+    made = (SparseFeatures if kind == "csr" else DenseFeatures)(stored, scale, np.float64)
+    weight, residual = np.random.default_rng(1).standard_normal((2, 4, 7))[0], np.ones((6, 4)) / 3
+    for matrix in (made, made.like(stored)):
+        assert (matrix.dtype, matrix.head_dtype) == (np.float64, np.float32)
+        out = np.empty((6, 4))
+        matrix.times(weight, ROWS, out)
+        np.testing.assert_allclose(out, scaled[ROWS] @ weight.T, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(matrix.adjoint(residual, ROWS), residual.T @ scaled[ROWS], rtol=1e-12, atol=1e-12)
+        assert matrix.rows(np.array([2, 5])).dtype == matrix.take(np.array([2, 5])).dtype == np.float64
+
+
 @pytest.mark.parametrize("entries", [1, 20, 1 << 18])
 def test_squares_of_sparse_features_are_summed_in_blocks_in_float64(entries, monkeypatch):
     monkeypatch.setattr("lastlayer.linear.features._ENTRIES", entries)

@@ -69,6 +69,17 @@ def test_two_workers_find_the_head_of_one_process(cluster, two_files, capfd):
     assert nothing_runs(cluster)
 
 
+def test_workers_find_the_head_of_one_process_in_float32_too(cluster, tmp_path):
+    X, y = drawn_rows(600, 0)
+    X = X.astype(np.float32)
+    path = write_rows(tmp_path / "rows.parquet", X, y)
+    alone = ll.SoftmaxClassifier(C=1000.0, tol=1e-8).fit(X, y)
+    model = lr.fit(path, label="kind", features="f*", C=1000.0, tol=1e-8, num_workers=2)
+    assert model.coef_.dtype == alone.coef_.dtype == np.float32
+    np.testing.assert_allclose(model.coef_, alone.coef_, rtol=0, atol=1e-6 * np.abs(alone.coef_).max())
+    assert nothing_runs(cluster)
+
+
 def test_three_workers_of_which_two_are_killed(cluster, two_files):
     paths, (X, y, _) = two_files
     alone = ll.SoftmaxClassifier(C=3.0, tol=1e-8).fit(X, y)

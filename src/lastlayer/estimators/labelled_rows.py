@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
 from lastlayer._arrays import as_sample_weight
@@ -17,6 +17,8 @@ from lastlayer.solvers import standard_deviations
 
 # The square of a larger one leaves float64.
 _LARGEST_PENALTY = 1e150
+# What the solvers take for the end at a smaller `tol` is below the rounding of an objective in float32.
+_LEAST_TOL_IN_FLOAT32 = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ def labelled_rows(
     C: float,
     class_weight: ClassWeight,
     standardize: bool,
+    dtype: DTypeLike | None = None,
 ) -> LabelledRows:
     """The rows of a fit, from features and labels that scikit-learn has checked.
 
@@ -73,7 +76,9 @@ def labelled_rows(
         )
     weight = as_sample_weight(sample_weight, len(targets))
     weight = np.ones(len(targets)) if weight is None else weight
-    return rows_of_classes(features, classes, labels, weight, C=C, class_weight=class_weight, standardize=standardize)
+    return rows_of_classes(
+        features, classes, labels, weight, C=C, class_weight=class_weight, standardize=standardize, dtype=dtype
+    )
 
 
 def rows_of_classes(
@@ -85,6 +90,7 @@ def rows_of_classes(
     C: float,
     class_weight: ClassWeight,
     standardize: bool,
+    dtype: DTypeLike | None = None,
 ) -> LabelledRows:
     """The rows of a fit whose classes are known, of which some may have no row here.
 
@@ -96,9 +102,10 @@ def rows_of_classes(
       C: inverse strength of the penalty.
       class_weight: as in SoftmaxClassifier; "balanced" balances these rows.
       standardize: whether columns are divided by their standard deviations.
+      dtype: what is computed in; None is that of the features.
     Raises: ValueError or TypeError, in one sentence, for weights or a C that leave nothing to fit.
     """
-    matrix = feature_matrix(features, weight, standardize=standardize)
+    matrix = feature_matrix(features, weight, standardize=standardize, dtype=dtype)
     weight = weight * class_factors(class_weight, classes, labels, weight)[labels]
     if not weight.any():
         raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
@@ -106,23 +113,34 @@ def rows_of_classes(
     return LabelledRows(matrix, classes, labels, weight, penalty)
 
 
-def feature_matrix(features: Any, sample_weight: NDArray[np.float64], *, standardize: bool) -> FeatureMatrix:
+def dtype_of_fit(tol: float) -> np.dtype[Any] | None:
+    """What a fit to `tol` computes in: float64 if rounding to float32 would hide its end, else None, as features are.
+
+    The head is in the dtype of the features all the same.
+    """
+    return np.dtype(np.float64) if tol < _LEAST_TOL_IN_FLOAT32 else None
+
+
+def feature_matrix(
+    features: Any, sample_weight: NDArray[np.float64], *, standardize: bool, dtype: DTypeLike | None
+) -> FeatureMatrix:
     """Features that scikit-learn has checked, each divided by its standard deviation where that is asked for."""
     scale = None
     if standardize:
         deviations = standard_deviations(features, sample_weight)
         scale = np.where(deviations > 0, deviations, 1.0)
-    return SparseFeatures(features, scale) if sp.issparse(features) else DenseFeatures(features, scale)
+    return SparseFeatures(features, scale, dtype) if sp.issparse(features) else DenseFeatures(features, scale, dtype)
 
 
 def unscaled_weight(features: FeatureMatrix, weight: NDArray[Any]) -> NDArray[Any]:
     """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
-    unscaled = features.unscaled(weight)
+    with np.errstate(over="ignore"):
+        unscaled = features.unscaled(weight).astype(features.head_dtype, copy=False)
     if features.scale is not None and not np.isfinite(unscaled).all():
         column = int(np.isfinite(unscaled).all(axis=0).argmin())
         raise ValueError(
             f"X: feature {column} has a standard deviation of {features.scale[column]:.1e}, too small for its weight "
-            f"to be a number of {weight.dtype}, expected features on a scale that it holds; pass float64 features."
+            f"to be a number of {unscaled.dtype}, expected features on a scale that it holds; pass float64 features."
         )
     return unscaled
 

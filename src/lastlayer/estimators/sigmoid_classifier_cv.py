@@ -22,7 +22,7 @@ from lastlayer.estimators.c_path import (
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.label_sets import answers_of, rarest_of
-from lastlayer.estimators.labelled_rows import feature_matrix, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, feature_matrix, whole_number
 from lastlayer.estimators.linear_head import fit_features, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
@@ -34,7 +34,7 @@ from lastlayer.estimators.sigmoid_path import (
     path_of_label_folds,
     path_of_label_validation,
 )
-from lastlayer.linear import DenseFeatures, working_dtype
+from lastlayer.linear import DenseFeatures
 
 
 class SigmoidClassifierCV(SigmoidClassifier):
@@ -137,7 +137,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
         arguments = LabelPathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
         line = ProgressLine() if self.verbose else None
         report = line.show if line is not None else say_nothing
-        features = feature_matrix(checked, weight, standardize=standardize)
+        features = feature_matrix(checked, weight, standardize=standardize, dtype=dtype_of_fit(tol))
         generator = check_random_state(0 if self.random_state is None else self.random_state)
         if validation is None:
             stratum = rarest_of(sets.answers)
@@ -180,8 +180,6 @@ class SigmoidClassifierCV(SigmoidClassifier):
         """Validation rows that have a weight, checked."""
         given, y, sample_weight = validation_parts(validation)
         X: Any = fit_features(self, given, reset=False)
-        if working_dtype(X.dtype) != features.dtype:
-            X = X.astype(features.dtype)
         answers = answers_of(y, sets.classes, X.shape[0], one_of_two=sets.one_of_two)
         weight = as_sample_weight(sample_weight, X.shape[0])
         weight = np.ones(X.shape[0]) if weight is None else weight

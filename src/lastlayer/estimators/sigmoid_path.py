@@ -96,7 +96,9 @@ def path_of_label_folds(
     for number, split in enumerate(splits):
         part = LabelSets(sets.classes, sp.csc_array(rows_of[split.training]), sets.one_of_two)
         weight = sample_weight[split.training]
-        features = feature_matrix(X[split.training], weight, standardize=arguments.standardize)
+        features = feature_matrix(
+            X[split.training], weight, standardize=arguments.standardize, dtype=problem.features.dtype
+        )
         fold = label_problem(features, part, weight, arguments, problem.curvature)
         held_out = HeldOutLabels(
             features.like(X[split.held_out]), sp.csc_array(rows_of[split.held_out]), sample_weight[split.held_out]

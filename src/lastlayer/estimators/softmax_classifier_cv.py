@@ -23,13 +23,13 @@ from lastlayer.estimators.c_path import (
 from lastlayer.estimators.class_weight import ClassWeight
 from lastlayer.estimators.exact_fit import exact_problem
 from lastlayer.estimators.folds import Folds, splits_of
-from lastlayer.estimators.labelled_rows import labelled_rows, plain, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, labelled_rows, plain, whole_number
 from lastlayer.estimators.linear_head import fit_features, labelled_features, name_of, validation_parts
 from lastlayer.estimators.path_chart import path_chart
 from lastlayer.estimators.progress import ProgressLine
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.softmax_path import HeldOut, PathArguments, path_of_folds, path_of_validation
-from lastlayer.linear import DenseFeatures, working_dtype
+from lastlayer.linear import DenseFeatures
 from lastlayer.metrics import ClassIndex
 
 
@@ -150,6 +150,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
             C=float(Cs[0]),
             class_weight=self.class_weight,
             standardize=standardize,
+            dtype=dtype_of_fit(tol),
         )
         arguments = PathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
         line = ProgressLine() if self.verbose else None
@@ -206,8 +207,6 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
         """Validation rows that have a weight, checked."""
         X, y, sample_weight = validation_parts(validation)
         features: Any = fit_features(self, X, reset=False)
-        if working_dtype(features.dtype) != rows.features.dtype:
-            features = features.astype(rows.features.dtype)
         y = np.asarray(y)
         if y.shape != (features.shape[0],):
             raise ValueError(

@@ -97,6 +97,7 @@ def path_of_folds(
             C=float(arguments.Cs[0]),
             class_weight=arguments.class_weight,
             standardize=arguments.standardize,
+            dtype=rows.features.dtype,
         )
         of_fold = exact_problem(
             fold, fit_intercept=arguments.fit_intercept, random_state=None, curvature=problem.curvature

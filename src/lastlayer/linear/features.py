@@ -28,15 +28,23 @@ def working_dtype(stored: DTypeLike) -> np.dtype[Any]:
 
 
 class _Scaled:
-    """What dense and sparse features do with a scale, (D,) > 0 in the features' units, or None."""
+    """What dense and sparse features do with a scale, (D,) > 0 in the features' units, or None.
+
+    Attributes:
+      shape: (N, D).
+      dtype: what they are computed with in.
+      head_dtype: that of a head for them, which follows from how they are stored.
+    """
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
+    head_dtype: np.dtype[Any]
 
-    def __init__(self, features: Any, scale: NDArray[Any] | None, dtype: np.dtype[Any]):
-        self._features, self.shape, self.dtype = features, features.shape, dtype
+    def __init__(self, features: Any, scale: NDArray[Any] | None, dtype: DTypeLike | None):
+        self._features, self.shape, self.head_dtype = features, features.shape, working_dtype(features.dtype)
+        self.dtype = self.head_dtype if dtype is None else np.dtype(dtype)
         self._scale = scale
-        self._inverse = None if scale is None else (1.0 / scale).astype(dtype)
+        self._inverse = None if scale is None else (1.0 / scale).astype(self.dtype)
 
     @property
     def scale(self) -> NDArray[Any] | None:
@@ -60,14 +68,13 @@ class _Scaled:
 class DenseFeatures(_Scaled):
     """An (N, D) array in any order, its columns divided by `scale` (D,) if there is one.
 
-    float32 and float64 are taken as they are. Numbers that are stored otherwise are converted to `working_dtype` a
-    block at a time as they are used, so that no second X is ever there.
+    They are computed with in `dtype`; None is their own if it is float32 or float64, else `working_dtype`. Numbers that
+    are stored otherwise are converted a block at a time as they are used, so that no second X is ever there.
     """
 
-    def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None):
+    def __init__(self, features: NDArray[Any], scale: NDArray[Any] | None = None, dtype: DTypeLike | None = None):
         # The views of a memmap are of its own class, which costs some microseconds each.
-        features = np.asarray(features)
-        super().__init__(features, scale, working_dtype(features.dtype))
+        super().__init__(np.asarray(features), scale, dtype)
 
     def contents(self) -> Iterator[NDArray[Any]]:
         """All numbers of X as it is, in contiguous arrays of some megabytes."""
@@ -117,7 +124,7 @@ class DenseFeatures(_Scaled):
 
     def like(self, features: NDArray[Any]) -> "DenseFeatures":
         """Other features (M, D), with the same scale."""
-        return DenseFeatures(features, self._scale)
+        return DenseFeatures(features, self._scale, self.dtype)
 
     def rows(self, index: NDArray[Any]) -> "DenseFeatures":
         """The features of the rows of an index array, a copy."""
@@ -125,10 +132,14 @@ class DenseFeatures(_Scaled):
 
 
 class SparseFeatures(_Scaled):
-    """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one."""
+    """An (N, D) CSR matrix of float32 or float64, its columns divided by `scale` (D,) if there is one.
 
-    def __init__(self, features: Any, scale: NDArray[Any] | None = None):
-        super().__init__(sp.csr_array(features, copy=False), scale, features.dtype)
+    It is computed with in `dtype`, for which its numbers are converted beforehand; None is its own.
+    """
+
+    def __init__(self, features: Any, scale: NDArray[Any] | None = None, dtype: DTypeLike | None = None):
+        super().__init__(features, scale, dtype)
+        self._features = sp.csr_array(features, dtype=self.dtype, copy=False)
 
     def _block(self, rows):
         whole, (start, stop, _) = self._features, rows.indices(self.shape[0])
@@ -152,7 +163,7 @@ class SparseFeatures(_Scaled):
 
     def like(self, features: Any) -> "SparseFeatures":
         """Other features (M, D), with the same scale."""
-        return SparseFeatures(features, self._scale)
+        return SparseFeatures(features, self._scale, self.dtype)
 
     def rows(self, index: NDArray[Any]) -> "SparseFeatures":
         """The features of the rows of an index array, a copy."""

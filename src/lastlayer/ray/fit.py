@@ -14,7 +14,7 @@ from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
-from lastlayer.estimators.labelled_rows import penalty_of, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, whole_number
 from lastlayer.estimators.progress import ProgressLine, in_iterations
 from lastlayer.ray.cluster import connected
 from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
@@ -122,14 +122,15 @@ def fit(
             total = float(rows.weights @ factors)
             if not total > 0:
                 raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
-            penalty = penalty_of(C, total, len(rows.classes), np.dtype(rows.dtype))
+            dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
+            penalty = penalty_of(C, total, len(rows.classes), dtype)
             parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
             kept = None
             if checkpoint is not None:
                 kept = FitCheckpoint(checkpoint, fingerprint_of(shards, columns, rows, where, **parameters))
             start = None if kept is None else kept.read()
             workers.keep(rows.which)
-            workers.hold(rows.classes, factors, total, rows.dtype)
+            workers.hold(rows.classes, factors, total, str(dtype))
             parted = PartedRows(workers)
             problem = SoftmaxRegression(
                 parted,
@@ -150,7 +151,7 @@ def fit(
             )
             if report is not None:
                 report.close(optimum)
-    set_head(model, rows.classes, weights, intercept, optimum)
+    set_head(model, rows.classes, weights.astype(rows.dtype, copy=False), intercept, optimum)
     _remember(model, columns, rows)
     _warn(model, problem, weights, optimum, sample, C, tol, max_iter)
     return model
@@ -170,7 +171,7 @@ def _remember(model: Any, columns: FitColumns, rows: MergedShards) -> None:
 
 def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
     """Warn whoever called `fit`, as `SoftmaxClassifier.fit` does."""
-    warn_of_limits(optimum, model.coef_.dtype, C=C, tol=tol, max_iter=max_iter, standardize=False)
+    warn_of_limits(optimum, problem.rows.dtype, C=C, tol=tol, max_iter=max_iter, standardize=False)
     names = getattr(model, "feature_names_in_", None)
     X = sample.features.take(slice(None))
     warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)

@@ -141,8 +141,7 @@ class ShardWorker:
         self._arrays = None
         index = {name: k for k, name in enumerate(classes.tolist())}
         labels = np.array([index[name] for name in ours.tolist()], np.int64)[indices]
-        X = X if isinstance(X, np.memmap) else X.astype(dtype, copy=False)
-        rows = LocalRows(DenseFeatures(X), labels, weight * factors[labels], len(classes), total=total)
+        rows = LocalRows(DenseFeatures(X, dtype=dtype), labels, weight * factors[labels], len(classes), total=total)
         with memory_allowance(left_to_the_solver(self._storage.memory, len(labels))):
             self._part = PartOfRows(rows)
 

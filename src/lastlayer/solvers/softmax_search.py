@@ -140,7 +140,7 @@ class SoftmaxSearch:
             intercept = intercept if problem.fit_intercept else np.zeros(num_classes)
             self.point = self._point_at(weight, intercept)
             for step, change in start.steps:
-                self._history.add(step, change)
+                self._history.add(step.astype(dtype, copy=False), change.astype(dtype, copy=False))
 
     @property
     def rounding(self) -> float:
