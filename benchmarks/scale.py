@@ -281,7 +281,7 @@ def watched(seen):
     """Within: the Workers of every fit are appended to `seen`."""
     import lastlayer.ray  # noqa: F401 - so that its modules are there
 
-    module = sys.modules["lastlayer.ray.fit"]
+    module = sys.modules["lastlayer.ray.fit_files"]
     original = module.started_workers
 
     @contextmanager

@@ -31,6 +31,21 @@ def test_importing_costs_next_to_nothing(statement):
     assert result.stdout.split() == []
 
 
+def test_help_pages_and_workers_need_no_scikit_learn():
+    pytest.importorskip("ray")
+    modules = [
+        f"lastlayer.cli.{name}" for name in ("calibrate", "explain", "explore", "export", "fit", "info", "predict")
+    ]
+    program = f"""if True:
+    import importlib, sys
+    for name in {[*modules, "lastlayer.ray.shard_worker"]}:
+        importlib.import_module(name)
+        assert "sklearn" not in sys.modules, name
+    """
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_nothing_but_the_torch_folder_imports_torch_and_nothing_onnx():
     """One after the other in one process: the first that does is the one that is printed."""
     names = ["lastlayer.functions", "lastlayer.losses", "lastlayer.metrics", "lastlayer.estimators"]
@@ -52,14 +67,22 @@ def test_public_names_are_sorted_there_and_documented():
         assert getattr(lastlayer, name).__doc__, name
 
 
-def test_type_checkers_see_the_same_names_from_the_same_homes():
-    folder = Path(lastlayer.__file__).parent
-    stub = (folder / "__init__.pyi").read_text()
-    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
+@pytest.mark.parametrize("package", ["lastlayer", "lastlayer.estimators", "lastlayer.ray"])
+def test_type_checkers_see_the_same_names_from_the_same_homes(package):
+    lazy = importlib.import_module(package)
+    folder = Path(lazy.__file__).parent
+    imports = [
+        node for node in ast.parse((folder / "__init__.pyi").read_text()).body if isinstance(node, ast.ImportFrom)
+    ]
     seen = {alias.asname: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
-    homes = {name: f"lastlayer.{home}.{name}" for name, home in lastlayer._HOME.items()}
-    assert seen == homes | {name: f"lastlayer.{name}" for name in lastlayer._FOLDERS}
-    assert (folder / "py.typed").is_file()
+    assert seen == {name: ".".join(filter(None, [package, home, name])) for name, home in lazy._HOME.items()}
+    # Python would show a module of a name's own name in its place.
+    modules = {path.stem for path in folder.iterdir()}
+    assert {name for name, home in lazy._HOME.items() if home and name in modules} == set()
+
+
+def test_the_distribution_is_typed():
+    assert (Path(lastlayer.__file__).parent / "py.typed").is_file()
 
 
 def test_a_name_that_is_not_there():
@@ -75,6 +98,8 @@ def test_version_is_that_of_the_distribution():
 def test_a_package_exports_what_its_init_imports_and_nothing_else(package):
     module = importlib.import_module(f"lastlayer.{package}")
     exported = getattr(module, "__all__", [])
+    for name in exported:
+        getattr(module, name)  # some are imported on first use
     public = {
         name
         for name, value in vars(module).items()

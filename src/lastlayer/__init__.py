@@ -4,9 +4,12 @@ Every public name is imported on first use (PEP 562), so that `import lastlayer`
 read __init__.pyi instead.
 """
 
-import importlib
+from lastlayer import _first_use
 
 _HOME = {
+    # Folders that are used as such: ll.samplers.Uniform, ll.decision.Abstain.
+    "decision": "",
+    "samplers": "",
     "Calibration": "calibration",
     "DecisionEvaluation": "metrics",
     "Evaluation": "metrics",
@@ -62,22 +65,6 @@ _HOME = {
     "softmax": "functions",
 }
 
-# Folders that are used as such: ll.samplers.Uniform, ll.decision.Abstain.
-_FOLDERS = ("decision", "samplers")
-
-__all__ = sorted([*_HOME, *_FOLDERS])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 __version__ = "0.1.0"
-
-
-def __getattr__(name):
-    if name in _FOLDERS:
-        return importlib.import_module(f"lastlayer.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'lastlayer' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"lastlayer.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = _first_use.on_first_use(__name__, _HOME)

@@ -125,7 +125,7 @@ def test_rows_that_fit_are_not_spooled(fitted, table):
 
 def test_progress_and_silence(run, table, tmp_path, monkeypatch):
     monkeypatch.setattr("lastlayer.tables.spooled_rows._ENTRIES", 200)
-    monkeypatch.setattr("lastlayer.estimators.progress._PAUSE", 0.0)
+    monkeypatch.setattr("lastlayer._progress_line._PAUSE", 0.0)
     result = run("fit", table, *FIT, *SPOOLED, "-o", tmp_path / "m")
     lines = result.stderr.splitlines()
     assert lines[0].startswith("spooling 4.8 kB of features as float32: in memory they would take up to ")

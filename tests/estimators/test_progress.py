@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lastlayer.estimators.progress import ProgressLine
+from lastlayer.estimators.progress import FitProgress
 from lastlayer.solvers import Optimum
 
 
@@ -32,7 +32,7 @@ def optimum(iterations):
 def test_the_line_that_renews_itself_never_wraps(monkeypatch, columns):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((columns, 24)))
-    line = ProgressLine()
+    line = FitProgress()
     for iterations in range(3):
         line(optimum(iterations))
     line.close(optimum(2))
@@ -44,14 +44,9 @@ def test_the_line_that_renews_itself_never_wraps(monkeypatch, columns):
     assert last == f"{state}  {optimum(2).certificate()}  converged\033[K\n"
 
 
-def test_lines_of_what_comes_before_the_fit(capsys):
-    ProgressLine().show("fold 1 of 5")
-    assert capsys.readouterr().err == "fold 1 of 5\n"
-
-
 def test_lines_that_stay_come_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr("time.monotonic", iter([0.0, 0.0, 1.0, 3.0, 3.0]).__next__)
-    line = ProgressLine()
+    line = FitProgress()
     for iterations in range(2):
         line(optimum(iterations))
     line.close(optimum(2))

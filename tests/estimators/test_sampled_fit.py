@@ -174,7 +174,7 @@ def test_an_interrupt_keeps_the_best_head_so_far(data, monkeypatch):
         if optimum.iterations == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("lastlayer.estimators.progress.ProgressLine.__call__", interrupt)
+    monkeypatch.setattr("lastlayer.estimators.progress.FitProgress.__call__", interrupt)
     model = ll.SoftmaxClassifier(candidates=10, verbose=1)
     with pytest.warns(ll.FitInterrupted, match=r"interrupted in pass 3 at the best head so far \(held-out log-loss"):
         model.fit(X, y)

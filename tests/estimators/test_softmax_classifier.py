@@ -212,7 +212,7 @@ def test_interrupt_keeps_a_usable_head(digits, monkeypatch):
         if optimum.iterations == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("lastlayer.estimators.progress.ProgressLine.__call__", interrupt)
+    monkeypatch.setattr("lastlayer.estimators.progress.FitProgress.__call__", interrupt)
     model = ll.SoftmaxClassifier(verbose=1)
     with pytest.warns(FitInterrupted, match="after 3 iterations"):
         model.fit(X, y)

@@ -219,7 +219,7 @@ def test_the_best_at_an_end_is_told_to_whoever_called_fit(digits):
 
 
 def test_verbose_shows_the_path_and_then_the_fit(digits, capsys, monkeypatch):
-    monkeypatch.setattr("lastlayer.estimators.progress._PAUSE", 0.0)
+    monkeypatch.setattr("lastlayer._progress_line._PAUSE", 0.0)
     ll.SoftmaxClassifierCV(Cs=[0.01, 0.1, 1e4], cv=2, verbose=1).fit(*digits)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("fold 1 of 2  C 0.01  held-out log-loss 0.")

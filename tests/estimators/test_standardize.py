@@ -100,7 +100,7 @@ def test_features_are_neither_copied_nor_changed(kind, monkeypatch):
     ll.SoftmaxClassifier(standardize=True).fit(features[:500], y[:500])  # compiled before memory is traced
     tracemalloc.start()
     with pytest.warns(ConvergenceWarning, match="raise max_iter, or lower C"):
-        ll.SoftmaxClassifier(standardize=True, max_iter=3, tol=1e-6).fit(features, y)
+        ll.SoftmaxClassifier(standardize=True, max_iter=2, tol=1e-6).fit(features, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     size = features.data.nbytes + features.indices.nbytes if kind == "csr" else X.nbytes

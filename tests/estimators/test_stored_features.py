@@ -139,7 +139,7 @@ def test_no_step_of_a_fit_copies_a_memmap(stored, standardize, tmp_path):
         block[:, 0] += 4 * y[start : start + 1000]
         X[start : start + 1000] = block
     head = ll.SoftmaxClassifier(C=1e-4, tol=1e-2, standardize=standardize)
-    head.fit(X[:2000], y[:2000])  # whose kernels are compiled by now
+    head.fit(X[:2000], y[:2000]).calibrate(X[:1000], y[:1000])  # whose kernels are compiled by now
     tracemalloc.start()
     try:
         head.fit(X, y)

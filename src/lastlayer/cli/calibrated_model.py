@@ -9,8 +9,9 @@ import lastlayer as ll
 from lastlayer.calibration import Calibration
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.decision import top_k
-from lastlayer.estimators import has_many_labels, is_default
+from lastlayer.decision.head_rules import has_many_labels, is_default
 from lastlayer.tables import InputError
+from lastlayer.tables.model_rows import LinearHead
 
 
 class CalibratedModel:
@@ -20,7 +21,7 @@ class CalibratedModel:
     as the model gives them, so behind a temperature of its own; logits as decision_function gives them, before that.
     """
 
-    def __init__(self, model: ll.SoftmaxClassifier | ll.SigmoidClassifier, calibration: Calibration):
+    def __init__(self, model: LinearHead, calibration: Calibration):
         """Take a model of one label a row and a calibration of its classes."""
         self._model = model
         self._calibration = calibration
@@ -50,7 +51,7 @@ class CalibratedModel:
         return scores if scores.ndim == 2 else np.column_stack([np.zeros_like(scores), scores])
 
 
-def calibrated_model(model: ll.SoftmaxClassifier | ll.SigmoidClassifier, name: str, path: str) -> CalibratedModel:
+def calibrated_model(model: LinearHead, name: str, path: str) -> CalibratedModel:
     """The model of the file `name` with the calibration of the file `path`.
 
     Raises: InputError if there is no such calibration, or it is not of the classes of the model in their order.

@@ -37,7 +37,8 @@ from lastlayer.decision import (
     rule_in_words,
 )
 from lastlayer.decision.abstention_scores import AbstentionScore
-from lastlayer.estimators import answers_of, has_many_labels
+from lastlayer.decision.head_rules import has_many_labels
+from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, read_costs

@@ -35,7 +35,8 @@ from lastlayer.cli.report_request import (
 from lastlayer.cli.saved_model import load_model
 from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.decision import Thresholds
-from lastlayer.estimators import answers_of, has_many_labels, is_default
+from lastlayer.decision.head_rules import has_many_labels, is_default
+from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex, DetailedAccumulator, DetailedLabelAccumulator
 from lastlayer.report import label_report_page, report_page, write_report
 from lastlayer.tables import nothing_weighs, weight_array

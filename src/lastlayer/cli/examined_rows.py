@@ -9,11 +9,11 @@ import polars as pl
 
 import lastlayer as ll
 from lastlayer._available_memory import available_memory, readable
+from lastlayer._progress_line import ProgressLine
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import feature_columns, load_model
-from lastlayer.estimators import has_many_labels
-from lastlayer.estimators.progress import ProgressLine
+from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.explorer import Examined
 from lastlayer.explorer.row_figures import joined_figures, row_figures, scores_in_full
 from lastlayer.metrics import ClassIndex

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.hold_out import Rows
-from lastlayer.estimators import sorted_classes
 from lastlayer.metrics import ClassIndex
 from lastlayer.tables import (
     FeatureColumns,

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.estimators import sorted_classes
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.tables.spool import swap_rows
 
 Rows: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]

@@ -6,8 +6,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer._text import shown
-from lastlayer.estimators import sorted_classes
 
 # Two rows of two classes are a small table, not a suspicious one.
 _FEWEST_CLASSES = 3

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-import lastlayer as ll
 from lastlayer.cli.arguments import standard_input
 from lastlayer.cli.saved_model import say_how_features_were_found
 from lastlayer.tables import FeatureColumns, Table
 from lastlayer.tables import labelled_table as table_of_files
+from lastlayer.tables.model_rows import LinearHead
 
 
 def labelled_table(
-    model: ll.SoftmaxClassifier | ll.SigmoidClassifier,
+    model: LinearHead,
     data: Sequence[str],
     where: str | None,
     format_: str | None,

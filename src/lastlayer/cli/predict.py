@@ -119,7 +119,7 @@ def command(
     table = table.as_written(set(wanted.kept).difference(columns.names)).filtered(where)
     if ray is not None:
         with on_ray():
-            from lastlayer.ray.predict import predict_table
+            from lastlayer.ray.predict_files import predict_table
 
             rows = predict_table(
                 head, table, data, columns, wanted, Path(output), format=format_, num_workers=workers, address=ray

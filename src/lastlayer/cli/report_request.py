@@ -28,6 +28,7 @@ from lastlayer.metrics import (
 from lastlayer.report import Provenance, fingerprint
 from lastlayer.storage import read_digest, require_writable
 from lastlayer.tables import Table
+from lastlayer.tables.model_rows import LinearHead
 
 # With which the intervals of a page hold their figures, where nobody says.
 _CONFIDENCE = 0.95
@@ -84,14 +85,12 @@ def describer(frame: pl.DataFrame, kept: list[str]) -> Callable[[int], Mapping[s
     return lambda row: shown.row(row, named=True)
 
 
-def is_calibrated(head: ll.SoftmaxClassifier | ll.SigmoidClassifier) -> bool:
+def is_calibrated(head: LinearHead) -> bool:
     """Whether its probabilities are others than those of its scores as they are."""
     return bool(np.any(head.beta_ != 1) or np.any(getattr(head, "bias_", 0.0) != 0))
 
 
-def confidence_before(
-    head: ll.SoftmaxClassifier | ll.SigmoidClassifier, X: NDArray[Any]
-) -> NDArray[np.floating[Any]] | None:
+def confidence_before(head: LinearHead, X: NDArray[Any]) -> NDArray[np.floating[Any]] | None:
     """(N,) confidence of a head as it was fitted, before calibration; None where that is the same."""
     if isinstance(head, ll.SigmoidClassifier) or not is_calibrated(head):
         return None
@@ -103,7 +102,7 @@ def confidence_before(
 
 def provenance(
     model: str | None,
-    head: ll.SoftmaxClassifier | ll.SigmoidClassifier | None,
+    head: "LinearHead | None",
     table: Table,
     pairs: Mapping[str, str | None],
     decided: DecidedAnswers | None = None,

@@ -5,17 +5,17 @@ import click
 import lastlayer as ll
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.tables import FeatureColumns, Table
-from lastlayer.tables.model_rows import model_columns
+from lastlayer.tables.model_rows import LinearHead, model_columns
 
 
-def load_model(path: str) -> ll.SoftmaxClassifier | ll.SigmoidClassifier:
+def load_model(path: str) -> LinearHead:
     """The model saved at `path`. Raises InputError or UnreadableHead if there is none."""
     with about_the_input():
         return ll.load(path)
 
 
 def feature_columns(
-    model: ll.SoftmaxClassifier | ll.SigmoidClassifier,
+    model: LinearHead,
     table: Table,
     label: str | None = None,
     weight: str | None = None,

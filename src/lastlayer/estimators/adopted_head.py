@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lastlayer.estimators.decision_rule import default_rule
+from lastlayer.decision.head_rules import default_rule
 from lastlayer.estimators.training import Training
 from lastlayer.metrics import ClassIndex
 from lastlayer.solvers import Optimum

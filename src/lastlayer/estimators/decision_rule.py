@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from lastlayer.decision import Argmax, Rule, Thresholds, can_abstain, require_classes
+from lastlayer.decision import Rule, Thresholds, can_abstain, require_classes
+from lastlayer.decision.head_rules import default_rule, is_default
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.estimators.linear_head import row_blocks
 
@@ -18,18 +19,6 @@ DECISION = "decision."
 
 class RuleDroppedWarning(UserWarning):
     """A decision rule was dropped, since the probabilities that it was chosen on are no more."""
-
-
-def default_rule(*, many_labels: bool) -> Rule:
-    """The rule of a head that none was set for."""
-    return Thresholds(0.5) if many_labels else Argmax()
-
-
-def is_default(rule: Rule, *, many_labels: bool) -> bool:
-    """Whether `rule` answers as that of a head that none was set for."""
-    if many_labels:
-        return isinstance(rule, Thresholds) and np.ndim(rule.threshold) == 0 and rule.threshold == 0.5
-    return isinstance(rule, Argmax)
 
 
 def require_rule(rule: Any, abstain_label: Any, classes: NDArray[Any], *, many_labels: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.estimators.decision_rule import default_rule
+from lastlayer.decision.head_rules import default_rule
 from lastlayer.estimators.labelled_rows import LabelledRows
 from lastlayer.estimators.training import Training
 from lastlayer.solvers import Optimum

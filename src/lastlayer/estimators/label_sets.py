@@ -11,8 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from lastlayer._arrays import as_names
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.estimators.labelled_rows import plain
-from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.metrics import ClassIndex, as_indicator
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import as_sample_weight
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.labelled_rows import plain
-from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.metrics import ClassIndex
 
 

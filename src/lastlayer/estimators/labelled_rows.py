@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
 from lastlayer._arrays import as_sample_weight
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
-from lastlayer.estimators.sorted_classes import sorted_classes
 from lastlayer.linear import DenseFeatures, FeatureMatrix, SparseFeatures
 from lastlayer.solvers import standard_deviations
 

@@ -80,11 +80,6 @@ def scores_of(X: Any, coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[np
     return scores
 
 
-def has_many_labels(model: Any) -> bool:
-    """Whether a row has any number of a fitted model's labels: of a SigmoidClassifier, unless they are two classes."""
-    return hasattr(model, "bias_") and len(model.coef_) == len(model.classes_)
-
-
 def row_blocks(num_rows: int, num_scores: int) -> list[slice]:
     """Slices of rows with so many scores each, that hold some megabytes."""
     size = max(1, _SCORES // num_scores)

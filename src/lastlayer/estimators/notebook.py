@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer._text import first_few
 from lastlayer.decision import evidence_in_words, rule_in_words
-from lastlayer.estimators.linear_head import has_many_labels
+from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.report import escaped
 
 # Columns that the names of classes and of features take at most.

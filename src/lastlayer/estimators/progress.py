@@ -1,48 +1,28 @@
-"""A fit's progress on standard error: one line that renews itself on a terminal, a line now and then elsewhere."""
+"""A fit's progress on standard error."""
 
-import os
-import sys
-import time
 from collections.abc import Callable
 
+from lastlayer._progress_line import ProgressLine
 from lastlayer.solvers import Optimum
 
-# Seconds between lines where they stay.
-_PAUSE = 2.0
 
-
-class ProgressLine:
+class FitProgress(ProgressLine):
     """Called with the solver's Optimum before each iteration; `close` ends the line. `describe` puts it in words.
 
     What comes before the fit may `show` lines of its own.
     """
 
     def __init__(self, describe: Callable[[Optimum], str] | None = None):
+        super().__init__()
         self._describe = in_iterations if describe is None else describe
-        self._renew = sys.stderr.isatty()
-        self._written = -_PAUSE
 
     def __call__(self, optimum: Optimum) -> None:
         """Show where the fit stands."""
         self.show(self._describe(optimum))
 
-    def show(self, text: str) -> None:
-        """Show a line, which renews the one before on a terminal."""
-        if self._renew:
-            # A line that wraps cannot be renewed.
-            print(f"\r{text[: _columns() - 1]}\033[K", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - self._written >= _PAUSE:
-            print(text, file=sys.stderr, flush=True)
-            self._written = time.monotonic()
-
     def close(self, optimum: Optimum) -> None:
         """Leave the last state, the bound that the summary shows too, and why the fit stopped."""
         self.end(f"{self._describe(optimum)}  {optimum.certificate()}  {optimum.stopped}")
-
-    def end(self, text: str) -> None:
-        """Leave this."""
-        start, end = ("\r", "\033[K") if self._renew else ("", "")
-        print(f"{start}{text}{end}", file=sys.stderr, flush=True)
 
 
 class LabelProgress:
@@ -69,10 +49,3 @@ def in_iterations(optimum: Optimum) -> str:
 def in_passes(optimum: Optimum) -> str:
     """A fit with candidates, in words."""
     return f"pass {optimum.iterations:>4}  held-out log-loss {optimum.objective:.6f}"
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError, AttributeError):
-        return 80

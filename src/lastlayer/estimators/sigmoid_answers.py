@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lastlayer._arrays import Integer, as_sample_weight
 from lastlayer.decision import gives_sets, top_k
-from lastlayer.estimators.decision_rule import answers_of_rule, is_default, named, share_right
+from lastlayer.decision.head_rules import is_default
+from lastlayer.estimators.decision_rule import answers_of_rule, named, share_right
 from lastlayer.estimators.label_sets import answers_of
 from lastlayer.estimators.linear_head import row_blocks, scores_of
 from lastlayer.estimators.top_k_classes import TopKClasses

@@ -22,7 +22,6 @@ from lastlayer.estimators.decision_rule import (
     require_rule,
 )
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
-from lastlayer.estimators.from_sklearn import parameters_of, rows_of_labels
 from lastlayer.estimators.label_optima import together
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import dtype_of_fit, feature_matrix, unscaled_weight, whole_number
@@ -369,6 +368,9 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         Raises: TypeError for another model; ValueError if it chooses one of more than two classes, or if no row of its
           fit had a label, or every one.
         """
+        # Not at the top: a fit needs none of scikit-learn's estimators.
+        from lastlayer.estimators.from_sklearn import parameters_of, rows_of_labels
+
         weight, bias = rows_of_labels(model)
         head = SigmoidClassifier(**parameters_of(model.estimators_[0]))
         iterations = max(int(np.max(each.n_iter_)) for each in model.estimators_)

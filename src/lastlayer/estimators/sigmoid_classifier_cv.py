@@ -25,7 +25,7 @@ from lastlayer.estimators.label_sets import answers_of, rarest_of
 from lastlayer.estimators.labelled_rows import dtype_of_fit, feature_matrix, whole_number
 from lastlayer.estimators.linear_head import fit_features, validation_parts
 from lastlayer.estimators.path_chart import path_chart
-from lastlayer.estimators.progress import ProgressLine
+from lastlayer.estimators.progress import FitProgress
 from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
 from lastlayer.estimators.sigmoid_path import (
     HeldOutLabels,
@@ -135,7 +135,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
         standardize = true_or_false(self.standardize, "standardize")
         checked, sets, weight = self._checked(X, y, sample_weight)
         arguments = LabelPathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
-        line = ProgressLine() if self.verbose else None
+        line = FitProgress() if self.verbose else None
         report = line.show if line is not None else say_nothing
         features = feature_matrix(checked, weight, standardize=standardize, dtype=dtype_of_fit(tol))
         generator = check_random_state(0 if self.random_state is None else self.random_state)

@@ -13,7 +13,8 @@ from sklearn.utils.validation import column_or_1d
 from lastlayer._arrays import Integer, as_sample_weight
 from lastlayer._memory import allowed_bytes
 from lastlayer.decision import gives_sets, linear_top_k, top_k
-from lastlayer.estimators.decision_rule import answers_of_rule, is_default, named, share_right
+from lastlayer.decision.head_rules import is_default
+from lastlayer.estimators.decision_rule import answers_of_rule, named, share_right
 from lastlayer.estimators.linear_head import row_blocks, scores_of
 from lastlayer.estimators.top_k_classes import TopKClasses
 from lastlayer.functions import softmax

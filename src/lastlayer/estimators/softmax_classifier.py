@@ -24,13 +24,12 @@ from lastlayer.estimators.exact_fit import exact_problem, fit_exact
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits, warn_of_sampled_limits
 from lastlayer.estimators.fitted_head import head_before, keep_fitted, set_head
-from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
 from lastlayer.estimators.labelled_batch import labelled_batch, online_classes
 from lastlayer.estimators.labelled_rows import dtype_of_fit, labelled_rows, whole_number
 from lastlayer.estimators.linear_head import calibration_features, labelled_features, name_of, validated
 from lastlayer.estimators.notebook import NotebookSummary
 from lastlayer.estimators.online_fit import online_fit_of
-from lastlayer.estimators.progress import ProgressLine, in_passes
+from lastlayer.estimators.progress import FitProgress, in_passes
 from lastlayer.estimators.sampled_fit import check_sampling, fit_sampled, number_below
 from lastlayer.estimators.save import save_head
 from lastlayer.estimators.softmax_answers import (
@@ -230,9 +229,9 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         fit_intercept = true_or_false(self.fit_intercept, "fit_intercept")
         if candidates is None:
             problem = exact_problem(rows, fit_intercept=fit_intercept, random_state=self.random_state)
-            report = ProgressLine() if self.verbose else None
+            report = FitProgress() if self.verbose else None
             return self._fit_exact(features, rows, problem, C, tol, max_iter, start, name, report)
-        report = ProgressLine(in_passes) if self.verbose else None
+        report = FitProgress(in_passes) if self.verbose else None
         fitted = fit_sampled(
             rows,
             fit_intercept=fit_intercept,
@@ -448,6 +447,9 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         Returns: a head of whose optimum nothing is known.
         Raises: TypeError for another estimator; ValueError for one-vs-rest of more than two classes.
         """
+        # Not at the top: a fit needs none of scikit-learn's estimators.
+        from lastlayer.estimators.from_sklearn import parameters_of, require_multinomial
+
         require_multinomial(model)
         head = SoftmaxClassifier(**parameters_of(model))
         bias = np.broadcast_to(model.intercept_, len(model.coef_)).astype(model.coef_.dtype)

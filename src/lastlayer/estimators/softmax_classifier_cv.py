@@ -26,7 +26,7 @@ from lastlayer.estimators.folds import Folds, splits_of
 from lastlayer.estimators.labelled_rows import dtype_of_fit, labelled_rows, plain, whole_number
 from lastlayer.estimators.linear_head import fit_features, labelled_features, name_of, validation_parts
 from lastlayer.estimators.path_chart import path_chart
-from lastlayer.estimators.progress import ProgressLine
+from lastlayer.estimators.progress import FitProgress
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.softmax_path import HeldOut, PathArguments, path_of_folds, path_of_validation
 from lastlayer.linear import DenseFeatures
@@ -153,7 +153,7 @@ class SoftmaxClassifierCV(SoftmaxClassifier):
             dtype=dtype_of_fit(tol),
         )
         arguments = PathArguments(Cs, fit_intercept, self.class_weight, standardize, tol, max_iter)
-        line = ProgressLine() if self.verbose else None
+        line = FitProgress() if self.verbose else None
         report = line.show if line is not None else say_nothing
         weight = as_sample_weight(sample_weight, len(rows.labels))
         weight = np.ones(len(rows.labels)) if weight is None else weight

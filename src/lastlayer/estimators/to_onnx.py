@@ -3,7 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from lastlayer.estimators.decision_rule import is_default, plain_label
+from lastlayer.decision.head_rules import is_default
+from lastlayer.estimators.decision_rule import plain_label
 from lastlayer.estimators.head_rows import head_rows
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.storage import require_writable

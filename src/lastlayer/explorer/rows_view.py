@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from lastlayer.decision import gives_sets, rule_in_words
-from lastlayer.estimators import is_default
+from lastlayer.decision.head_rules import is_default
 from lastlayer.explorer.endpoint import Endpoint
 from lastlayer.explorer.examined import Examined, required
 from lastlayer.explorer.fields import Whole

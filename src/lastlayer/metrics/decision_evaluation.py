@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from lastlayer._arrays import Number, as_float_array, refuse_foreign
 from lastlayer._json import json_text, json_value
@@ -152,8 +152,8 @@ def evaluate_decisions(
 def clopper_pearson(successes: int, trials: int) -> tuple[float, float]:
     """The interval of a share that holds it with a confidence of at least 0.95, whatever it is."""
     tail = (1 - _CONFIDENCE) / 2
-    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
-    high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    low = float(betaincinv(successes, trials - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, trials - successes, 1 - tail)) if successes < trials else 1.0
     return low, high
 
 

@@ -1,4 +1,7 @@
-"""The same fit over many machines, by Ray: `import lastlayer.ray`; needs the extra `ray`."""
+"""The same fit over many machines, by Ray: `import lastlayer.ray`; needs the extra `ray`.
+
+Names are imported on first use: a worker, which needs none of them, is ready the sooner.
+"""
 
 try:
     import ray as _ray  # noqa: F401 - asked for first, so that its absence gets a sentence of its own
@@ -7,8 +10,13 @@ except ModuleNotFoundError as _failure:
         'lastlayer.ray: Ray is not installed; install it with: pip install "lastlayer[ray]"'
     ) from _failure
 
-from lastlayer.ray.evaluate import evaluate
-from lastlayer.ray.fit import fit
-from lastlayer.ray.predict import predict
+from lastlayer import _first_use
 
-__all__ = ["evaluate", "fit", "predict"]
+_HOME = {
+    "evaluate": "evaluate_files",
+    "fit": "fit_files",
+    "predict": "predict_files",
+}
+
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__, __dir__ = _first_use.on_first_use(__name__, _HOME)

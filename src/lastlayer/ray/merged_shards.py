@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.estimators import sorted_classes
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.tables import InputError, Table, nothing_weighs
 

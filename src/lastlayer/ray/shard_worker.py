@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer._available_memory import available_memory, taken_memory
 from lastlayer._memory import memory_allowance
-from lastlayer.estimators import sorted_classes
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.linear import DenseFeatures
 from lastlayer.ray.sums import added
 from lastlayer.solvers import LocalRows

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lastlayer.estimators import has_many_labels
+from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.tables.feature_columns import FeatureColumns
 from lastlayer.tables.labels import label_column
 from lastlayer.tables.model_rows import LinearHead, model_columns

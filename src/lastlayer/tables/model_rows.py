@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier
 from lastlayer.tables.feature_columns import FeatureColumns, match_features, wrong_width
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.table import Table
 
-LinearHead: TypeAlias = SoftmaxClassifier | SigmoidClassifier
+if TYPE_CHECKING:
+    from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier
+
+LinearHead: TypeAlias = "SoftmaxClassifier | SigmoidClassifier"
 
 # Features or probabilities in a batch: 16 MB of float32.
 _ENTRIES = 1 << 22

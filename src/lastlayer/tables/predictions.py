@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lastlayer._json import json_text
 from lastlayer.decision import gives_sets
-from lastlayer.estimators import has_many_labels, is_default
+from lastlayer.decision.head_rules import has_many_labels, is_default
 from lastlayer.tables.feature_columns import FeatureColumns
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.model_rows import LinearHead, batches

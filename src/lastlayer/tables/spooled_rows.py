@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lastlayer.estimators.progress import ProgressLine
+from lastlayer._progress_line import ProgressLine
 from lastlayer.tables.feature_columns import FeatureColumns
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.input_error import InputError

@@ -6,9 +6,9 @@ import numpy as np
 
 from lastlayer._arrays import checked_beta
 from lastlayer.decision import RULE_ARRAYS, rule_from_parts
-from lastlayer.estimators.decision_rule import DECISION, default_rule, require_rule
+from lastlayer.decision.head_rules import default_rule, has_many_labels
+from lastlayer.estimators.decision_rule import DECISION, require_rule
 from lastlayer.estimators.label_optima import together
-from lastlayer.estimators.linear_head import has_many_labels
 from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lastlayer._arrays import Integer, Number
-from lastlayer.estimators import SoftmaxClassifier, has_many_labels, load
+from lastlayer.decision.head_rules import has_many_labels
+from lastlayer.estimators import SoftmaxClassifier, load
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator
 from lastlayer.ray.cluster import connected

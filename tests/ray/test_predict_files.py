@@ -39,7 +39,7 @@ def rows(tmp_path):
 )
 def test_bad_arguments_are_one_sentence_before_ray_starts(inline, rows, tmp_path, monkeypatch, out, options, sentence):
     monkeypatch.chdir(tmp_path)
-    seen = inline("predict")
+    seen = inline("predict_files")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match=sentence):
         lr.predict(rows[1], rows[0], out, **options)
@@ -48,7 +48,7 @@ def test_bad_arguments_are_one_sentence_before_ray_starts(inline, rows, tmp_path
 
 
 def test_one_name_is_a_column(inline, rows, tmp_path):
-    inline("predict")
+    inline("predict_files")
     assert lr.predict(rows[1], rows[0], tmp_path / "p.csv", keep="id") == 60
     written = pl.read_csv(tmp_path / "p.csv")
     assert written.columns == ["id", "prediction", "probability"]
@@ -56,7 +56,7 @@ def test_one_name_is_a_column(inline, rows, tmp_path):
 
 
 def test_shards_are_shorter_where_rows_of_the_answer_are_longer(inline, rows, tmp_path, monkeypatch):
-    seen = inline("predict")
+    seen = inline("predict_files")
     monkeypatch.setattr(mapped_shards, "MOST_NUMBERS", 60)
     lr.predict(rows[1], rows[0], tmp_path / "a.parquet")
     lr.predict(rows[1], rows[0], tmp_path / "b.parquet", probabilities=True, keep=["id"])
@@ -65,9 +65,9 @@ def test_shards_are_shorter_where_rows_of_the_answer_are_longer(inline, rows, tm
 
 
 def test_the_command_opens_its_files_once_and_writes_what_one_process_does(inline, rows, tmp_path, monkeypatch):
-    inline("predict")
+    inline("predict_files")
     opened = []
-    for place in map(importlib.import_module, ("lastlayer.cli.predict", "lastlayer.ray.predict")):
+    for place in map(importlib.import_module, ("lastlayer.cli.predict", "lastlayer.ray.predict_files")):
         of_module = place.open_table
         monkeypatch.setattr(place, "open_table", lambda *a, f=of_module, **o: opened.append(a) or f(*a, **o))
     rows[1].save(tmp_path / "m")

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from lastlayer._arrays import Integer, Number, positive_number, true_or_false
+from lastlayer._progress_line import ProgressLine
 from lastlayer.estimators import SoftmaxClassifier, Training
 from lastlayer.estimators.checkpoint_file import require_checkpoint
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
@@ -15,7 +16,7 @@ from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
 from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, whole_number
-from lastlayer.estimators.progress import ProgressLine, in_iterations
+from lastlayer.estimators.progress import FitProgress, in_iterations
 from lastlayer.ray.cluster import connected
 from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
 from lastlayer.ray.merged_shards import MergedShards, merged
@@ -140,7 +141,7 @@ def fit(
             )
             # Now, for no worker may be there to be asked when the fit has been interrupted.
             sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
-            report = None if progress is None else ProgressLine(lambda optimum: _state(optimum, workers))
+            report = None if progress is None else FitProgress(lambda optimum: _state(optimum, workers))
             weights, intercept, optimum = minimise(
                 problem,
                 tol=tol,
