@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lastlayer as ll
-from lastlayer.solvers import minorant
+from lastlayer.solvers import kept_rows
 from tests.oracles import softmax_regression as oracle
 
 KINDS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sp.csr_array}
@@ -93,8 +93,8 @@ def test_features_are_neither_copied_nor_changed(kind, monkeypatch):
     X[:, ::2] *= 1000
     features, before = KINDS[kind](X), X.copy()
     # The certificate copies some rows, of so many bytes at most, however many there are.
-    monkeypatch.setattr(minorant, "_MOST_BYTES", 1 << 21)
-    monkeypatch.setattr(minorant, "_OF_FEATURES", 0)
+    monkeypatch.setattr(kept_rows, "_MOST_BYTES", 1 << 21)
+    monkeypatch.setattr(kept_rows, "_OF_FEATURES", 0)
     if kind != "csr":
         X.flags.writeable = features.flags.writeable = False
     ll.SoftmaxClassifier(standardize=True).fit(features[:500], y[:500])  # compiled before memory is traced

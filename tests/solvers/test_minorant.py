@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lastlayer._memory import memory_allowance
 from lastlayer.kernels.bfloat16 import has_tiles
 from lastlayer.linear import DenseFeatures, SparseFeatures, bfloat16_products
-from lastlayer.solvers import LocalRows, SoftmaxRegression, logit_line, minimise, minorant
+from lastlayer.solvers import LocalRows, SoftmaxRegression, kept_rows, logit_line, minimise, minorant
 from lastlayer.solvers.softmax_search import SoftmaxSearch
 from tests.oracles import softmax_regression as oracle
 
@@ -61,8 +61,8 @@ def test_the_bound_is_never_below_the_truth(seed, C, fit_intercept, weighted, sc
     sample_weight = np.random.default_rng(seed).integers(0, 3, 40).astype(float) if weighted else np.ones(40)
     sample_weight[0] += not sample_weight.any()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(minorant, "_FEWEST_ROWS", kept)
-        patch.setattr(minorant, "_ROWS_PER_FEATURE", 0)
+        patch.setattr(kept_rows, "_FEWEST_ROWS", kept)
+        patch.setattr(kept_rows, "_ROWS_PER_FEATURE", 0)
         weight, intercept, optimum = minimise(
             problem(features, labels, sample_weight, 3, C, fit_intercept), tol=1e-6, max_iter=iterations
         )
@@ -87,7 +87,7 @@ def test_the_bound_is_within_ten_times_the_truth_whatever_the_columns_scales(sca
 @pytest.mark.parametrize("kind", ["dense", "csr"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_some_of_many_rows_are_enough(monkeypatch, kind, fit_intercept):
-    monkeypatch.setattr(minorant, "_FEWEST_ROWS", 1000)
+    monkeypatch.setattr(kept_rows, "_FEWEST_ROWS", 1000)
     features, labels = data(2, 3000, 8, 4)
     features[np.abs(features) < 0.5] = 0
     ones = np.ones(3000)
@@ -110,19 +110,19 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
     monkeypatch.setattr(minorant, "_Minorant", minorant_of)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     # Of a row 4 features, and of 3 classes logits, their change and probabilities, 8 bytes each.
-    monkeypatch.setattr(minorant, "_MOST_BYTES", 104 * 700)
+    monkeypatch.setattr(kept_rows, "_MOST_BYTES", 104 * 700)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     # Half of what large features take, if that is more, up to a limit.
-    monkeypatch.setattr(minorant, "_MOST_BYTES", 104 * 100)
+    monkeypatch.setattr(kept_rows, "_MOST_BYTES", 104 * 100)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    monkeypatch.setattr(minorant, "_LARGEST", 104 * 200)
+    monkeypatch.setattr(kept_rows, "_LARGEST", 104 * 200)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     assert all(set(kept.features.take(slice(None))[:, 0]) <= set(features[:, 0]) for kept in chosen)
     features = features.astype(np.float32)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
     minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
-    monkeypatch.setattr(minorant, "_BYTES_ANYWAY", 1)
+    monkeypatch.setattr(kept_rows, "_BYTES_ANYWAY", 1)
     with memory_allowance(104 * 100):
         minimise(problem(features, labels, np.ones(4000), 3, 1.0), tol=1e-4, max_iter=500)
     # Features and probabilities of 4 bytes: 4 * 4 + 20 * 3, and logits too, where those of all rows are not kept.
@@ -133,15 +133,15 @@ def test_the_rows_with_most_curvature_are_kept_and_no_more_than_memory_allows(mo
 
 def test_a_short_large_fit_keeps_no_more_rows_than_are_affordable(monkeypatch):
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
-    monkeypatch.setattr(minorant, "_FEWEST_ROWS", 10)
-    kept_rows, counts = minorant._kept_rows, []
+    monkeypatch.setattr(kept_rows, "_FEWEST_ROWS", 10)
+    choose, counts = minorant.kept_rows, []
 
     def counted(*arguments):
-        kept, share = kept_rows(*arguments)
+        kept, share = choose(*arguments)
         counts.append(kept.shape[0])
         return kept, share
 
-    monkeypatch.setattr(minorant, "_kept_rows", counted)
+    monkeypatch.setattr(minorant, "kept_rows", counted)
     features, labels = data(6, 4000, 4, 3)
     for max_iter in (2, 4):
         minimise(problem(features, labels, np.ones(4000), 3, 100.0), tol=1e-9, max_iter=max_iter)
@@ -154,8 +154,8 @@ def test_a_short_large_fit_keeps_no_more_rows_than_are_affordable(monkeypatch):
 @pytest.mark.parametrize(("seed", "C", "kept"), [(0, 1.0, 400), (1, 100.0, 1500), (2, 0.01, 3000)])
 def test_of_a_large_fit_it_is_a_bound_too(monkeypatch, seed, C, kept, fit_intercept, tiles):
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)
-    monkeypatch.setattr(minorant, "_FEWEST_ROWS", kept)
-    monkeypatch.setattr(minorant, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(kept_rows, "_FEWEST_ROWS", kept)
+    monkeypatch.setattr(kept_rows, "_MOST_BYTES", 1 << 20)
     if not tiles:
         monkeypatch.setattr(bfloat16_products, "has_tiles", lambda: False)
     features, labels = data(seed, 3000, 8, 4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lastlayer.linear import DenseFeatures
-from lastlayer.solvers import LocalRows, SoftmaxRegression, logit_line, minimise, minorant
+from lastlayer.solvers import LocalRows, SoftmaxRegression, kept_rows, logit_line, minimise
 from lastlayer.solvers.logit_line import LogitLine
 from lastlayer.solvers.parted_rows import PartedRows, PartOfRows
 
@@ -136,8 +136,8 @@ def test_steps_of_parts_are_rounded_until_an_exact_head_is_set(monkeypatch, edge
 
 @pytest.mark.parametrize(("dtype", "accuracy"), [(np.float64, 1e-9), (np.float32, 1e-5)])
 def test_a_fit_ends_at_the_same_head_with_the_same_certificate(monkeypatch, dtype, accuracy):
-    monkeypatch.setattr(minorant, "_FEWEST_ROWS", 60)
-    monkeypatch.setattr(minorant, "_ROWS_PER_FEATURE", 0)
+    monkeypatch.setattr(kept_rows, "_FEWEST_ROWS", 60)
+    monkeypatch.setattr(kept_rows, "_ROWS_PER_FEATURE", 0)
     heads = [fit(rows, tol=1e-8) for rows in whole_and_parts([10, 11, 250], dtype=dtype)]
     (weight, intercept, optimum), (of_parts, other_intercept, other) = heads
     assert of_parts.dtype == weight.dtype == dtype

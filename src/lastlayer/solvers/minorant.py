@@ -15,27 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lastlayer._memory import allowed_bytes
 from lastlayer._threads import run_blocks
 from lastlayer.kernels.softmax_regression import step_rows
 from lastlayer.linear import write_logits
 from lastlayer.linear.bfloat16_products import can_sweep_in_bfloat16, sweep_in_bfloat16
 from lastlayer.solvers.certificate import duality_gap
+from lastlayer.solvers.kept_rows import kept_rows
 from lastlayer.solvers.training_rows import Line
 
 if TYPE_CHECKING:
     from lastlayer.solvers.softmax_regression import SoftmaxRegression
     from lastlayer.solvers.softmax_search import SoftmaxPoint
 
-# Share of the curvature that the kept rows have together, if that takes at least so many rows for each feature, and
-# rows at least.
-_SHARE, _ROWS_PER_FEATURE, _FEWEST_ROWS = 0.3, 8, 1024
-# Scores by which the kept rows are told from the others.
-_SAMPLE = 1 << 14
-# Bytes that are held for the kept rows, at most: their logits, the change of these, probabilities and features. Of
-# large features they may be this share of what those take, up to so many; where memory is short, this share of what is
-# allowed, but so many anyway.
-_MOST_BYTES, _OF_FEATURES, _LARGEST, _OF_MEMORY, _BYTES_ANYWAY = 1 << 28, 0.5, 1 << 32, 0.75, 1 << 25
 # Newton steps on the minorant and on its intercepts, and products with the Hessian for each, at most.
 _MOST_STEPS, _MOST_PRODUCTS = 6, 40
 # Products that are allowed whatever they cost beside the fit, and numbers on which there are as many as the steps take.
@@ -84,7 +75,7 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
     # Rows of which one product is affordable.
     affordable = effort.share_of_fit * iterations * problem.rows.shape[0]
     most = problem.rows.shape[0] if line.keeps_logits else int(affordable / _PRODUCTS_ANYWAY)
-    kept, share = _kept_rows(problem, point, line, dtype, most)
+    kept, share = kept_rows(problem, point, line, dtype, most)
     num_rows = kept.shape[0]
     products = _MOST_STEPS * _MOST_PRODUCTS
     if num_rows * sum(point.weight.shape) > _FEW_NUMBERS:
@@ -96,30 +87,6 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
         # Where the kept rows have a share of the curvature, the minorant falls as much farther below F.
         expected = share * max(float(minorant.decrease()), 0.0)
         return Sharpened(gap, expected if np.isfinite(expected) else np.inf)
-
-
-def _kept_rows(problem, point, line, dtype, affordable):
-    """The rows that keep their curvature, and the share of it that they have.
-
-    `dtype` is that of their logits. They are no more than are `affordable`, but those that are needed anyway.
-    """
-    (num_rows, num_features), num_classes = problem.rows.shape, point.intercept.size
-    of_features = problem.rows.dtype.itemsize * num_features
-    of_row = of_features + (2 * dtype.itemsize + problem.rows.dtype.itemsize) * num_classes
-    wanted = min(max(_MOST_BYTES, _OF_FEATURES * num_rows * of_features), _LARGEST)
-    most = max(1, int(min(wanted, max(_BYTES_ANYWAY, _OF_MEMORY * allowed_bytes())) / of_row))
-    fewest = min(num_rows, most, max(_FEWEST_ROWS, _ROWS_PER_FEATURE * num_features))
-    if fewest == num_rows:
-        return problem.rows.take(np.arange(num_rows)), 1.0
-    # Each class's curvature counts alike.
-    factors = 1 / np.maximum(point.masses, np.finfo(float).tiny)
-    found = line.uncertainty(factors, -(-num_rows // _SAMPLE), min(most, num_rows))
-    sample = np.sort(found.sample)[::-1]
-    carried = np.cumsum(sample)
-    share = (int(np.searchsorted(carried, _SHARE * carried[-1])) + 1) / sample.size
-    count = min(most, max(fewest, min(affordable, int(share * num_rows))))
-    highest = np.argpartition(-found.scores, count - 1)[:count]
-    return problem.rows.take(np.sort(found.rows[highest])), float(found.scores[highest].sum() / found.total)
 
 
 class _Minorant:
