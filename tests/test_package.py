@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lastlayer
+from lastlayer.cli import program
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = sorted(module.name for module in pkgutil.iter_modules(lastlayer.__path__) if module.ispkg)
@@ -33,16 +34,14 @@ def test_importing_costs_next_to_nothing(statement):
 
 def test_help_pages_and_workers_need_no_scikit_learn():
     pytest.importorskip("ray")
-    modules = [
-        f"lastlayer.cli.{name}" for name in ("calibrate", "explain", "explore", "export", "fit", "info", "predict")
-    ]
-    program = f"""if True:
+    modules = [f"lastlayer.cli.{name}" for name in program._COMMANDS]
+    code = f"""if True:
     import importlib, sys
     for name in {[*modules, "lastlayer.ray.shard_worker"]}:
         importlib.import_module(name)
         assert "sklearn" not in sys.modules, name
     """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 

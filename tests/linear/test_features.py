@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -65,6 +67,20 @@ def test_float32_features_are_computed_with_in_float64_where_that_is_asked_for(k
         np.testing.assert_allclose(out, scaled[ROWS] @ weight.T, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(matrix.adjoint(residual, ROWS), residual.T @ scaled[ROWS], rtol=1e-12, atol=1e-12)
         assert matrix.rows(np.array([2, 5])).dtype == matrix.take(np.array([2, 5])).dtype == np.float64
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_product_of_converted_features_takes_the_memory_of_a_few(sparse, monkeypatch):
+    monkeypatch.setattr("lastlayer.linear.features._CONVERTED", 64)
+    X = np.random.default_rng(0).standard_normal((6000, 64), dtype=np.float32)
+    matrix = DenseFeatures(X, dtype=np.float64)
+    residual = sp.csr_array(np.eye(30)[np.arange(6000) % 30]) if sparse else np.ones((6000, 30))
+    tracemalloc.start()
+    product = matrix.adjoint(residual, slice(0, 6000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * product.nbytes
+    np.testing.assert_allclose(product, residual.T @ X.astype(np.float64), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("entries", [1, 20, 1 << 18])

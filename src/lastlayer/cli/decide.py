@@ -38,7 +38,6 @@ from lastlayer.decision import (
 )
 from lastlayer.decision.abstention_scores import AbstentionScore
 from lastlayer.decision.head_rules import has_many_labels
-from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex
 from lastlayer.storage import require_writable
 from lastlayer.tables import InputError, read_costs
@@ -245,6 +244,8 @@ def _rows_of_one(head, data, where, format_, label):
 
 def _rows_of_many(head, data, where, format_, label):
     """Probabilities (N, K) of rows and their answers (N, K), CSR."""
+    from lastlayer.estimators import answers_of
+
     table, label, columns = labelled_table(head, data, where, format_, label)
     probabilities, answers = [], []
     for frame, X, place in batches(head, table, columns, [label], columns_of_output=len(head.classes_)):

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 import numpy as np
 import polars as pl
-from sklearn.datasets import load_digits
 
 import lastlayer as ll
 from lastlayer.cli.arguments import CommandWithExamples, quiet_option
@@ -75,6 +74,8 @@ def _make(folder):
 
 def _digits():
     """A table of pixels (64 from 0 to 16), digit, and split: a fixed 60 % train, 20 % held_out, 20 % test."""
+    from sklearn.datasets import load_digits
+
     pixels, digits = load_digits(return_X_y=True)
     split = np.repeat(["train", "held_out", "test"], [1078, 359, 360])
     return pl.DataFrame(

@@ -36,7 +36,6 @@ from lastlayer.cli.saved_model import load_model
 from lastlayer.cli.unknown_label import unknown_value
 from lastlayer.decision import Thresholds
 from lastlayer.decision.head_rules import has_many_labels, is_default
-from lastlayer.estimators import answers_of
 from lastlayer.metrics import ClassIndex, DetailedAccumulator, DetailedLabelAccumulator
 from lastlayer.report import label_report_page, report_page, write_report
 from lastlayer.tables import nothing_weighs, weight_array
@@ -295,6 +294,8 @@ def _evaluate_model(model, data, where, format_, label, weight, calibration, fig
 
 def _evaluate_labels(model, head, data, where, format_, label, weight, intervals, report):
     """The same of a model of many labels a row."""
+    from lastlayer.estimators import answers_of
+
     table, label, columns = labelled_table(head, data, where, format_, label, weight)
     kept = [] if report is None else report.kept(table)
     threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5

@@ -44,8 +44,8 @@ def warn_of_limits(optimum: Optimum, dtype: object, *, C: object, tol: float, ma
         )
     elif optimum.stopped == "noise" and optimum.gradient_norm > tol:
         warnings.warn(
-            f"fit: {dtype} rounding hides any further decrease before tol={tol:g} ({state}); pass "
-            f"float64 features{'' if standardize else ' or standardize=True'}, or scale them.",
+            f"fit: {dtype} rounding hides any further decrease before tol={tol:g} ({state}); "
+            f"{_remedy_of_rounding(dtype)}{'' if standardize else ', pass standardize=True'}, or scale the features.",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -70,7 +70,11 @@ def warn_of_sampled_limits(optimum: Optimum, log_loss: float | None, *, tol: flo
         )
 
 
-def warn_of_label_limits(model: Any, *, C: float, tol: float, max_iter: int) -> None:
+def _remedy_of_rounding(dtype):
+    return "pass float64 features" if dtype == np.float32 else "raise tol"
+
+
+def warn_of_label_limits(model: Any, dtype: object, *, C: float, tol: float, max_iter: int) -> None:
     """The same of a SigmoidClassifier, of whose labels each has ended for a reason of its own; one warning a reason."""
     if model.optimum_.stopped == "interrupted":
         left = sum(optimum.stopped == "interrupted" for optimum in model.optima_)
@@ -82,7 +86,11 @@ def warn_of_label_limits(model: Any, *, C: float, tol: float, max_iter: int) -> 
         )
     for stopped, reason, remedy in (
         ("max_iter", f"max_iter={max_iter} was reached before tol={tol:g}", "raise max_iter, or lower C"),
-        ("noise", f"rounding hides any further decrease before tol={tol:g}", "pass float64 features, or scale them"),
+        (
+            "noise",
+            f"{dtype} rounding hides any further decrease before tol={tol:g}",
+            f"{_remedy_of_rounding(dtype)}, or scale the features",
+        ),
         ("separable", f"C={C:g}, and a head can separate its rows", "pass a finite C"),
     ):
         labels = [

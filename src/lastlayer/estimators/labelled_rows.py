@@ -134,15 +134,24 @@ def feature_matrix(
 
 def unscaled_weight(features: FeatureMatrix, weight: NDArray[Any]) -> NDArray[Any]:
     """The weights (K, D) for features as they are. Raises ValueError if one is beyond the dtype of the features."""
+    return weight_of_head(features.unscaled(weight), features.head_dtype, features.scale)
+
+
+def weight_of_head(weight: NDArray[Any], dtype: DTypeLike, scale: NDArray[np.float64] | None = None) -> NDArray[Any]:
+    """Weights (K, D) in the `dtype` of a head, of features that were divided by a `scale` (D,) or by none.
+
+    Raises: ValueError if one is beyond it.
+    """
     with np.errstate(over="ignore"):
-        unscaled = features.unscaled(weight).astype(features.head_dtype, copy=False)
-    if features.scale is not None and not np.isfinite(unscaled).all():
-        column = int(np.isfinite(unscaled).all(axis=0).argmin())
+        found = weight.astype(dtype, copy=False)
+    if (scale is not None or found is not weight) and not np.isfinite(found).all():
+        column = int(np.isfinite(found).all(axis=0).argmin())
+        what = "numbers" if scale is None else f"a standard deviation of {scale[column]:.1e},"
         raise ValueError(
-            f"X: feature {column} has a standard deviation of {features.scale[column]:.1e}, too small for its weight "
-            f"to be a number of {unscaled.dtype}, expected features on a scale that it holds; pass float64 features."
+            f"X: feature {column} has {what} too small for its weight to be a number of {found.dtype}, expected "
+            "features on a scale that it holds; pass float64 features."
         )
-    return unscaled
+    return found
 
 
 def penalty_of(C: float, total: float, num_classes: int, dtype: np.dtype[Any]) -> float:

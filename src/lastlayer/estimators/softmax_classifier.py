@@ -65,8 +65,8 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
     numbers are: they are converted a block at a time. Memory beyond X: logits twice, 8 N K bytes for float32 features
     with K rounded up to a multiple of 8, but at most 4 GiB, beyond which they are computed anew (of dense features in
     tiles, in the two products that an iteration takes anyway); about 30 times the head, K D numbers, for the solver; D²
-    numbers for the curvature; in the end, for the bound, a part of the rows, at most 256 MiB or, if that is more, a
-    quarter of dense X up to 4 GiB; K² numbers and 16 K rows where logits are not kept.
+    numbers for the curvature; in the end, for the bound, a part of the rows, at most 256 MiB or, if that is more, half
+    of dense X up to 4 GiB; K² numbers and 16 K rows where logits are not kept.
 
     With `candidates`, for up to millions of classes, F is descended on minibatches of rows, in steps that score the
     labels of the minibatch and so many other classes, at a cost that does not depend on K. 2 % of the rows, fewer of
@@ -83,8 +83,10 @@ class SoftmaxClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
       tol: the fit ends where no entry of the gradient exceeds 0.45 tol and the quadratic model of F predicts a relative
         decrease below 100 tol; or, whatever the gradient's scale, below tol / 100. Below 1e-6 float32 features are
-        computed with in float64, in about twice the time. With candidates: where three intervals in a row have not
-        brought the held-out log-loss down by a share of tol.
+        computed with in float64, which takes twice as long, more where large fits would have gone through bfloat16, and
+        twice the memory beyond X, and copies the numbers of CSR; optimum_ is that of the head before it is rounded to
+        float32. With candidates: where three intervals in a row have not brought the held-out log-loss down by a share
+        of tol.
       max_iter: iterations at most; each takes two products with X. With candidates: passes over the rows at most.
       standardize: whether the penalty is on the weights of features divided by their standard deviations, so that no
         feature's unit matters; X is not copied, and coef_ and intercept_ are for X as it is. The optimum is that of

@@ -94,17 +94,25 @@ class DenseFeatures(_Scaled):
 
     def adjoint(self, residual: Any, rows: slice) -> NDArray[Any]:
         """The product residual' X[rows], (K, D), for `residual` (rows, K); its blocks are added up in float64."""
-        products = [residual[part].T @ block for part, block in self._blocks(rows)]
-        product = products[0] if len(products) == 1 else np.sum(products, axis=0, dtype=np.float64)
-        return self._divided(product.astype(products[0].dtype, copy=False))
+        # With no fewer rows than classes, a block is no smaller than its product.
+        blocks = self._blocks(rows, residual.shape[1])
+        part, block = next(blocks)
+        product = residual[part].T @ block
+        dtype = product.dtype
+        for part, block in blocks:
+            product = np.add(product, residual[part].T @ block, dtype=np.float64)
+        return self._divided(product.astype(dtype, copy=False))
 
-    def _blocks(self, rows):
-        """Yield (part, block): a slice of `rows` and their features in `dtype`; all of them where that is no copy."""
+    def _blocks(self, rows, fewest=1):
+        """Yield (part, block): a slice of `rows` and their features in `dtype`; all of them where that is no copy.
+
+        Those that are converted have `fewest` rows, but the last.
+        """
         features = self._features[rows]
         if features.dtype == self.dtype:
             yield slice(None), features
             return
-        step = max(1, _CONVERTED // max(1, self.shape[1]))
+        step = max(fewest, _CONVERTED // max(1, self.shape[1]))
         for start in range(0, max(1, len(features)), step):
             part = slice(start, start + step)
             yield part, features[part].astype(self.dtype)

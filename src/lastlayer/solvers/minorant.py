@@ -36,10 +36,11 @@ _LEAST_EXCESS = 0.3
 # Nats by which a step on the intercepts alone may move one class against another. No line search guards that step, and
 # where every kept row is sure of its class, the quadratic model would go to infinity.
 _FARTHEST = 4.0
-# Relative error of a value whose logits are of a dtype, at most.
+# Relative error of a value whose logits are of a dtype: many times what was measured (decisions/0024-bfloat16.md).
 _ROUNDING = {np.dtype(np.float64): 1e-14, np.dtype(np.float32): 1e-7}
-# Features and logits of rows that are worked on at once, and rows at least; logits worth a dispatch to another thread.
-_BLOCK, _FEWEST_IN_BLOCK, _DISPATCH = 1 << 18, 512, 1 << 16
+# Features and logits of rows that are worked on at once, and rows at least unless their logits are more than so many;
+# logits worth a dispatch to another thread.
+_BLOCK, _FEWEST_IN_BLOCK, _LARGEST_BLOCK, _DISPATCH = 1 << 18, 512, 1 << 23, 1 << 16
 
 
 class _Effort(NamedTuple):
@@ -72,10 +73,10 @@ def sharpened_gap(problem: "SoftmaxRegression", point: "SoftmaxPoint", line: Lin
     """
     # Where logits of all rows are too many to be kept, those of the kept rows have no more digits than the gradient.
     dtype, effort = (np.dtype(np.float64), _EFFORT) if line.keeps_logits else (problem.rows.dtype, _LARGE_EFFORT)
-    # Rows of which one product is affordable.
+    # Rows times products with them.
     affordable = effort.share_of_fit * iterations * problem.rows.shape[0]
-    most = problem.rows.shape[0] if line.keeps_logits else int(affordable / _PRODUCTS_ANYWAY)
-    kept, share = kept_rows(problem, point, line, dtype, most)
+    affordable_rows = problem.rows.shape[0] if line.keeps_logits else int(affordable / _PRODUCTS_ANYWAY)
+    kept, share = kept_rows(problem, point, line, dtype, affordable_rows)
     num_rows = kept.shape[0]
     products = _MOST_STEPS * _MOST_PRODUCTS
     if num_rows * sum(point.weight.shape) > _FEW_NUMBERS:
@@ -365,7 +366,9 @@ class _Minorant:
         self._run(work)
 
     def _blocks(self, start, stop):
-        size = max(_FEWEST_IN_BLOCK, _BLOCK // (self._shape[1] + self._features.shape[1]))
+        num_classes = self._shape[1]
+        size = max(_FEWEST_IN_BLOCK, _BLOCK // (num_classes + self._features.shape[1]))
+        size = max(1, min(size, _LARGEST_BLOCK // num_classes))
         return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
 
     def _run(self, work):
