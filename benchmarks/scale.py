@@ -4,7 +4,8 @@ Every size is drawn from a softmax model and written to two parquet files. A fit
 beside it stands one process of as many threads. `seconds` is the search itself; reading the files and starting workers
 stand apart. A cost model of an iteration, fitted to some sizes, is checked on another before it is carried any further.
 
-With --kills: kill -9 of a worker at a random moment, of the driver, and of a node of a cluster of three.
+With --pairs: one fit of 20 s on two workers, again and again. With --kills: kill -9 of a worker at a random moment, of
+the driver, and of a node of a cluster of three.
 """
 
 import os
@@ -27,6 +28,8 @@ import lastlayer as ll
 # Rows, features and classes: the model of costs is fitted to all but the last.
 _SIZES = [(40_000, 64, 20), (160_000, 64, 20), (40_000, 64, 100), (40_000, 256, 20), (100_000, 128, 50)]
 _QUICK = [(10_000, 32, 10), (40_000, 32, 10), (10_000, 32, 40), (10_000, 96, 10), (20_000, 64, 20)]
+# A fit of 20 s on two cores of 2.x GHz.
+_LONG = (1_200_000, 256, 100)
 _LARGE = [(400_000, 256, 100), (1_600_000, 256, 100), (400_000, 256, 400), (400_000, 768, 100), (1_000_000, 512, 200)]
 # What nobody has run: rows, features, classes, machines, cores of each, and bytes a second between two.
 _BEYOND = (10**9, 1024, 1000, 64, 32, 1.25e9)
@@ -35,17 +38,17 @@ _TRUSTED = 0.25
 _QUIET = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
 
 
-def measure(*, quick, kills=False, large=False):
+def measure(*, quick, kills=False, large=False, pairs=None):
     if kills:
         return {"kills": measure_kills(quick)}
+    if pairs is not None:
+        return measure_pairs(quick, pairs)
     sizes = _LARGE if large else _QUICK if quick else _SIZES
     import ray
 
     cores = os.cpu_count() or 1
     workers = [count for count in (1, 2, 4) if count <= max(2, cores)]
-    ray.init(
-        address="local", num_cpus=max(workers), include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-    )
+    ray.init(address="local", num_cpus=max(workers), **_QUIET)
     results = []
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
@@ -80,27 +83,40 @@ def written(folder, num_rows, num_features, num_classes, dtype=np.float32):
     return paths, X, y
 
 
-def measure_size(size, paths, X, y, count):
-    """One size on `count` workers, and in one process of as many threads, as a dict; a line is printed."""
-    os.environ["LASTLAYER_NUM_THREADS"] = str(count)
-    alone, of_alone = timed(lambda: ll.SoftmaxClassifier(tol=1e-8).fit(X, y))
-    del os.environ["LASTLAYER_NUM_THREADS"]
+def measure_size(size, paths, X, y, count, *, threads=1, tol=1e-6, ray_first=False):
+    """One size on `count` workers, and in one process of as many threads as they have, as a dict; a line is printed."""
     seen = []
-    with watched(seen):
-        on_ray, of_ray = timed(lambda: fit(paths, tol=1e-8, num_workers=count))
+
+    def by_workers():
+        with watched(seen):
+            return timed(lambda: fit(paths, tol=tol, num_workers=count, cpus_per_worker=threads))
+
+    def by_threads():
+        os.environ["LASTLAYER_NUM_THREADS"] = str(count * threads)
+        try:
+            return timed(lambda: ll.SoftmaxClassifier(tol=tol).fit(X, y))
+        finally:
+            del os.environ["LASTLAYER_NUM_THREADS"]
+
+    if ray_first:
+        (on_ray, of_ray), (alone, of_alone) = by_workers(), by_threads()
+    else:
+        (alone, of_alone), (on_ray, of_ray) = by_threads(), by_workers()
     coef = np.abs(of_alone.coef_).max()
     iterations = of_ray.optimum_.iterations
     traffic = {name: vars(cost) for name, cost in seen[0].traffic.items()}
     run = {
         "size": size,
         "workers": count,
+        "threads": threads,
         "seconds": of_ray.optimum_.seconds,
         "seconds_alone": of_alone.optimum_.seconds,
         "whole": on_ray,
         "whole_alone": alone,
         "iterations": iterations,
         "iteration": of_ray.optimum_.seconds / max(1, iterations),
-        "waiting": sum(cost["seconds"] - cost["slowest"] for cost in traffic.values()),
+        "not_computing": sum(cost["seconds"] - cost["slowest"] for cost in traffic.values()),
+        "unequal": sum(cost["slowest"] - cost["mean"] for cost in traffic.values()),
         "difference": float(np.abs(of_ray.coef_ - of_alone.coef_).max() / coef),
         "gap": of_ray.optimum_.gap,
         "gap_alone": of_alone.optimum_.gap,
@@ -109,10 +125,10 @@ def measure_size(size, paths, X, y, count):
     }
     shape, more = " x ".join(map(str, size)), run["seconds"] / run["seconds_alone"] - 1
     print(
-        f"{shape:>24} {count} workers: {run['seconds']:7.2f} s, one process {run['seconds_alone']:7.2f} s "
-        f"({more:+.0%}), "
-        f"{iterations} iterations of {run['bytes_an_iteration'] / 1e6:.2f} MB, {run['waiting']:.2f} s not computing, "
-        f"difference {run['difference']:.1e}",
+        f"{shape:>24} {count} workers of {threads}: {run['seconds']:7.2f} s, one process {run['seconds_alone']:7.2f} s "
+        f"({more:+.0%}), {iterations} iterations of {run['bytes_an_iteration'] / 1e6:.2f} MB, "
+        f"{run['not_computing']:.2f} s not computing, "
+        f"{run['unequal']:.2f} s by unequal work, difference {run['difference']:.1e}",
         flush=True,
     )
     return run
@@ -143,6 +159,34 @@ def extrapolated(model):
         f"{products:.1f} s products, {head:.2f} s work on the head where the solver runs, {moved:.2f} s moving it"
     )
     return {"size": [rows, features, classes], "machines": machines, "cores": cores, "iteration": iteration}
+
+
+def measure_pairs(quick, pairs):
+    """One fit by two workers, by one of two threads, and in one process of two threads, `pairs` times, in turn."""
+    import ray
+
+    size = _QUICK[-1] if quick else _LONG
+    ray.init(address="local", num_cpus=2, **_QUIET)
+    with tempfile.TemporaryDirectory() as folder:
+        paths, X, y = written(Path(folder), *size)
+        kinds = [
+            [measure_size(size, paths, X, y, workers, threads=2 // workers, ray_first=k % 2 == 1) for workers in (1, 2)]
+            for k in range(pairs)
+        ]
+    ray.shutdown()
+    return {"pairs": [median_of(list(runs)) for runs in zip(*kinds, strict=True)]}
+
+
+def median_of(runs):
+    """What pairs of a kind say together, as a dict; a line is printed."""
+    more = [run["seconds"] / run["seconds_alone"] - 1 for run in runs]
+    shares = {name: np.median([run[name] / run["seconds"] for run in runs]) for name in ("not_computing", "unequal")}
+    print(
+        f"{runs[0]['workers']} workers, {len(runs)} pairs: median {np.median(more):+.1%}, half of them "
+        f"{np.quantile(more, 0.25):+.1%} to {np.quantile(more, 0.75):+.1%}; of the time on Ray "
+        f"{shares['not_computing']:.1%} not computing, {shares['unequal']:.1%} by unequal work"
+    )
+    return {"runs": runs, "median": float(np.median(more)), **shares}
 
 
 def measure_kills(quick):
@@ -208,7 +252,8 @@ import sys
 import lastlayer.ray as lr
 if __name__ == "__main__":
     *data, checkpoint, model, address = sys.argv[1:]
-    lr.fit(data, label="label", tol=1e-8, num_workers=1, checkpoint=checkpoint, address=address).save(model)
+    options = {"num_workers": 1, "cpus_per_worker": 1, "checkpoint": checkpoint, "address": address}
+    lr.fit(data, label="label", tol=1e-8, **options).save(model)
 """
 
 
@@ -279,9 +324,8 @@ def _is_worker_of_ours(pid):
 @contextmanager
 def watched(seen):
     """Within: the Workers of every fit are appended to `seen`."""
-    import lastlayer.ray  # noqa: F401 - so that its modules are there
+    from lastlayer.ray import fit_files as module
 
-    module = sys.modules["lastlayer.ray.fit_files"]
     original = module.started_workers
 
     @contextmanager
@@ -300,7 +344,7 @@ def watched(seen):
 def fit(paths, **options):
     import lastlayer.ray as lr
 
-    return lr.fit(paths, label="label", **options)
+    return lr.fit(paths, label="label", **{"cpus_per_worker": 1, **options})
 
 
 def timed(function):

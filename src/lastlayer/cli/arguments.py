@@ -105,7 +105,7 @@ def ray_options(function: Function) -> Function:
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="With --ray: how many.  [default: one a CPU of the cluster]",
+        help="With --ray: how many.  [default: for a fit one a machine, else one a CPU]",
     )(function)
     return click.option(
         "--ray",

@@ -15,12 +15,12 @@ from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
-from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_of_head, whole_number
 from lastlayer.estimators.progress import FitProgress, in_iterations
 from lastlayer.ray.cluster import connected
 from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
 from lastlayer.ray.merged_shards import MergedShards, merged
-from lastlayer.ray.places import require_room, room_for
+from lastlayer.ray.places import cpus_for, require_room, room_for
 from lastlayer.ray.shard_worker import FitColumns
 from lastlayer.ray.workers import Workers, started_workers
 from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
@@ -47,7 +47,7 @@ def fit(
     random_state: Integer | np.random.RandomState | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     num_workers: Integer | None = None,
-    cpus_per_worker: Integer = 1,
+    cpus_per_worker: Integer | None = None,
     spool: str | os.PathLike[str] | None = None,
     address: str | None = None,
     verbose: int = 0,
@@ -78,7 +78,9 @@ def fit(
         begins, the fit goes on from it, with any number of workers; a file of other data, or of other parameters than
         max_iter and tol, is refused. It stays when the fit has ended.
       num_workers: how many; None is as many as the cluster has room for. There are no more than rows.
-      cpus_per_worker: how many threads each computes on, and CPUs of the cluster that it takes.
+      cpus_per_worker: how many threads each computes on, and CPUs of the cluster that it takes; None is as many as it
+        can have, those of a machine where `num_workers` is None too. Threads of a worker share its rows as they go,
+        where workers wait for the slowest.
       spool: a folder of each machine, for features that a worker's share of half the free memory has no room for; None
         is that of temporary files.
       address: HOST:PORT of a Ray cluster that this machine is a node of; "auto" for the one that runs on this machine;
@@ -90,7 +92,8 @@ def fit(
       cluster; ValueError or TypeError for parameters out of range; UnwritableFile for a checkpoint.
     """
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
-    max_iter, cpus = whole_number(max_iter, "max_iter"), whole_number(cpus_per_worker, "cpus_per_worker")
+    max_iter = whole_number(max_iter, "max_iter")
+    cpus_wanted = None if cpus_per_worker is None else whole_number(cpus_per_worker, "cpus_per_worker")
     workers_wanted = None if num_workers is None else whole_number(num_workers, "num_workers")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
     model = SoftmaxClassifier(
@@ -113,6 +116,7 @@ def fit(
     columns = FitColumns(choose_features(table, patterns, label, weight=weight), label, weight)
     progress = ProgressLine() if verbose else None
     with connected(address):
+        cpus = cpus_for(workers_wanted) if cpus_wanted is None else cpus_wanted
         count = max(1, room_for(cpus)) if workers_wanted is None else workers_wanted
         require_room(count, cpus)
         shards = cut_shards(table, paths, columns.names(), count, format=format)
@@ -152,7 +156,7 @@ def fit(
             )
             if report is not None:
                 report.close(optimum)
-    set_head(model, rows.classes, weights.astype(rows.dtype, copy=False), intercept, optimum)
+    set_head(model, rows.classes, weight_of_head(weights, rows.dtype), intercept, optimum)
     _remember(model, columns, rows)
     _warn(model, problem, weights, optimum, sample, C, tol, max_iter)
     return model

@@ -13,6 +13,8 @@ from lastlayer.tables import InputError
 
 # Seconds that CPUs may take to become free, or a machine that is lost to be made up for.
 _PATIENCE = 10.0
+# Share of a cluster's CPUs that workers take at least, where there are no more workers than need be.
+_USED = 0.9
 
 
 class Places:
@@ -37,7 +39,25 @@ class Places:
 
 def room_for(cpus: int) -> int:
     """How many workers of so many CPUs the cluster has room for, if nothing else runs on it."""
-    return sum(int(node["Resources"].get("CPU", 0)) // cpus for node in ray.nodes() if node["Alive"])
+    return sum(count // cpus for count in _cpus_of_machines())
+
+
+def cpus_for(count: int | None) -> int:
+    """The most CPUs that each of `count` workers can have; None is one worker a machine.
+
+    Where machines differ, it is the most with which workers leave next to none of their CPUs without work.
+    """
+    machines = _cpus_of_machines()
+    enough = _USED * sum(machines)
+    for cpus in range(max(machines, default=0), 1, -1):
+        room = room_for(cpus)
+        if room >= count if count is not None else room * cpus >= enough:
+            return cpus
+    return 1
+
+
+def _cpus_of_machines():
+    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 
 def require_room(count: int, cpus: int) -> None:

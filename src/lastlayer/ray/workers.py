@@ -36,12 +36,14 @@ class Traffic:
       times: how often it was asked.
       seconds: wall time of the driver.
       slowest: of that, what the slowest worker computed.
+      mean: what a worker computed, in the mean; had all had as much to do, it would have taken no longer.
       sent, received: bytes of arguments to and of answers from all workers.
     """
 
     times: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
+    mean: float = 0.0
     sent: int = 0
     received: int = 0
 
@@ -268,6 +270,7 @@ class Workers:
         traffic.times += 1
         traffic.seconds += time.perf_counter() - begin
         traffic.slowest += max(self._seconds)
+        traffic.mean += statistics.fmean(self._seconds)
         traffic.sent += sum(map(_bytes, own))
         traffic.received += _bytes(result) * (1 if isinstance(result, list) else len(self._actors))
 
