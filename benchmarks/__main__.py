@@ -25,6 +25,7 @@ CLAIMS = {
     "decide": "rules that say do not know: is their accuracy kept, and at what coverage",
     "sets": "prediction sets over resplits of held-out rows, and thresholds of 1,000 labels against sorts",
     "huge": "an exact fit of the shape of ImageNet's features: passes, seconds and the certified gap",
+    "bfloat16": "a step of a large fit in bfloat16 against one in float32, over features and classes",
     "scale": "a fit on Ray workers against one process of as many threads; what dies meanwhile",
     "sharded": "classes over 1, 2 and 4 processes against one head and torch's loss_parallel: time, memory, error",
     "spool": "features on a disk against features in memory: seconds of a fit, peak memory of a command",
