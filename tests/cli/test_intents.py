@@ -10,7 +10,9 @@ from tests.shared_data import data_file
 KNOWN = "intent <> 'out_of_scope'"
 
 
-@pytest.mark.parametrize(("C", "accuracy", "log_loss"), [(1, 0.94, 0.195), (10, 0.95, 0.165)])
+@pytest.mark.parametrize(
+    ("C", "accuracy", "log_loss"), [pytest.param(1, 0.94, 0.195, marks=pytest.mark.thorough), (10, 0.95, 0.165)]
+)
 def test_fit_predict_evaluate(run, tmp_path, C, accuracy, log_loss):
     data = data_file("clinc150.parquet")
     model, out = tmp_path / "intents.safetensors", tmp_path / "out.parquet"

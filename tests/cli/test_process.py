@@ -57,7 +57,9 @@ def test_a_closed_standard_input_matters_to_who_reads_it(model):
     assert ran.stderr.startswith("error: standard input: cannot be read (it is closed)")
 
 
-@pytest.mark.parametrize("errors", ["2>&-", pytest.param("2>/dev/full", marks=needs_a_full_device)])
+@pytest.mark.parametrize(
+    "errors", ["2>&-", pytest.param("2>/dev/full", marks=[needs_a_full_device, pytest.mark.thorough])]
+)
 def test_errors_that_cannot_be_told_change_no_exit_code(table, tmp_path, errors):
     assert shell(f'"$@" {errors}', "explain", "one").returncode == 2
     ran = shell(f'"$@" {errors}', *("fit", table, "--label", "kind", "--features", "width", "-o", tmp_path / "m"))

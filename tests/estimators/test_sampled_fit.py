@@ -45,7 +45,16 @@ def log_loss(model, X, y):
     return -model.predict_log_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)].mean()
 
 
-@pytest.mark.parametrize("sampler", [None, Uniform(50), LogUniform(50), Unigram(np.ones(50), distinct=False)])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        None,
+        *(
+            pytest.param(sampler, marks=pytest.mark.thorough)
+            for sampler in (Uniform(50), LogUniform(50), Unigram(np.ones(50), distinct=False))
+        ),
+    ],
+)
 def test_it_comes_near_the_exact_fit(data, sampler):
     X, y, held_X, held_y = data
     exact = ll.SoftmaxClassifier().fit(X, y)

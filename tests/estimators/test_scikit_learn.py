@@ -24,6 +24,7 @@ def test_keeps_every_convention(estimator, check):
 
 
 # On the few rows of some checks the best C is at an end of the path.
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::lastlayer.estimators.PathEndWarning")
 @parametrize_with_checks([SoftmaxClassifierCV()])
 def test_a_path_of_c_keeps_every_convention(estimator, check):
@@ -37,6 +38,7 @@ _OF_EXACT_FITS = {
 }
 
 
+@pytest.mark.thorough
 @parametrize_with_checks([SoftmaxClassifier(candidates=1)], expected_failed_checks=lambda _: _OF_EXACT_FITS)
 def test_a_sampled_fit_keeps_every_convention_of_estimators_that_draw(estimator, check):
     check(estimator)

@@ -26,7 +26,7 @@ def test_every_endpoint_is_tried():
 def test_answers_are_as_described(operation, mode):
     @seed(0)
     @settings(
-        max_examples=15,
+        max_examples=8,
         phases=[Phase.generate],
         derandomize=True,
         database=None,

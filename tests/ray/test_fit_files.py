@@ -176,6 +176,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.thorough
 def test_a_driver_that_is_killed_goes_on_from_its_checkpoint(cluster, tmp_path):
     features, labels = drawn_rows(4000, 5, dtype=np.float32)
     path, split = tmp_path / "rows.parquet", np.arange(4000) % 10
@@ -199,6 +200,7 @@ def test_a_driver_that_is_killed_goes_on_from_its_checkpoint(cluster, tmp_path):
     assert checkpoint.exists()
 
 
+@pytest.mark.thorough
 def test_predictions_and_figures_are_those_of_one_process(cluster, two_files, tmp_path):
     paths, (X, y, weights) = two_files
     model = ll.SoftmaxClassifier(C=3.0).fit(pl.DataFrame(dict(zip(["f0", "f1", "f2", "f3"], X.T, strict=True))), y)

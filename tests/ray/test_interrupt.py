@@ -26,6 +26,7 @@ def marked(mark):
     return [command for command in found if command]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are looked for in /proc")
 def test_ctrl_c_writes_nothing_and_leaves_no_process(tmp_path):
     rng = np.random.default_rng(0)

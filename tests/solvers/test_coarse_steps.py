@@ -94,6 +94,7 @@ def test_a_fit_that_begins_with_them_ends_where_the_exact_one_does(monkeypatch):
     assert optimum.gap <= 1e-5 * optimum.objective
 
 
+@pytest.mark.thorough
 def test_what_is_said_in_the_end_is_exact(rounded):
     features, labels, weight = data()
     for max_iter in (2, 500):

@@ -1,7 +1,7 @@
-"""What processes that share a head's classes find, as a program: `python sharded_checks.py FOLDER`.
+"""What processes that share a head's classes find, as a program: `python sharded_checks.py FOLDER 4 3 2`.
 
-It forks 4 processes, then 3, then 2, that meet through files in the folder, and each writes which of its checks passed,
-as JSON. Forked before anything has threads, they import torch once, together.
+It forks 4 processes, then 3, then 2, or of these what is asked for, that meet through files in the folder, and each
+writes which of its checks passed, as JSON. Forked before anything has threads, they import torch once, together.
 """
 
 import copy
@@ -31,7 +31,7 @@ from lastlayer.torch import _tiles
 from lastlayer.torch._sharded_sampled_loss import drawn_candidates
 
 N, D = 12, 6
-FOLDER = Path(sys.argv[-1])
+FOLDER, SIZES = Path(sys.argv[1]), tuple(map(int, sys.argv[2:]))
 CHECKS = {2: [], 3: [], 4: []}
 close = torch.testing.assert_close
 
@@ -620,7 +620,7 @@ def run(size, rank):
 
 def main():
     ll.samplers.Uniform(9).sample(3)  # loads its kernel, once for all
-    for size in sorted(CHECKS, reverse=True):
+    for size in SIZES:
         children = []
         for rank in range(size):
             with warnings.catch_warnings():

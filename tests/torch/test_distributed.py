@@ -61,6 +61,7 @@ if child:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_trap_40_dtensors_in_two_processes(tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path / "store")]

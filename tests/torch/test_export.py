@@ -67,6 +67,7 @@ def exported(name):
     return torch.export.export(module, inputs, dynamic_shapes=tuple({0: rows} for _ in inputs)).run_decompositions()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_trap_40_exports_to_pytorchs_core_operators_for_any_number_of_rows(name):
     (module, inputs), program = PROGRAMS[name], exported(name)
@@ -86,6 +87,7 @@ def test_trap_10_an_exported_mean_over_nothing_is_0(name):
 
 
 # The newer exporter takes a second for each: one output layer, one loss of logits and one of features.
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "dynamo"),
     [(name, False) for name in PROGRAMS]

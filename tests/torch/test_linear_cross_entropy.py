@@ -608,7 +608,13 @@ def test_trap_41_autocast_is_that_of_the_composition():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "dynamic"), [(name, name == "everything") for name in PROGRAMS])
+@pytest.mark.parametrize(
+    ("name", "dynamic"),
+    [
+        pytest.param(name, name == "everything", marks=() if name == "plain" else pytest.mark.thorough)
+        for name in PROGRAMS
+    ],
+)
 def test_compiles_without_a_break_forward_and_backward(name, dynamic):
     program = PROGRAMS[name]
     torch._dynamo.reset()
@@ -625,6 +631,7 @@ def test_compiles_without_a_break_forward_and_backward(name, dynamic):
         torch.testing.assert_close(a, e)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a compiler")
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_by_inductor():

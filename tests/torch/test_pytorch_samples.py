@@ -50,6 +50,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(("ours", "name", "variant", "least"), CASES)

@@ -180,6 +180,7 @@ def test_compiles_without_a_break_for_candidates_of_tensors(kind, num_true):
     torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 @both
 def test_compiles_around_the_candidates_of_a_sampler(kind):

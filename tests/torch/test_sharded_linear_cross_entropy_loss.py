@@ -28,7 +28,7 @@ Module = lt.ShardedLinearCrossEntropyLoss
 PROGRAM = Path(__file__).with_name("sharded_checks.py")
 # Read and not imported, which takes seconds.
 CHECKS = [
-    (int(size), name)
+    pytest.param(int(size), name, marks=() if size == "2" else pytest.mark.thorough)
     for sizes, name in re.findall(r"^@check\((.*)\)\ndef (\w+)", PROGRAM.read_text(), re.MULTILINE)
     for size in sizes.split(", ")
 ]
@@ -38,10 +38,11 @@ Y = torch.tensor([0, 3, -100, 2, 1, 1])
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where the processes of sharded_checks.py have left what they found."""
+def folder(request, tmp_path_factory):
+    """Where the processes of sharded_checks.py have left what they found, as many at a time as tests ask about."""
     folder = tmp_path_factory.mktemp("sharded")
-    command = [sys.executable, "-W", "error", str(PROGRAM), str(folder)]
+    sizes = {test.callspec.params["size"] for test in request.session.items if "test_many_processes[" in test.name}
+    command = [sys.executable, "-W", "error", str(PROGRAM), str(folder), *map(str, sorted(sizes, reverse=True))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     return folder
@@ -64,6 +65,7 @@ def test_many_processes(folder, size, name):
 
 
 @forks
+@pytest.mark.thorough
 def test_it_begins_alike_on_any_number_of_processes(folder):
     starts = [torch.load(folder / f"start-{size}-{rank}.pt") for size in (2, 3, 4) for rank in range(size)]
     for weight, bias in starts:

@@ -27,6 +27,14 @@ _FLAGS = [
 _REFUSED = "the server responded with a status of 422"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A real browser takes minutes: its tests are for whoever changes the page, and for CI."""
+    for item in items:
+        if "tests/explorer/browser/" in item.nodeid:
+            item.add_marker(pytest.mark.thorough)
+
+
 class Served:
     """An application on a port of its own."""
 
