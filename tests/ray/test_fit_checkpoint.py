@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
+from lastlayer.ray.fit_checkpoint import CheckpointWarning, FitCheckpoint, fingerprint_of
 from lastlayer.ray.merged_shards import merged
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.solvers import SearchState
@@ -32,6 +32,21 @@ def test_a_state_comes_back(tmp_path, pairs):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match=r"checkpoint: .* is that of a fit with other rows, expected one of this fit"):
         FitCheckpoint(path, {"rows": [6]}).read()
+
+
+def test_a_disk_that_does_not_take_it_ends_no_fit(tmp_path):
+    folder, state = tmp_path / "folder", SearchState(np.zeros((2, 3)), np.zeros(2))
+    folder.mkdir()
+    checkpoint = FitCheckpoint(folder / "fit", {})
+    folder.rmdir()
+    with pytest.warns(CheckpointWarning, match=r"fit: cannot be written .* The fit goes on\.$"):
+        checkpoint.keep(state)
+    checkpoint._written = 0.0
+    checkpoint.keep(state)  # which is told once
+    folder.mkdir()
+    checkpoint._written = 0.0
+    checkpoint.keep(state._replace(iterations=5))
+    assert FitCheckpoint(folder / "fit", {}).read().iterations == 5
 
 
 def test_what_is_no_checkpoint_is_refused_and_kept(tmp_path):

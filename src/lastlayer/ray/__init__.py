@@ -13,6 +13,7 @@ except ModuleNotFoundError as _failure:
 from lastlayer import _first_use
 
 _HOME = {
+    "CheckpointWarning": "fit_checkpoint",
     "evaluate": "evaluate_files",
     "fit": "fit_files",
     "predict": "predict_files",

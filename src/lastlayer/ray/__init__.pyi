@@ -1,5 +1,6 @@
 # What a type checker sees in place of the lazy __init__.py: the same names, from the same homes.
 
 from lastlayer.ray.evaluate_files import evaluate as evaluate
+from lastlayer.ray.fit_checkpoint import CheckpointWarning as CheckpointWarning
 from lastlayer.ray.fit_files import fit as fit
 from lastlayer.ray.predict_files import predict as predict

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,16 @@ from lastlayer.estimators.checkpoint_file import CheckpointFile, digest_of
 from lastlayer.ray.merged_shards import MergedShards
 from lastlayer.ray.shard_worker import FitColumns
 from lastlayer.solvers import SearchState
-from lastlayer.storage import encode_classes
+from lastlayer.storage import UnwritableFile, encode_classes
 from lastlayer.tables import Shard
 
 _TENSORS = "weight", "intercept", "steps", "changes"
 # A file is replaced after this many times the seconds that it took to write the one before.
 _PAUSE = 20.0
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be replaced: the fit goes on, and what stood in the file stays."""
 
 
 class FitCheckpoint:
@@ -31,7 +36,7 @@ class FitCheckpoint:
 
     def __init__(self, path: Any, fingerprint: dict[str, Any]):
         self._file = CheckpointFile(path, fingerprint)
-        self._written, self._seconds = 0.0, 0.0
+        self._written, self._seconds, self._warned = 0.0, 0.0, False
 
     def read(self) -> SearchState | None:
         """Where the fit stood, or None where there is no file.
@@ -51,7 +56,7 @@ class FitCheckpoint:
     def keep(self, state: SearchState) -> None:
         """Replace the file, unless that would take more than a few percent of the time of the fit.
 
-        Raises: UnwritableFile if the disk does not take it.
+        Hours of work are not lost for a full disk: that is told once, in a CheckpointWarning, and tried again.
         """
         begin = time.monotonic()
         if begin - self._written < _PAUSE * self._seconds:
@@ -64,7 +69,12 @@ class FitCheckpoint:
             for k in (0, 1)
         )
         tensors = {"weight": state.weight, "intercept": state.intercept, "steps": steps, "changes": changes}
-        self._file.write(tensors, {"iterations": state.iterations})
+        try:
+            self._file.write(tensors, {"iterations": state.iterations})
+        except UnwritableFile as failure:
+            if not self._warned:
+                warnings.warn(f"{failure} The fit goes on.", CheckpointWarning, stacklevel=2)
+            self._warned = True
         self._written = time.monotonic()
         self._seconds = self._written - begin
 

@@ -89,7 +89,8 @@ def fit(
       verbose: 1 shows a progress line on standard error, which names the slowest worker.
     Returns: SoftmaxClassifier, fitted, that remembers its columns by name. `optimum_` holds the certificate.
     Raises: InputError, a ValueError, in one sentence, for what is wrong with the files, the address or the room in the
-      cluster; ValueError or TypeError for parameters out of range; UnwritableFile for a checkpoint.
+      cluster; ValueError or TypeError for parameters out of range; UnwritableFile for a checkpoint
+        that could not be written before the first iteration; later that is a CheckpointWarning, and the fit goes on.
     """
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
