@@ -57,7 +57,7 @@ def wine():
 
 
 @pytest.mark.filterwarnings("ignore:.*Features .* are constant", "ignore:invalid value encountered in divide")
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [pytest.param(2, marks=pytest.mark.thorough), 3])
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("steps", STEPS)
 def test_the_same_probabilities_from_raw_features(wine, steps, head, classes):

@@ -34,7 +34,7 @@ def test_losses_and_gradients_match_the_definition(dtype, num_classes):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("num_classes", [2, 10, 100, 1000])
+@pytest.mark.parametrize("num_classes", [2, 10, 100, pytest.param(1000, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("lead", [0.0, 5.0, 17.3, 30.0, 80.0])
 def test_trap_06_and_08_a_confident_right_answer_keeps_its_relative_accuracy(dtype, num_classes, lead):
     logits, labels, _ = problem(dtype, num_classes, spread=1.0)

@@ -290,6 +290,6 @@ def test_ctrl_c_while_a_worker_is_replaced_keeps_the_head(monkeypatch, tmp_path)
     }.items():
         monkeypatch.setattr(fit, name, value)
     with pytest.warns(ll.FitInterrupted, match="at the best head so far"):
-        model = lr.fit(path, label="kind", num_workers=2)
+        model = lr.fit(path, label="kind", num_workers=2, cpus_per_worker=1)
     assert model.optimum_.stopped == "interrupted"
     assert 0 < model.optimum_.objective < np.log(3)

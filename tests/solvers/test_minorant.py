@@ -150,7 +150,7 @@ def test_a_short_large_fit_keeps_no_more_rows_than_are_affordable(monkeypatch):
 
 
 @pytest.mark.parametrize("tiles", [False, pytest.param(True, marks=with_tiles)])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, pytest.param(False, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(("seed", "C", "kept"), [(0, 1.0, 400), (1, 100.0, 1500), (2, 0.01, 3000)])
 def test_of_a_large_fit_it_is_a_bound_too(monkeypatch, seed, C, kept, fit_intercept, tiles):
     monkeypatch.setattr(logit_line, "_MOST_BYTES_KEPT", 0)

@@ -78,6 +78,7 @@ def test_trap_40_exports_to_pytorchs_core_operators_for_any_number_of_rows(name)
         torch.testing.assert_close(program.module()(*given), module(*given))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LOSSES)
 def test_trap_10_an_exported_mean_over_nothing_is_0(name):
     (_, inputs), program = PROGRAMS[name], exported(name).module()
