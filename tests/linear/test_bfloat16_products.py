@@ -86,6 +86,9 @@ def test_what_can_be_swept(monkeypatch):
     monkeypatch.setattr(bfloat16_products, "has_tiles", lambda: True)
     features = np.zeros((10, 40), np.float32)
     assert can_sweep_in_bfloat16(DenseFeatures(features), 5)
+    narrow, wide = DenseFeatures(np.ones((3, 127), np.float32)), DenseFeatures(np.ones((3, 128), np.float32))
+    assert [can_sweep_in_bfloat16(narrow, count) for count in (128, 129)] == [True, False]
+    assert can_sweep_in_bfloat16(wide, 129)
     assert not can_sweep_in_bfloat16(DenseFeatures(features.astype(np.float64)), 5)
     assert not can_sweep_in_bfloat16(SparseFeatures(sp.csr_array(features)), 5)
     with memory_allowance(1 << 18):

@@ -28,6 +28,9 @@ from lastlayer.linear.features import DenseFeatures, FeatureMatrix
 # Rows of a block: as many as share a pass over the weights and their gradient. A residual's panels then stay in the
 # second cache.
 ROWS = 1024
+# With fewer features than this and more classes, products are a small part of a pass, which loses by rounding
+# (decisions/0024-bfloat16.md).
+_NARROW = 128
 # Parts of a weight, 8 bits each; panels of rows whose sums are worked on together, and steps of each at a time.
 _PARTS, _HEIGHT, _STRETCH = 2, 16, 16
 # Rows of floats at a multiple of this distance fall into the same few places of the first cache; and how far apart,
@@ -39,8 +42,10 @@ _FEWEST_PARTS, _MOST_PARTS, _PARTIAL = 4, 32, 256 << 20
 
 
 def can_sweep_in_bfloat16(features: FeatureMatrix, num_classes: int) -> TypeGuard[DenseFeatures]:
-    """Whether `sweep_in_bfloat16` multiplies these features, within half of the memory that is allowed."""
+    """Whether `sweep_in_bfloat16` multiplies these features, gains by it, and takes half of the memory allowed."""
     if not (isinstance(features, DenseFeatures) and features.dtype == np.float32 and has_tiles()):
+        return False
+    if features.shape[1] < _NARROW and num_classes > _NARROW:
         return False
     size = num_classes * features.shape[1]
     parts = _num_parts(size)
