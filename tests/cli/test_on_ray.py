@@ -28,6 +28,11 @@ def test_fit_refuses(refused, table, tmp_path, options, sentence):
     assert not output.exists()
 
 
+def test_a_file_that_was_taken_for_the_address_is_told(refused, table, tmp_path):
+    sentence = refused("fit", "--label", "kind", "-o", tmp_path / "m", "--ray", table)
+    assert f"--ray {table}: is a file, expected the address of a Ray cluster; put files before --ray" in sentence
+
+
 def test_predict_refuses(refused, model, table):
     assert "-o: is standard output, expected a file or a folder with --ray" in refused("predict", model, table, "--ray")
 

@@ -1,5 +1,6 @@
 """An address that no Ray cluster answers is a sentence, and soon."""
 
+import signal
 import socket
 import threading
 from types import SimpleNamespace
@@ -73,3 +74,18 @@ def test_local_is_no_cluster_of_many_machines(monkeypatch, alive):
         InputError, match=r"address local: this process is connected to the Ray cluster 10\.0\.0\.1:6379"
     ):
         opened("local")
+
+
+def test_ctrl_c_while_ray_starts_waits_until_it_has(monkeypatch):
+    done = []
+
+    def init(**options):
+        signal.raise_signal(signal.SIGINT)
+        done.append("init")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("ray.shutdown", lambda: done.append("shutdown"))
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with pytest.raises(KeyboardInterrupt), cluster.connected("local"):
+        done.append("within")
+    assert done == ["init", "shutdown"]

@@ -64,6 +64,23 @@ def test_shards_are_shorter_where_rows_of_the_answer_are_longer(inline, rows, tm
     assert seen == [2, 6]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_is_written_as_a_whole_or_not_at_all(inline, rows, tmp_path, there):
+    inline("predict_files")
+    path, model = rows
+    wrong = pl.read_parquet(path).with_columns(pl.when(pl.col("id") == 50).then(np.nan).otherwise("f0").alias("f0"))
+    wrong.write_parquet(tmp_path / "wrong.parquet", row_group_size=30)
+    if there:
+        (tmp_path / "parts").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"row 50 .*: column f0 is nan, expected a finite number"):
+        lr.predict(model, tmp_path / "wrong.parquet", tmp_path / "parts")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert lr.predict(model, path, tmp_path / "parts") == 60
+    assert pl.read_parquet(tmp_path / "parts/*.parquet").height == 60
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
 def test_the_command_opens_its_files_once_and_writes_what_one_process_does(inline, rows, tmp_path, monkeypatch):
     inline("predict_files")
     opened = []

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import shlex
 import signal
 import sys
@@ -99,6 +100,16 @@ def calibration_option(function: Function) -> Function:
     )(function)
 
 
+def _address(context, option, value):
+    """What --ray was given, which is the word behind it, also where that was meant for a file."""
+    if value not in (None, "auto", "local") and os.path.exists(value):
+        raise click.UsageError(
+            f"--ray {value}: is a file, expected the address of a Ray cluster; put files before --ray, or write "
+            "--ray local"
+        )
+    return value
+
+
 def ray_options(function: Function) -> Function:
     """--ray [ADDRESS] and --workers N."""
     function = click.option(
@@ -113,6 +124,8 @@ def ray_options(function: Function) -> Function:
         is_flag=False,
         flag_value="local",
         metavar="[ADDRESS]",
+        is_eager=True,  # before DATA is missed, which may be what was taken for the address
+        callback=_address,
         help="Spread the rows over the workers of a Ray cluster whose head is at ADDRESS, HOST:PORT or auto; without "
         "one, over workers on this machine. Needs the extra ray.",
     )(function)

@@ -1,7 +1,9 @@
 """The connection to Ray: one that is open, one to a running cluster, or Ray started on this machine."""
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,11 +36,28 @@ def connected(address: str | None) -> Iterator[None]:
         yield
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    _open(address)
     try:
+        with _interrupts_held():
+            _open(address)
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _interrupts_held():
+    """Within: Ctrl-C waits for the end. A start of Ray that is cut short leaves it half there, to crash at the exit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _open(address):

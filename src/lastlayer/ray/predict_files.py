@@ -1,10 +1,13 @@
 """Predictions for files, made by workers on many machines."""
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 
@@ -134,13 +137,11 @@ def predict_table(
         if kind is not None:
             frames = (frame for frame in mapped(_frame, shards, *shared) if frame is not None)
             return write_predictions(_some(frames, table), out, kind)
-        out.mkdir(exist_ok=True)
-        places = [
-            (shard, os.path.join(os.path.abspath(out), f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)
-        ]
-        rows = sum(mapped(_written, places, *shared))
-        if not rows:
-            raise table.no_rows()
+        with _new_folder(out) as folder:
+            places = [(shard, str(folder / f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)]
+            rows = sum(mapped(_written, places, *shared))
+            if not rows:
+                raise table.no_rows()
         return rows
 
 
@@ -160,6 +161,21 @@ def _require_empty_folder(folder):
             f"{folder}: is there already, expected a new or empty folder for a file from each shard, or a file called "
             ".parquet, .csv or .jsonl; choose another place."
         )
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """Within: a folder beside `out`, which takes its place at the end; nothing of it is left after a failure."""
+    folder = out.absolute().with_name(f".{out.name}.{uuid4().hex[:8]}.tmp")
+    folder.mkdir()
+    try:
+        yield folder
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    finally:
+        # Of the parts of workers that are still at it, none finds its folder any more.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _some(frames, table):
