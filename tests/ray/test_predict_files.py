@@ -71,14 +71,16 @@ def test_a_folder_is_written_as_a_whole_or_not_at_all(inline, rows, tmp_path, th
     wrong = pl.read_parquet(path).with_columns(pl.when(pl.col("id") == 50).then(np.nan).otherwise("f0").alias("f0"))
     wrong.write_parquet(tmp_path / "wrong.parquet", row_group_size=30)
     if there:
-        (tmp_path / "parts").mkdir()
+        (tmp_path / "parts").mkdir(mode=0o750)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=r"row 50 .*: column f0 is nan, expected a finite number"):
         lr.predict(model, tmp_path / "wrong.parquet", tmp_path / "parts")
     assert sorted(tmp_path.rglob("*")) == before
     assert lr.predict(model, path, tmp_path / "parts") == 60
     assert pl.read_parquet(tmp_path / "parts/*.parquet").height == 60
-    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+    if there:
+        assert (tmp_path / "parts").stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in tmp_path.rglob(".*")] == []
 
 
 def test_the_command_opens_its_files_once_and_writes_what_one_process_does(inline, rows, tmp_path, monkeypatch):

@@ -137,7 +137,7 @@ def predict_table(
         if kind is not None:
             frames = (frame for frame in mapped(_frame, shards, *shared) if frame is not None)
             return write_predictions(_some(frames, table), out, kind)
-        with _new_folder(out) as folder:
+        with _filled(out) as folder:
             places = [(shard, str(folder / f"part-{k:05d}.parquet")) for k, shard in enumerate(shards)]
             rows = sum(mapped(_written, places, *shared))
             if not rows:
@@ -164,18 +164,21 @@ def _require_empty_folder(folder):
 
 
 @contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Within: a folder beside `out`, which takes its place at the end; nothing of it is left after a failure."""
-    folder = out.absolute().with_name(f".{out.name}.{uuid4().hex[:8]}.tmp")
+def _filled(out: Path) -> Iterator[Path]:
+    """Within: a hidden folder in `out`, whose files come to stand in `out` at the end; none is left after a failure."""
+    made, out = not out.exists(), out.absolute()
+    out.mkdir(exist_ok=True)
+    folder = out / f".{uuid4().hex[:8]}.tmp"
     folder.mkdir()
     try:
         yield folder
-        if out.exists():
-            out.rmdir()
-        folder.rename(out)
+        for part in sorted(folder.iterdir()):
+            part.rename(out / part.name)
     finally:
-        # Of the parts of workers that are still at it, none finds its folder any more.
+        # Of workers that are still at it, none finds its folder any more.
         shutil.rmtree(folder, ignore_errors=True)
+        if made and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _some(frames, table):
