@@ -36,7 +36,11 @@ OPTIONS = {
     "scale": {
         "--kills": {"action": "store_true", "help": "kill workers, drivers and a node; is the answer right"},
         "--large": {"action": "store_true", "help": "sizes for a quiet machine with memory"},
-        "--pairs": {"type": int, "metavar": "N", "help": "a fit of 20 s on two workers and in one process, N times"},
+        "--pairs": {
+            "type": int,
+            "metavar": "N",
+            "help": "a fit of some 20 s on one and two workers and in one process, N times",
+        },
     },
     "torch": {"--window": {"action": "store_true", "help": "where the kernels win; writes the table that they go by"}},
     "linear": {
