@@ -51,6 +51,7 @@ def test_figures_follow_beta_and_rule_by_keyboard_alone(open_page, explorer_of_d
     expect(page.locator("#effect-threshold")).to_have_value("0.9")
     assert figures(page) == expected(HERE)
     page.locator("#effect-python").click()
+    page.wait_for_selector("#effect-copy:not([hidden])")
     assert (
         page.locator("#effect-copy code").inner_text().strip() == answer_to(HERE, examined_digits())["python"].strip()
     )
