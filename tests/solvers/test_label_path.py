@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from lastlayer.linear import DenseFeatures
-from lastlayer.solvers import LabelPath, SigmoidRegression, blocks_of, minimise_labels
+from lastlayer.solvers import LabelPath, LocalLabels, SigmoidRegression, blocks_of, minimise_labels
 
 
 def problem(C, factors=None, fit_intercept=True):
@@ -12,8 +12,8 @@ def problem(C, factors=None, fit_intercept=True):
     Y = (X - 1) @ rng.standard_normal((5, 4)) - np.arange(4) + rng.logistic(size=(300, 4)) > 0
     factors = np.ones((4, 2)) if factors is None else factors
     generator = np.random.RandomState(0)
-    given = DenseFeatures(X), sp.csc_array(Y), np.ones(300), factors, C
-    return SigmoidRegression(*given, fit_intercept=fit_intercept, generator=generator)
+    rows = LocalLabels(DenseFeatures(X), sp.csc_array(Y), np.ones(300))
+    return SigmoidRegression(rows, factors, C, fit_intercept=fit_intercept, generator=generator)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

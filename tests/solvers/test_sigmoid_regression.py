@@ -8,7 +8,14 @@ import pytest
 import scipy.sparse as sp
 
 from lastlayer.linear import DenseFeatures, SparseFeatures
-from lastlayer.solvers import SigmoidRegression, label_block, minimise_labels, sigmoid_regression
+from lastlayer.solvers import (
+    LocalLabels,
+    SigmoidRegression,
+    label_block,
+    local_labels,
+    minimise_labels,
+    sigmoid_regression,
+)
 from tests.oracles import sigmoid_regression as oracle
 
 N, D, K = 300, 5, 7
@@ -24,9 +31,7 @@ def data(seed=0, dtype=np.float64, rows=N, columns=D, labels=K):
 def problem(X, Y, weight=None, factors=None, C=1.0, fit_intercept=True):
     features = SparseFeatures(X) if sp.issparse(X) else DenseFeatures(X)
     return SigmoidRegression(
-        features,
-        sp.csc_array(Y),
-        np.ones(len(Y)) if weight is None else weight,
+        LocalLabels(features, sp.csc_array(Y), np.ones(len(Y)) if weight is None else weight),
         np.ones((Y.shape[1], 2)) if factors is None else factors,
         C,
         fit_intercept=fit_intercept,
@@ -223,7 +228,7 @@ def test_the_start_is_known_without_a_pass_over_the_rows(fit_intercept):
 @pytest.mark.parametrize("share", [0.001, 0.5])
 @pytest.mark.parametrize("features", [DenseFeatures, SparseFeatures])
 def test_the_sums_of_a_label_are_those_of_its_rows(features, share, monkeypatch):
-    monkeypatch.setattr(sigmoid_regression, "_DENSE_ENTRIES", 3 * N)  # 3 labels at a time
+    monkeypatch.setattr(local_labels, "_DENSE_ENTRIES", 3 * N)  # 3 labels at a time
     rng = np.random.default_rng(17)
     X, Y, weight = rng.standard_normal((N, D)), rng.random((N, K)) < share, rng.random(N)
     of = problem(sp.csr_array(X) if features is SparseFeatures else X, Y, weight, fit_intercept=False)

@@ -42,7 +42,7 @@ from lastlayer.estimators.to_torch import arrays_of_module, head_to_torch
 from lastlayer.estimators.top_k_classes import TopKClasses
 from lastlayer.estimators.training import Training
 from lastlayer.functions import log_sigmoid
-from lastlayer.solvers import Optimum, SigmoidRegression, minimise_labels
+from lastlayer.solvers import LocalLabels, Optimum, SigmoidRegression, minimise_labels
 
 if TYPE_CHECKING:
     import onnx
@@ -187,9 +187,7 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         standardize = true_or_false(self.standardize, "standardize")
         features = feature_matrix(checked, weight, standardize=standardize, dtype=dtype_of_fit(tol))
         problem = SigmoidRegression(
-            features,
-            sets.answers,
-            weight,
+            LocalLabels(features, sets.answers, weight),
             label_factors(self.class_weight, sets.classes, sets.answers, weight, one_of_two=sets.one_of_two),
             C,
             fit_intercept=true_or_false(self.fit_intercept, "fit_intercept"),
@@ -204,7 +202,7 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
             and previous[1].shape == (sets.answers.shape[1], checked.shape[1])
         ):
             start = features.scaled(previous[1]), previous[2]
-        return self._fit_problem(problem, sets, y, C, tol, max_iter, start)
+        return self._fit_problem(problem, features, sets, y, C, tol, max_iter, start)
 
     def _checked(self, X, y, sample_weight):
         """Features, LabelSets and weights (N,) of the rows of a fit."""
@@ -216,13 +214,13 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         weight = as_sample_weight(sample_weight, checked.shape[0])
         return checked, sets, np.ones(checked.shape[0]) if weight is None else weight
 
-    def _fit_problem(self, problem, sets, y, C, tol, max_iter, start):
+    def _fit_problem(self, problem, features, sets, y, C, tol, max_iter, start):
         """Fit what these rows make, and warn whoever called `fit`."""
         report = LabelProgress() if self.verbose else None
         found = minimise_labels(problem, tol=tol, max_iter=max_iter, start=start, report=report)
         if report is not None:
             report.close()
-        self.classes_, self.coef_ = sets.classes, unscaled_weight(problem.features, found.weight)
+        self.classes_, self.coef_ = sets.classes, unscaled_weight(features, found.weight)
         self.intercept_ = found.intercept.astype(self.coef_.dtype)
         num_answers = len(self.intercept_)
         self.beta_, self.bias_ = np.ones(num_answers), np.zeros(num_answers)
@@ -230,8 +228,8 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         self.optima_, self.optimum_ = found.optima, together(found.optima)
         self.n_iter_, self.header_ = np.array([self.optimum_.iterations]), {}
         self.decision_, self.abstain_label_ = default_rule(many_labels=not sets.one_of_two), None
-        self.training_ = Training(rows=problem.features.shape[0], label=name_of(y))
-        warn_of_label_limits(self, problem.features.dtype, C=C, tol=tol, max_iter=max_iter)
+        self.training_ = Training(rows=features.shape[0], label=name_of(y))
+        warn_of_label_limits(self, features.dtype, C=C, tol=tol, max_iter=max_iter)
         return self
 
     def decision_function(self, X: Features) -> NDArray[np.floating[Any]]:

@@ -143,7 +143,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
             stratum = rarest_of(sets.answers)
             splits = splits_of(self.cv, checked, stratum, stratum, weight, groups, generator)
             problem = label_problem(features, sets, weight, arguments, generator=generator)
-            path, start = path_of_label_folds(checked, sets, problem, weight, splits, arguments, rule, report)
+            path, start = path_of_label_folds(checked, features, sets, problem, weight, splits, arguments, rule, report)
         else:
             if groups is not None:
                 raise ValueError("groups: stand beside validation rows, expected one of them; leave one out.")
@@ -152,7 +152,7 @@ class SigmoidClassifierCV(SigmoidClassifier):
             path, start = path_of_label_validation(problem, held_out, arguments, rule, report)
         C = float(Cs[path.chosen])
         problem.penalty = problem.penalty_of(C)
-        self._fit_problem(problem, sets, y, C, tol, max_iter, start)
+        self._fit_problem(problem, features, sets, y, C, tol, max_iter, start)
         self.C_, self.Cs_, self.log_losses_, self.path_ = C, Cs, path.log_losses, path
         warn_of_end(path, stacklevel=2)
         return self

@@ -16,7 +16,7 @@ from lastlayer.estimators.label_sets import LabelSets
 from lastlayer.estimators.labelled_rows import feature_matrix
 from lastlayer.functions import log_sigmoid
 from lastlayer.linear import FeatureMatrix
-from lastlayer.solvers import LabelPath, SigmoidRegression, blocks_of
+from lastlayer.solvers import LabelPath, LocalLabels, SigmoidRegression, blocks_of
 
 # How much more closely than the tolerance says heads are followed: an iteration moves few weights, and a held-out
 # log-loss that has not settled flatters its head (by 1 % of it at 1e-4, by 0.3 % so).
@@ -69,6 +69,7 @@ Head = tuple[NDArray[Any], NDArray[np.float64]]
 
 def path_of_label_folds(
     X: Any,
+    features: FeatureMatrix,
     sets: LabelSets,
     problem: SigmoidRegression,
     sample_weight: NDArray[np.float64],
@@ -83,6 +84,7 @@ def path_of_label_folds(
 
     Args:
       X: (N, D) features as they are.
+      features: the same as the problem has them.
       sets: the LabelSets of all rows.
       problem: their SigmoidRegression.
       sample_weight: (N,) float64.
@@ -96,19 +98,17 @@ def path_of_label_folds(
     for number, split in enumerate(splits):
         part = LabelSets(sets.classes, sp.csc_array(rows_of[split.training]), sets.one_of_two)
         weight = sample_weight[split.training]
-        features = feature_matrix(
-            X[split.training], weight, standardize=arguments.standardize, dtype=problem.features.dtype
-        )
-        fold = label_problem(features, part, weight, arguments, problem.curvature)
+        own = feature_matrix(X[split.training], weight, standardize=arguments.standardize, dtype=features.dtype)
+        fold = label_problem(own, part, weight, arguments, problem.curvature)
         held_out = HeldOutLabels(
-            features.like(X[split.held_out]), sp.csc_array(rows_of[split.held_out]), sample_weight[split.held_out]
+            own.like(X[split.held_out]), sp.csc_array(rows_of[split.held_out]), sample_weight[split.held_out]
         )
         path = _follow(fold, held_out, arguments, f"fold {number + 1} of {len(splits)}", report)
         paths.append(path)
-        heads.append((features.unscaled(path.weight), path.intercept))
+        heads.append((own.unscaled(path.weight), path.intercept))
         weights.append(float(held_out.weight.sum()))
     weight, intercept = (np.mean(part, axis=0) for part in zip(*heads, strict=True))
-    return chosen_C(arguments.Cs, paths, weights, rule), (problem.features.scaled(weight), intercept)
+    return chosen_C(arguments.Cs, paths, weights, rule), (features.scaled(weight), intercept)
 
 
 def path_of_label_validation(
@@ -134,7 +134,9 @@ def label_problem(
     """The problem that the solver takes, at the first C."""
     factors = label_factors(arguments.class_weight, sets.classes, sets.answers, weight, one_of_two=sets.one_of_two)
     return SigmoidRegression(
-        *(features, sets.answers, weight, factors, float(arguments.Cs[0])),
+        LocalLabels(features, sets.answers, weight),
+        factors,
+        float(arguments.Cs[0]),
         fit_intercept=arguments.fit_intercept,
         generator=generator,
         curvature=curvature,
@@ -154,7 +156,7 @@ def _follow(problem, held_out, arguments, name, report) -> FoldPath:
             report=lambda C, log_loss: None,
         )
         done.append(len(labels))
-        report(f"{name}  {sum(done):,} of {problem.answers.shape[1]:,} labels")
+        report(f"{name}  {sum(done):,} of {problem.rows.num_labels:,} labels")
         return path
 
     def work(first, last):
@@ -164,8 +166,8 @@ def _follow(problem, held_out, arguments, name, report) -> FoldPath:
         return run_blocks(work, len(blocks), items_per_block=1, blocks_per_thread=max(1, len(blocks)))
 
     found = [path for part in on_one_blas_thread(of_blocks) for path in part] if blocks else []
-    shape = problem.answers.shape[1], problem.features.shape[1]
-    weight, intercept = np.zeros(shape, problem.features.dtype), problem.start_of_intercepts()
+    shape = problem.rows.num_labels, problem.rows.shape[1]
+    weight, intercept = np.zeros(shape, problem.rows.dtype), problem.start_of_intercepts()
     losses, errors, iterations = np.zeros(len(Cs)), np.zeros(len(Cs)), np.zeros(len(Cs), np.int64)
     followed = np.ones(len(Cs), bool)
     fitted = np.zeros(shape[0], bool)

@@ -3,6 +3,7 @@
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.feature_basis import FeatureBasis
 from lastlayer.solvers.label_path import LabelPath
+from lastlayer.solvers.local_labels import LocalLabels
 from lastlayer.solvers.local_rows import LocalRows
 from lastlayer.solvers.optimum import Optimum
 from lastlayer.solvers.penalty_path import PenaltyPath
@@ -19,6 +20,7 @@ __all__ = [
     "FeatureBasis",
     "LabelPath",
     "Line",
+    "LocalLabels",
     "LocalRows",
     "Optimum",
     "PenaltyPath",

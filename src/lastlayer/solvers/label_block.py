@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from lastlayer.kernels.sigmoid_regression import line_labels, step_labels
 from lastlayer.solvers.certificate import duality_gap
 from lastlayer.solvers.exact_step import exact_steps
 from lastlayer.solvers.lbfgs import StepHistories
@@ -24,6 +23,9 @@ class Ended(Protocol):
     """Where labels go that have ended."""
 
     interrupted: bool
+
+    def progress(self) -> None:
+        """An iteration begins."""
 
     def tell(
         self, state: "LabelState", stopped: Any, which: NDArray[np.bool_], predicted: NDArray[np.float64], /
@@ -98,32 +100,27 @@ class LabelBlock:
         labels: NDArray[np.int64],
         start: tuple[NDArray[Any], NDArray[Any]] | None,
     ):
-        self._problem, num_rows = problem, problem.answers.shape[0]
-        dtype = problem.features.dtype
+        self._problem, dtype = problem, problem.rows.dtype
         if start is None:
-            weight = np.zeros((len(labels), problem.features.shape[1]), dtype)
+            weight = np.zeros((len(labels), problem.rows.shape[1]), dtype)
             intercept = problem.start_of_intercepts()[labels]
         else:
             weight = np.array(start[0][labels], dtype)
             intercept = start[1][labels] + weight @ problem.mean if problem.fit_intercept else np.zeros(len(labels))
-        self._logits, self._direction = (np.empty((len(labels), num_rows), dtype) for _ in range(2))
-        self._signs = np.ones((len(labels), num_rows), dtype)
-        for own, k in zip(self._signs, labels.tolist(), strict=True):
-            own[problem.answers.indices[problem.answers.indptr[k] : problem.answers.indptr[k + 1]]] = -1
-        self._row_weight = problem.row_weight.astype(dtype)
+        self._line = problem.rows.line(labels, problem.factors[labels])
         self._history = StepHistories()
         if start is None:
-            self._logits[...] = intercept[:, None]
+            self._line.set_offsets(intercept)
             self.state = self._constant_state(labels, weight, intercept)
             return
-        self._write_logits(weight, intercept, self._logits)
-        self._direction[...] = 0
+        self._line.set_heads(weight, self._offset(weight, intercept))
         nothing, idle = np.zeros(len(labels)), np.zeros(len(labels), np.int64)
         self.state = self._state_after(labels, problem.penalty[labels], nothing, weight, intercept, idle, 0)
 
     def run(self, ended: "Ended", tol: float, max_iter: int) -> None:
         """Until every label has ended, or the fit is interrupted."""
         while self.state.labels.size and not ended.interrupted:
+            ended.progress()
             state, (direction, predicted) = self.state, self.proposal()
             share = predicted / np.maximum(state.objective, np.finfo(float).tiny)
             norm = np.abs(state.gradient).max(axis=1)
@@ -163,15 +160,8 @@ class LabelBlock:
         return state.weight, state.intercept - state.weight.astype(np.float64) @ self._problem.mean
 
     def _keep(self, which):
-        """Leave the other labels, whose rows those behind them move up to."""
-        rows = np.flatnonzero(which)
-        for name in ("_logits", "_signs"):
-            array = getattr(self, name)
-            for i, row in enumerate(rows.tolist()):
-                if i != row:
-                    array[i] = array[row]
-            setattr(self, name, array[: len(rows)])
-        self._direction = self._direction[: len(rows)]
+        """Leave the other labels."""
+        self._line.keep(which)
         self._history.keep(which)
         self.state = self.state.kept(which)
 
@@ -204,15 +194,13 @@ class LabelBlock:
         labels, dtype = state.labels, state.weight.dtype
         weight = direction[:, : state.weight.shape[1]]
         intercept = direction[:, -1].astype(np.float64) if problem.fit_intercept else np.zeros(len(labels))
-        self._write_logits(weight, intercept, self._direction)
+        self._line.set_directions(weight, self._offset(weight, intercept))
         penalty = state.penalty
         linear, square = penalty * _dots(state.weight, weight), penalty * _dots(weight, weight)
-        at_zero, factors = state.objective - state.loss, problem.factors[labels].astype(dtype)
+        at_zero = state.objective - state.loss
 
         def along(which, steps):
-            sums = np.empty((len(which), 3))
-            block = self._logits, self._direction, self._signs, self._row_weight, factors
-            line_labels(*block, which, steps.astype(dtype), sums)
+            sums = self._line.evaluate(which, steps.astype(dtype))
             t, linear_here, square_here = steps, linear[which], square[which]
             sums[:, 0] += at_zero[which] + t * linear_here + 0.5 * t * t * square_here
             sums[:, 1] += linear_here + t * square_here
@@ -237,17 +225,8 @@ class LabelBlock:
 
     def _state_after(self, labels, penalty, steps, weight, intercept, idle, iterations):
         """The logits go `steps` along the direction, which becomes the slopes there."""
-        problem, sums = self._problem, np.empty((len(labels), 3))
-        block = (
-            self._logits,
-            self._direction,
-            self._signs,
-            self._row_weight,
-            problem.factors[labels].astype(weight.dtype),
-        )
-        step_labels(*block, steps.astype(weight.dtype), sums)
-        loss, residual_sum, mass = sums.T
-        gradient = problem.features.adjoint(self._direction.T, slice(0, self._direction.shape[1]))
+        problem = self._problem
+        loss, gradient, residual_sum, mass = self._line.step(steps.astype(weight.dtype))
         gradient -= np.outer(residual_sum, problem.mean).astype(gradient.dtype)
         gradient += penalty[:, None].astype(weight.dtype) * weight
         if problem.fit_intercept:
@@ -267,10 +246,9 @@ class LabelBlock:
         penalty, idle = problem.penalty[labels], np.zeros(len(labels), np.int64)
         return LabelState(labels, penalty, weight, intercept, loss, loss.copy(), p * (1 - p), gradient, idle, 0)
 
-    def _write_logits(self, weight, intercept, out):
-        """The logits of all rows, for weights and intercepts of features about their mean."""
-        self._problem.features.times(weight, slice(0, out.shape[1]), out.T)
-        out += (intercept - weight.astype(np.float64) @ self._problem.mean)[:, None].astype(out.dtype)
+    def _offset(self, weight, intercept):
+        """What the logits of features as they are get besides, for weights and intercepts of those about their mean."""
+        return intercept - weight.astype(np.float64) @ self._problem.mean
 
 
 def _opposite(numbers):

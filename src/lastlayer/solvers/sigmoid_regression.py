@@ -14,33 +14,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lastlayer._blas import on_one_blas_thread
 from lastlayer._stopwatch import stopwatch
 from lastlayer._threads import run_blocks
-from lastlayer.linear import FeatureMatrix, SparseFeatures
 from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.label_block import LabelBlock
+from lastlayer.solvers.label_rows import LabelRows
 from lastlayer.solvers.softmax_regression import Optimum
 
-# Labels of a block at most and at least, and entries of its logits at most.
-_MOST_LABELS, _FEWEST_LABELS, _MOST_ENTRIES = 256, 16, 1 << 25
+# Labels of a block that threads share at least.
+_FEWEST_LABELS = 16
 # A block is at most this share of the labels that are left, so that threads end at about the same time; and at least
 # this share of all, since a few labels take almost the time of many.
 _SHARE_OF_LEFT, _SHARE_OF_ALL = 0.25, 1 / 32
-# Answers are summed as a dense matrix where more than this share of them is yes, so many entries at a time.
-_DENSE, _DENSE_ENTRIES = 0.02, 1 << 23
 
 
 class SigmoidRegression:
     """The data of many labels' fits and what is known of it beforehand.
 
     Args:
-      features: DenseFeatures or SparseFeatures, (N, D).
-      answers: (N, K) CSC matrix; its stored entries are the labels that a row has.
-      row_weight: (N,) float64 >= 0, not all 0.
+      rows: LabelRows.
       factors: (K, 2) float64 >= 0, what multiplies the weight of a row without and with the label.
       C: inverse strength of the penalty, of C sum_i s_ik BCE + ||w||²/2 for the weights as they are given.
       fit_intercept: whether there are intercepts.
@@ -55,11 +50,9 @@ class SigmoidRegression:
       factors: (K, 2) as given, but for weights s_ik that sum to 1.
     """
 
-    features: FeatureMatrix
-    answers: Any
+    rows: LabelRows
     fit_intercept: bool
     epsilon: float
-    row_weight: NDArray[np.float64]
     shares: NDArray[np.float64]
     constant: NDArray[np.bool_]
     penalty: NDArray[np.float64]
@@ -73,9 +66,7 @@ class SigmoidRegression:
 
     def __init__(
         self,
-        features: FeatureMatrix,
-        answers: Any,
-        row_weight: NDArray[np.float64],
+        rows: LabelRows,
         factors: NDArray[np.float64],
         C: float,
         *,
@@ -83,39 +74,31 @@ class SigmoidRegression:
         generator: np.random.RandomState,
         curvature: Curvature | None = None,
     ):
-        self.features, self.answers, self.fit_intercept = features, answers, fit_intercept
-        self.epsilon = float(np.finfo(features.dtype).eps)
-        self.row_weight = row_weight / row_weight.sum()
-        weights = sp.csc_array((self.row_weight[answers.indices], answers.indices, answers.indptr), answers.shape)
-        rows_with = np.bincount(
-            np.repeat(np.arange(answers.shape[1]), np.diff(answers.indptr)), weights.data > 0, answers.shape[1]
-        )
-        none, every = rows_with == 0, rows_with == np.count_nonzero(row_weight)
-        with_label = np.where(every, 1.0, np.asarray(weights.sum(axis=0)).ravel())
+        self.rows, self.fit_intercept = rows, fit_intercept
+        self.epsilon = float(np.finfo(rows.dtype).eps)
+        none, every = rows.counts == 0, rows.counts == rows.weighing
+        with_label = np.where(every, 1.0, rows.shares)
         # Rows that a factor of 0 takes the weight of are as good as absent.
         self.constant = none | every | (factors == 0).any(axis=1)
         totals = factors[:, 0] * (1 - with_label) + factors[:, 1] * with_label
         self.factors = factors / np.where(totals > 0, totals, 1.0)[:, None]
         self.shares = self.factors[:, 1] * with_label
-        self.total_weight = row_weight.sum() * totals
+        self.total_weight = rows.total * totals
         self.penalty = self.penalty_of(C)
         # A loss below every row's ln 2 has every row's answer above one half.
-        lightest = self.row_weight[self.row_weight > 0].min() * self.factors.min(axis=1)
+        lightest = rows.lightest * self.factors.min(axis=1)
         self.loss_of_separable = np.where(self.penalty > 0, 0.0, lightest * np.log(2))
-        whole = slice(0, features.shape[0])
-        of_all = features.adjoint(self.row_weight[:, None].astype(features.dtype), whole)[0].astype(np.float64)
+        of_all = rows.feature_sum()
         self.mean = of_all if fit_intercept else np.zeros_like(of_all)
-        of_yes = _sums_of_yes(features, weights) - np.outer(with_label, self.mean)
+        of_yes = rows.label_sums() - np.outer(with_label, self.mean)
         no, yes = self.factors[:, :1], self.factors[:, 1:]
         self.sums_of_yes = yes * of_yes
         self.sums = (yes - no) * of_yes + no * (of_all - self.mean)
-        if curvature is None:
-            curvature = Curvature.of_features(features, self.mean, self.row_weight, generator)
-        self.curvature = curvature
+        self.curvature = rows.curvature(self.mean, generator) if curvature is None else curvature
 
     def constant_intercepts(self) -> NDArray[np.float64]:
         """The logits of half a row among one more than there are, or of all but that, (K,), for constant labels."""
-        rare = math.log(2 * np.count_nonzero(self.row_weight) + 1)
+        rare = math.log(2 * self.rows.weighing + 1)
         return np.where(self.shares > 0, rare, -rare)
 
     def penalty_of(self, C: float) -> NDArray[np.float64]:
@@ -128,17 +111,6 @@ class SigmoidRegression:
             return np.zeros(len(self.shares))
         shares = np.clip(self.shares, 1e-12, 1 - 1e-12)
         return np.log(shares) - np.log1p(-shares)
-
-
-def _sums_of_yes(features, weights):
-    """The weighted sums of the features of the rows that have each label, (K, D)."""
-    num_rows, num_labels = weights.shape
-    weights, whole = weights.astype(features.dtype), slice(0, num_rows)
-    if isinstance(features, SparseFeatures) or weights.nnz < _DENSE * num_rows * num_labels:
-        return features.adjoint(weights, whole)
-    size = max(1, _DENSE_ENTRIES // num_rows)
-    blocks = (weights[:, first : first + size].toarray(order="F") for first in range(0, num_labels, size))
-    return np.concatenate([features.adjoint(block, whole) for block in blocks])
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,15 +141,14 @@ def minimise_labels(
       tol: accuracy, > 0.
       max_iter: iterations of a label at most.
       start: (weight (K, D), intercept (K,)) to start from; None starts from weight 0 and the labels' shares.
-      report: called with the number of labels that have ended and of all, from any thread.
+      report: called with the number of labels that have ended and of all before each iteration, from any thread.
     """
     return on_one_blas_thread(_minimise_labels, problem, tol, max_iter, start, report)
 
 
 def _minimise_labels(problem, tol, max_iter, start, report):
     seconds = stopwatch()
-    num_labels = problem.answers.shape[1]
-    ended = _Ended(problem, start, seconds)
+    ended = _Ended(problem, start, seconds, report)
     blocks = blocks_of(problem)
     at_work: list[LabelBlock] = []
 
@@ -191,11 +162,12 @@ def _minimise_labels(problem, tol, max_iter, start, report):
                 block.run(ended, tol, max_iter)
             except KeyboardInterrupt:
                 ended.interrupted = True
-            if report is not None:
-                report(int(ended.told.sum()), num_labels)
 
     try:
-        run_blocks(work, len(blocks), items_per_block=1, blocks_per_thread=len(blocks))
+        if problem.rows.takes_turns:
+            work(0, len(blocks))
+        else:
+            run_blocks(work, len(blocks), items_per_block=1, blocks_per_thread=len(blocks))
     except KeyboardInterrupt:
         ended.interrupted = True
     for block in at_work:
@@ -205,9 +177,10 @@ def _minimise_labels(problem, tol, max_iter, start, report):
 
 def blocks_of(problem: SigmoidRegression) -> list[NDArray[np.int64]]:
     """The labels that are fitted, in blocks of those that are fitted side by side, the largest first."""
-    num_rows, num_labels = problem.answers.shape
-    most = max(1, min(_MOST_LABELS, _MOST_ENTRIES // num_rows))
-    left = np.flatnonzero(~problem.constant) if problem.fit_intercept else np.arange(num_labels)
+    rows, most = problem.rows, problem.rows.labels_at_once
+    left = np.flatnonzero(~problem.constant) if problem.fit_intercept else np.arange(rows.num_labels)
+    if rows.takes_turns:
+        return np.array_split(left, -(-left.size // most)) if left.size else []
     fewest = max(_FEWEST_LABELS, math.ceil(_SHARE_OF_ALL * left.size))
     blocks = []
     while left.size:
@@ -220,14 +193,14 @@ def blocks_of(problem: SigmoidRegression) -> list[NDArray[np.int64]]:
 class _Ended:
     """The heads of labels that have ended, and at first of those that are not fitted."""
 
-    def __init__(self, problem, start, seconds):
-        num_labels, num_features = problem.answers.shape[1], problem.features.shape[1]
-        self._problem, self._seconds = problem, seconds
+    def __init__(self, problem, start, seconds, report):
+        num_labels, num_features, dtype = problem.rows.num_labels, problem.rows.shape[1], problem.rows.dtype
+        self._problem, self._seconds, self._report = problem, seconds, report
         if start is None:
-            self._weight = np.zeros((num_labels, num_features), problem.features.dtype)
+            self._weight = np.zeros((num_labels, num_features), dtype)
             self._intercept = problem.start_of_intercepts()
         else:
-            self._weight = np.array(start[0], problem.features.dtype)
+            self._weight = np.array(start[0], dtype)
             self._intercept = np.array(start[1] if problem.fit_intercept else np.zeros(num_labels), np.float64)
         self._optima: list[Any] = [None] * num_labels
         self.told = np.zeros(num_labels, bool)
@@ -239,6 +212,11 @@ class _Ended:
                 loss = math.log1p(math.exp(-abs(intercept[k])))
                 self._optima[k] = Optimum(loss, loss, loss, 0, 0.0, "constant", loss)
                 self.told[k] = True
+
+    def progress(self):
+        """Report how many labels have ended."""
+        if self._report is not None:
+            self._report(int(self.told.sum()), len(self.told))
 
     def tell(self, state, stopped, which, predicted=None):
         """These labels of a block, a boolean array, have ended."""
@@ -257,6 +235,7 @@ class _Ended:
                 expected=math.inf if predicted is None else float(max(predicted[i], 0.0)),
             )
             self.told[k] = True
+        self.progress()
 
     def head(self):
         """The heads; those of labels that nobody has begun with are where they were to start."""
