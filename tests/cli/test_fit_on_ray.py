@@ -85,3 +85,38 @@ def test_an_interrupted_fit_writes_nothing(run, fits, table, tmp_path):
     assert len(fits) == 1
     assert "interrupted" in str(result.exception) + result.stderr
     assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def posts(tmp_path, monkeypatch):
+    """A file of lists of labels, of which a stand-in for `lastlayer.ray.fit_labels` fits those of the split train."""
+
+    def fit_labels(data, *, labels, features, where, checkpoint, **others):
+        assert checkpoint == "state"
+        frame = open_table(data, where=where).collect([*features, labels])
+        return ll.SigmoidClassifier().fit(frame.select(features).to_numpy(), frame[labels].to_list())
+
+    monkeypatch.setattr(lastlayer.ray, "fit_labels", fit_labels)
+    rng, path = np.random.default_rng(0), tmp_path / "posts.parquet"
+    X = rng.standard_normal((90, 2))
+    feelings = [["glad"] * bool(row[0] > 0) + ["sad"] * bool(row[1] > 0.5) for row in X]
+    split = ["train", "val", "train"] * 30
+    pl.DataFrame({"f0": X[:, 0], "f1": X[:, 1], "feelings": feelings, "split": split}).write_parquet(path)
+    return path
+
+
+def test_many_labels_are_fitted_and_calibrated(run, posts, tmp_path):
+    options = ("--labels", "feelings", "--where", "split = 'train'", "--validation-where", "split = 'val'", "--json")
+    options += ("--features", "f*", "--ray", "local", "--checkpoint", "state", "-q", "-o", tmp_path / "m")
+    summary = json.loads(run("fit", posts, *options).stdout)
+    assert (summary["rows"], summary["held_out_rows"], summary["labels_per_row"]) == (60, 30, None)
+    assert (summary["many_labels"], summary["classes"]) == (True, ["glad", "sad"])
+    assert len(ll.load(tmp_path / "m").beta_) == 2
+
+
+def test_a_label_of_validation_rows_that_the_fit_lacks_is_told_before_it(refused, posts, tmp_path):
+    frame = pl.read_parquet(posts).with_columns(feelings=pl.lit(["bored"]))
+    frame.write_parquet(tmp_path / "other.parquet")
+    options = ("--labels", "feelings", "--features", "f*", "--ray", "local", "-q", "-o", tmp_path / "m")
+    sentence = refused("fit", posts, *options, "--validation", tmp_path / "other.parquet")
+    assert "other.parquet: row 0 (the first is 0): column feelings is ['bored'], which no row of the fit" in sentence

@@ -51,8 +51,9 @@ def test_an_address_that_nobody_answers(refused, model, table):
     assert f"address {address}: no Ray cluster answers there (Connection refused)" in sentence
 
 
-def test_a_model_of_many_labels_is_judged_by_one_process(refused, tmp_path):
+def test_a_model_of_many_labels_has_no_class_wise_figures(refused, tmp_path):
     X = np.random.default_rng(0).standard_normal((40, 2))
     ll.SigmoidClassifier().fit(X, [["a"] * int(row[0] > 0) + ["b"] * int(row[1] > 0) for row in X]).save(tmp_path / "m")
-    sentence = refused("evaluate", tmp_path / "m", tmp_path / "rows.parquet", "--ray")
-    assert "is of many labels a row, which one process judges; leave it out" in sentence
+    sentence = refused("evaluate", tmp_path / "m", tmp_path / "rows.parquet", "--classwise", "--ray")
+    assert "--classwise: " in sentence
+    assert "is of many labels a row, which have none; leave it out" in sentence

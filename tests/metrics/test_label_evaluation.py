@@ -171,3 +171,15 @@ def test_each_label_may_have_a_threshold_of_its_own():
     assert "above its threshold, 0.2 to 0.9" in str(result)
     with pytest.raises(ValueError, match=r"threshold: shape is \(2,\), expected one number, or \(3,\)"):
         ll.evaluate_labels(p, answers, threshold=[0.1, 0.2])
+
+
+def test_accumulators_merge_only_if_they_are_made_alike():
+    ours = ll.LabelEvaluationAccumulator(threshold=[0.5, 0.4])
+    with pytest.raises(ValueError, match=r"other: is made for threshold 0.5, expected \[0.5, 0.4\], as this one"):
+        ours.merge(ll.LabelEvaluationAccumulator())
+    ours.merge(ll.LabelEvaluationAccumulator(threshold=[0.5, 0.4]))
+    assert ours.rows == 0
+    theirs = ll.LabelEvaluationAccumulator(threshold=[0.5, 0.4])
+    theirs.add([[0.9, 0.45]], [[1, 1]], [2.0])
+    ours.merge(theirs)
+    assert (ours.result().exact_match, ours.result().rows) == (1.0, 1)

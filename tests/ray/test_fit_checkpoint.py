@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from lastlayer.ray.fit_checkpoint import CheckpointWarning, FitCheckpoint, fingerprint_of
+from lastlayer.ray.fit_checkpoint import CheckpointWarning, FitCheckpoint, SearchForm, fingerprint_of
 from lastlayer.ray.merged_shards import merged
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.solvers import SearchState
@@ -20,9 +20,9 @@ def test_a_state_comes_back(tmp_path, pairs):
     rng, path = np.random.default_rng(0), tmp_path / "fit"
     steps = tuple(tuple(rng.standard_normal((2, 8)).astype(np.float32)) for _ in range(pairs))
     state = SearchState(rng.standard_normal((2, 3)).astype(np.float32), rng.standard_normal(2), steps, 7)
-    assert FitCheckpoint(path, {"rows": [5]}).read() is None
-    FitCheckpoint(path, {"rows": [5]}).keep(state)
-    found = FitCheckpoint(path, {"rows": [5]}).read()
+    assert FitCheckpoint(path, {"rows": [5]}, SearchForm()).read() is None
+    FitCheckpoint(path, {"rows": [5]}, SearchForm()).keep(state)
+    found = FitCheckpoint(path, {"rows": [5]}, SearchForm()).read()
     assert found is not None
     assert found.iterations == 7
     np.testing.assert_array_equal(found.weight, state.weight)
@@ -31,13 +31,13 @@ def test_a_state_comes_back(tmp_path, pairs):
     for one, other in zip(found.steps, state.steps, strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match=r"checkpoint: .* is that of a fit with other rows, expected one of this fit"):
-        FitCheckpoint(path, {"rows": [6]}).read()
+        FitCheckpoint(path, {"rows": [6]}, SearchForm()).read()
 
 
 def test_a_disk_that_does_not_take_it_ends_no_fit(tmp_path):
     folder, state = tmp_path / "folder", SearchState(np.zeros((2, 3)), np.zeros(2))
     folder.mkdir()
-    checkpoint = FitCheckpoint(folder / "fit", {})
+    checkpoint = FitCheckpoint(folder / "fit", {}, SearchForm())
     folder.rmdir()
     with pytest.warns(CheckpointWarning, match=r"fit: cannot be written .* The fit goes on\.$"):
         checkpoint.keep(state)
@@ -46,14 +46,14 @@ def test_a_disk_that_does_not_take_it_ends_no_fit(tmp_path):
     folder.mkdir()
     checkpoint._written = 0.0
     checkpoint.keep(state._replace(iterations=5))
-    assert FitCheckpoint(folder / "fit", {}).read().iterations == 5
+    assert FitCheckpoint(folder / "fit", {}, SearchForm()).read().iterations == 5
 
 
 def test_what_is_no_checkpoint_is_refused_and_kept(tmp_path):
     path = tmp_path / "fit"
     path.write_bytes(b"something else")
     with pytest.raises(ValueError, match=r"checkpoint: .* is no checkpoint that can be read"):
-        FitCheckpoint(path, {}).read()
+        FitCheckpoint(path, {}, SearchForm()).read()
     assert path.read_bytes() == b"something else"
 
 
@@ -66,7 +66,8 @@ def fingerprint(path, labels, weights, count, where=None):
         own = slice(begin, begin + shard.rows)
         classes, indices = np.unique(labels[own], return_inverse=True)
         counts, sums = np.bincount(indices), np.bincount(indices, weights[own])
-        summaries.append(ShardSummary(shard.rows, 1, "float64", classes.astype(object), counts, sums, "row 0"))
+        of_classes = classes.astype(object), counts, sums
+        summaries.append(ShardSummary(shard.rows, 1, "float64", *of_classes, sums.sum(), "row 0"))
         begin += shard.rows
     rows = merged(summaries, table, columns)
     return fingerprint_of(shards, columns, rows, where, rows.weights, C=1.0)
@@ -77,14 +78,14 @@ def test_weights_that_are_added_in_another_order_are_the_same(tmp_path):
     labels, weights = np.sort(rng.choice(["ant", "bee", "cow"], 1000)), rng.choice([0.1, 0.7, 1.3], 1000)
     written = [fingerprint(tmp_path / "rows.parquet", labels, weights, count) for count in (1, 2, 3, 7)]
     assert len({json.dumps(one) for one in written}) > 1  # or the sums would not have shown the order
-    FitCheckpoint(path, written[0]).keep(SearchState(np.zeros((3, 1)), np.zeros(3)))
+    FitCheckpoint(path, written[0], SearchForm()).keep(SearchState(np.zeros((3, 1)), np.zeros(3)))
     for one in written:
-        assert FitCheckpoint(path, one).read() is not None
+        assert FitCheckpoint(path, one, SearchForm()).read() is not None
     # The last has the same sum of all weights.
     for other in (2 * weights, np.where(labels == "ant", weights * 1.001, weights), weights[::-1]):
         found = fingerprint(tmp_path / "rows.parquet", labels, other, 2)
         with pytest.raises(ValueError, match="is that of a fit with other weights"):
-            FitCheckpoint(path, {**found, "files": written[0]["files"]}).read()
+            FitCheckpoint(path, {**found, "files": written[0]["files"]}, SearchForm()).read()
 
 
 def test_a_fingerprint_of_many_classes_is_short(tmp_path):

@@ -163,7 +163,7 @@ def test_bad_arguments_are_one_sentence(two_files, monkeypatch, options, sentenc
         raise AssertionError("Ray was asked before the arguments")
 
     if "address" not in options:
-        monkeypatch.setattr(sys.modules[lr.fit.__module__], "connected", connected)
+        monkeypatch.setattr("lastlayer.ray.fit_workers.connected", connected)
     with pytest.raises((ValueError, TypeError), match=sentence):
         lr.fit(**{"data": two_files[0], "label": "kind", **options})
 

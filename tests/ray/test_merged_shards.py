@@ -14,7 +14,8 @@ COLUMNS = FitColumns(FeatureColumns(("x",), is_list=True), "kind", None)
 
 def summary(classes, counts, *, width=2, place="b.csv: row 3 (the first is 0)"):
     names, counts = np.array(list(classes), object), np.array(counts)
-    return ShardSummary(int(counts.sum()), width, "float32", names, counts, 2.0 * counts, place)
+    rows = int(counts.sum())
+    return ShardSummary(rows, width, "float32", names, counts, 2.0 * counts, 2.0 * rows, place)
 
 
 @pytest.fixture
@@ -38,5 +39,9 @@ def test_what_cannot_be_fitted_is_one_sentence(table):
         merged([None, None], table, COLUMNS)
     with pytest.raises(InputError, match="column kind is 'a' in every row, expected at least two classes"):
         merged([summary("a", [1]), summary("a", [4])], table, COLUMNS)
+    lists = COLUMNS._replace(many=True)
+    assert merged([summary("", []), summary("a", [4])], table, lists).classes.tolist() == ["a"]
+    with pytest.raises(InputError, match="column kind is empty in every row, expected at least one label to learn"):
+        merged([summary("", []), summary("", [])], table, lists)
     with pytest.raises(InputError, match=r"b\.csv: row 3 .*: column x holds lists of 3, but those before hold 2"):
         merged([summary("ab", [1, 1]), summary("ab", [1, 1], width=3)], table, COLUMNS)

@@ -23,9 +23,9 @@ def read_both(tmp_path, monkeypatch):
             monkeypatch.setattr(shard_worker, "available_memory", lambda free=free: free)
             worker = ShardWorker(1, str(tmp_path))
             try:
-                summary, arrays = worker.read(shard, columns), worker._arrays
-                assert arrays is None or isinstance(arrays[0], np.memmap) == (free == 0)
-                found.append((summary, arrays))
+                summary, rows = worker.read(shard, columns), worker._rows
+                assert rows is None or isinstance(rows.features, np.memmap) == (free == 0)
+                found.append((summary, None if rows is None else (rows.features, rows.classes, rows.weight)))
             except InputError as failure:
                 found.append((str(failure), None))
             worker._limit.restore_original_limits()
@@ -89,7 +89,7 @@ def test_features_on_a_disk_give_the_same_answers(tmp_path, monkeypatch):
         monkeypatch.setattr(shard_worker, "available_memory", lambda free=free: free)
         worker = ShardWorker(1, str(tmp_path))
         summary = worker.read(shard, columns)
-        stored.append(isinstance(worker._arrays[0], np.memmap))
+        stored.append(isinstance(worker._rows.features, np.memmap))
         worker.hold(summary.classes, np.ones(3), 400.0, summary.dtype)
         for question in ("set_head", "set_direction"):
             worker.answer(None, question, np.eye(3, 5), np.arange(3.0))

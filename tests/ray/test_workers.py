@@ -1,12 +1,12 @@
 """Workers that die between any two questions are replaced where they stood; actors and Ray are played here."""
 
-import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse as sp
 
 pytest.importorskip("ray")
 
@@ -25,7 +25,17 @@ from lastlayer.linear import DenseFeatures
 from lastlayer.ray import workers as workers_module
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.ray.workers import Workers
-from lastlayer.solvers import LocalRows, SoftmaxRegression, logit_line, minimise
+from lastlayer.solvers import (
+    LocalLabels,
+    LocalRows,
+    SigmoidRegression,
+    SoftmaxRegression,
+    local_labels,
+    logit_line,
+    minimise,
+    minimise_labels,
+)
+from lastlayer.solvers.parted_labels import PartedLabels, PartOfLabels
 from lastlayer.solvers.parted_rows import PartedRows, PartOfRows
 from lastlayer.tables import FeatureColumns, InputError, Shard
 from lastlayer.tables.shards import Piece
@@ -39,10 +49,11 @@ class FakeRay:
     Args:
       rows: (features, labels) of each shard, in their order.
       fails: function of an actor, the name of its method and the arguments, which may raise what Ray would.
+      many: whether a row's label is a list of one.
     """
 
-    def __init__(self, rows, fails):
-        self.rows, self.fails, self.actors = rows, fails, []
+    def __init__(self, rows, fails, many):
+        self.rows, self.fails, self.many, self.actors = rows, fails, many, []
 
     def remote(self, _):
         return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._start))
@@ -90,11 +101,17 @@ class FakeActor:
         self.shard = int(shard.name)
         X, labels = self._ray.rows[self.shard]
         counts = np.bincount(labels, minlength=3)
-        return ShardSummary(len(X), X.shape[1], str(X.dtype), np.arange(3), counts, counts.astype(float), "row 0")
+        of_classes = np.arange(3), counts, counts.astype(float)
+        return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(len(X)), "row 0")
 
     def _hold(self, classes, factors, total, dtype):
         X, labels = self._ray.rows[self.shard]
-        self.part = PartOfRows(LocalRows(DenseFeatures(X), labels, np.ones(len(X)), len(classes), total=total))
+        features, weight = DenseFeatures(X), np.ones(len(X))
+        if self._ray.many:
+            answers = sp.csc_array(labels[:, None] == classes)
+            self.part = PartOfLabels(LocalLabels(features, answers, weight, total=total))
+        else:
+            self.part = PartOfRows(LocalRows(features, labels, weight, len(classes), total=total))
 
     def _answer(self, number, question, *arguments):
         if number is None or self.kept is None or self.kept[0] != number:
@@ -137,16 +154,16 @@ class Dies:
             raise self.failure() if isinstance(self.failure, type) else self.failure
 
 
-def started(monkeypatch, fails=lambda *_: None, num_rows=60, places=None):
+def started(monkeypatch, fails=lambda *_: None, num_rows=60, places=None, many=False):
     """Workers over two shards of one softmax model's rows, that hold them."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((num_rows, 4))
     labels = (X @ rng.standard_normal((4, 3)) + rng.gumbel(size=(num_rows, 3))).argmax(axis=1)
     cut = num_rows // 3
-    ray = FakeRay([(X[:cut], labels[:cut]), (X[cut:], labels[cut:])], fails)
+    ray = FakeRay([(X[:cut], labels[:cut]), (X[cut:], labels[cut:])], fails, many)
     monkeypatch.setattr(workers_module, "ray", ray)
     shards = [Shard((Piece(str(k), (), 0, len(rows[0])),), {}) for k, rows in enumerate(ray.rows)]
-    workers = Workers(shards, COLUMNS, places or FakePlaces(), 1, None)
+    workers = Workers(shards, COLUMNS._replace(many=many), places or FakePlaces(), 1, None)
     workers.read()
     workers.hold(np.arange(3), np.ones(3), float(num_rows), "float64")
     return workers
@@ -186,6 +203,27 @@ def test_a_fit_is_the_same_whenever_a_worker_dies(monkeypatch, kept):
         np.testing.assert_allclose(again, weight, rtol=0, atol=1e-10)
         np.testing.assert_allclose(intercept_again, intercept, rtol=0, atol=1e-10)
         assert other.objective == pytest.approx(optimum.objective, rel=1e-12)
+
+
+def test_a_fit_of_many_labels_is_the_same_whenever_a_worker_dies(monkeypatch):
+    monkeypatch.setattr(local_labels, "_MOST_LABELS", 2)
+
+    def fit(fails):
+        workers = started(monkeypatch, fails, many=True)
+        problem = SigmoidRegression(
+            PartedLabels(workers), np.ones((3, 2)), 1.0, fit_intercept=True, generator=np.random.RandomState(0)
+        )
+        return minimise_labels(problem, tol=1e-6, max_iter=100), workers.replaced
+
+    whole = Dies()
+    head, _ = fit(whole)
+    assert {"start_line", "set_offsets", "set_directions", "evaluate", "step", "keep"} <= set(whole.asked)
+    for time in range(1, len(whole.asked) + 1):
+        again, replaced = fit(Dies(time))
+        assert replaced == 1
+        np.testing.assert_allclose(again.weight, head.weight, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(again.intercept, head.intercept, rtol=0, atol=1e-10)
+        assert [optimum.stopped for optimum in again.optima] == [optimum.stopped for optimum in head.optima]
 
 
 @pytest.mark.parametrize(
@@ -282,13 +320,12 @@ def test_ctrl_c_while_a_worker_is_replaced_keeps_the_head(monkeypatch, tmp_path)
 
     workers, path = started(monkeypatch, fails), tmp_path / "rows.parquet"
     pl.DataFrame({**{f"f{j}": [0.5, 1.5] for j in range(4)}, "kind": [0, 1]}).write_parquet(path)
-    fit = sys.modules[lr.fit.__module__]
     for name, value in {
         "connected": lambda _: nullcontext(),
         "require_room": lambda *_: None,
         "started_workers": lambda *_: nullcontext(workers),
     }.items():
-        monkeypatch.setattr(fit, name, value)
+        monkeypatch.setattr(f"lastlayer.ray.fit_workers.{name}", value)
     with pytest.warns(ll.FitInterrupted, match="at the best head so far"):
         model = lr.fit(path, label="kind", num_workers=2, cpus_per_worker=1)
     assert model.optimum_.stopped == "interrupted"

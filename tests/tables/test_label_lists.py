@@ -1,7 +1,9 @@
+import numpy as np
 import polars as pl
 import pytest
 
 from lastlayer.tables import InputError, label_lists
+from lastlayer.tables.label_lists import answers_of_lists
 
 
 def place(row):
@@ -35,3 +37,13 @@ def test_lists_as_they_are(values, dtype):
 def test_what_is_no_list_of_labels(values, message):
     with pytest.raises(InputError, match=message):
         label_lists(pl.Series("kinds", values), place)
+
+
+@pytest.mark.parametrize("lists", [[["b", "a"], [], ["a"], ["c", "b"]], [[2, 1], [], [1]], [[True], [False, True]]])
+def test_answers_say_which_row_has_which_label(lists):
+    rows = np.empty(len(lists), object)
+    rows[:] = lists
+    classes, answers = answers_of_lists(rows)
+    assert classes.tolist() == sorted({label for row in lists for label in row})
+    assert answers.has_sorted_indices
+    assert answers.toarray().tolist() == [[label in row for label in classes.tolist()] for row in lists]

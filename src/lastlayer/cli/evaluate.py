@@ -223,7 +223,20 @@ def _evaluate_on_ray(files, where, format_, label, weight, classwise, intervals,
     model, *data = files
     head = load_model(model)
     if has_many_labels(head):
-        raise click.UsageError(f"--ray: {model} is of many labels a row, which one process judges; leave it out")
+        if classwise:
+            raise click.UsageError(f"--classwise: {model} is of many labels a row, which have none; leave it out")
+        with on_ray() as lastlayer_ray:
+            return lastlayer_ray.evaluate_labels(
+                head,
+                data,
+                labels=label,
+                weight=weight,
+                where=where,
+                format=format_,
+                intervals=intervals,
+                num_workers=workers,
+                address=ray,
+            )
     if not is_default(head.decision_, many_labels=False):
         raise click.UsageError(f"--ray: {model} has a decision rule, whose answers one process judges; leave it out")
     with on_ray() as lastlayer_ray:

@@ -200,13 +200,13 @@ def command(
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
     if checkpoint and not candidates and ray is None:
         raise click.UsageError("--checkpoint: stands without --candidates or --ray, expected one; leave it out")
-    refuse_beside_ray(ray, workers, labels=labels, candidates=candidates, standardize=standardize, holdout=holdout)
+    refuse_beside_ray(ray, workers, candidates=candidates, standardize=standardize, holdout=holdout)
     if ray is not None and spool_dtype != "float32":
         raise click.UsageError("--spool-dtype: does not go with --ray, expected one; leave one out")
     if ray is not None and C is None:
         raise click.UsageError("--C auto: does not go with --ray, expected a number; name a C")
     if labels is not None:
-        _refuse_beside_labels(label=label, candidates=candidates, checkpoint=checkpoint)
+        _refuse_beside_labels(label=label, candidates=candidates, checkpoint=checkpoint if ray is None else None)
     if C is None and candidates:
         raise click.UsageError("--C auto: stands beside --candidates, expected one of them; name a C")
     require_apart(output, [*data, *validation])

@@ -29,7 +29,7 @@ class FittedRows(NamedTuple):
     """A fitted model and the rows that it came from.
 
     model: fitted, not calibrated. held: features, labels and weights to calibrate on, or None. num_rows, width,
-    labels_per_row: of the rows of the fit. spooled_bytes: of features on a disk, or None where workers do not tell.
+    labels_per_row: of the rows of the fit, and spooled_bytes: of features on a disk; None where workers do not tell.
     allowance: bytes that calibration may keep.
     """
 
@@ -37,7 +37,7 @@ class FittedRows(NamedTuple):
     held: Rows | None
     num_rows: int
     width: int
-    labels_per_row: float
+    labels_per_row: float | None
     spooled_bytes: int | None
     allowance: float
 

@@ -33,9 +33,10 @@ def fit_on_ray(
     with about_the_input(), warnings_of_a_command(rows.columns), on_ray() as lastlayer_ray:
         held = _validation(rows, storage) if rows.has_validation else None
         with memory_allowance(left_to_the_solver(storage.memory, 0)):
-            model = lastlayer_ray.fit(
+            fit = lastlayer_ray.fit_labels if rows.many else lastlayer_ray.fit
+            model = fit(
                 data,
-                label=rows.label,
+                **{"labels" if rows.many else "label": rows.label},
                 features=rows.columns.names,
                 weight=rows.weight,
                 where=where,
@@ -44,7 +45,8 @@ def fit_on_ray(
                 **options,
             )
     allowance = left_to_the_solver(storage.memory, 0)
-    return FittedRows(model, held, model.training_.rows, model.n_features_in_, 1.0, None, allowance)
+    a_row = None if rows.many else 1.0
+    return FittedRows(model, held, model.training_.rows, model.n_features_in_, a_row, None, allowance)
 
 
 def _validation(rows, storage):
@@ -60,7 +62,10 @@ def _classes_before(rows: FitTable) -> NDArray[Any]:
     def of_rows(frame):
         if rows.weight is not None:
             frame = frame.filter(pl.col(rows.weight).cast(pl.Float64, strict=False) > 0)
-        return frame.select(rows.label).drop_nulls().unique()
+        labels = frame.select(rows.label)
+        if rows.many and isinstance(labels.collect_schema()[rows.label], pl.List | pl.Array):
+            labels = labels.explode(rows.label)
+        return labels.drop_nulls().unique()
 
     names = [rows.label] if rows.weight is None else [rows.label, rows.weight]
     labels = rows.table.summary(names, of_rows)[rows.label]

@@ -44,7 +44,8 @@ def fit_in_words(
 def _classes(summary):
     if not summary["many_labels"]:
         return [("classes", f"{summary['num_classes']:,}")]
-    return [("labels", f"{summary['num_classes']:,}, {summary['labels_per_row']:.2f} a row")]
+    a_row = "" if summary["labels_per_row"] is None else f", {summary['labels_per_row']:.2f} a row"
+    return [("labels", f"{summary['num_classes']:,}{a_row}")]
 
 
 def _readable_C(summary):  # noqa: N802

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lastlayer.cli.unknown_label import has_label, unknown_value
 from lastlayer.metrics import ClassIndex
-from lastlayer.tables import InputError, Table, cast_labels, label_array, label_lists
+from lastlayer.tables import InputError, Table, cast_labels, label_array, label_lists, require_known_labels
 
 _SHOWN = 6
 
@@ -75,18 +75,7 @@ def judged_lists(
 
     Raises: InputError naming the first row with a label that is none.
     """
-    lists, known = label_lists(series, place), set(classes.tolist())
-    for row, labels in enumerate(lists):
-        for name in labels:
-            if name not in known and (weights is None or weights[row] > 0):
-                raise InputError(
-                    f"{place(row)}: column {series.name} has {name!r}, which the model never saw, expected labels "
-                    f"among its {len(known)}; leave such rows out with --where."
-                )
-    if weights is not None:
-        for row in np.flatnonzero(weights == 0):
-            lists[row] = []
-    return lists
+    return require_known_labels(label_lists(series, place), series.name, classes, place, weights, where="--where")
 
 
 def _unknown_label(table, label, classes, place, found, unknown, remedy, unknown_label):

@@ -67,10 +67,16 @@ def label_factors(
     if one_of_two:
         labels = np.asarray(answers.todense()).ravel().astype(np.int64)
         return class_factors(class_weight, classes, labels, sample_weight)[None]
+    have = np.asarray(sample_weight @ answers).ravel()
+    return factors_of_weights(class_weight, classes, have, sample_weight.sum())
+
+
+def factors_of_weights(
+    class_weight: ClassWeight, classes: NDArray[Any], have: NDArray[np.float64], total: float
+) -> NDArray[np.float64]:
+    """As label_factors of many labels a row, (K, 2), from the weight of the rows that have each (K,), and of all."""
     factors = np.ones((len(classes), 2))
     if isinstance(class_weight, str) and class_weight == "balanced":
-        total = sample_weight.sum()
-        have = np.asarray(sample_weight @ answers).ravel()
         for column, weight in enumerate((total - have, have)):
             np.divide(total / 2, weight, out=factors[:, column], where=weight > 0)
     else:

@@ -45,7 +45,6 @@ def keep_fitted(model: Any, fitted: FittedHead, rows: LabelledRows, label: str |
         monitor_rows=fitted.held_out_rows,
         monitor_log_loss=fitted.log_loss,
     )
-    model._online = None
 
 
 def set_head(
@@ -60,3 +59,4 @@ def set_head(
     model.beta_, model.optimum_, model.header_ = 1.0, optimum, {}
     model.decision_, model.abstain_label_ = default_rule(many_labels=False), None
     model.n_iter_ = np.array([optimum.iterations])
+    model._online = None

@@ -8,11 +8,10 @@ from lastlayer._arrays import checked_beta
 from lastlayer.decision import RULE_ARRAYS, rule_from_parts
 from lastlayer.decision.head_rules import default_rule, has_many_labels
 from lastlayer.estimators.decision_rule import DECISION, require_rule
-from lastlayer.estimators.label_optima import together
+from lastlayer.estimators.label_optima import checked_optimum, from_columns, together
 from lastlayer.estimators.sigmoid_classifier import SigmoidClassifier
 from lastlayer.estimators.softmax_classifier import SoftmaxClassifier
 from lastlayer.estimators.training import Training
-from lastlayer.solvers import Optimum
 from lastlayer.storage import CLASS_TENSORS, FEATURE_NAMES, UnreadableHead, decode_classes, read_head
 
 _OF_LABELS = ("beta", "bias", "constant")
@@ -60,7 +59,7 @@ def _softmax_classifier(tensors, header):
     if len(classes) < 2:
         raise ValueError(f"{len(classes)} classes")
     _check_head(tensors, classes, 1 if len(classes) == 2 else len(classes))
-    model.beta_, model.optimum_ = checked_beta(header["beta"]), _optimum(header["optimum"])
+    model.beta_, model.optimum_ = checked_beta(header["beta"]), checked_optimum(header["optimum"])
     return model
 
 
@@ -77,10 +76,7 @@ def _sigmoid_classifier(tensors, header):
     if not (tensors["beta"] > 0).all():
         raise ValueError("beta is not above 0")
     model.beta_, model.bias_, model.constant_ = (tensors[name] for name in _OF_LABELS)
-    columns = header["optima"]
-    model.optima_ = [
-        _optimum(dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)
-    ]
+    model.optima_ = from_columns(header["optima"])
     if len(model.optima_) != rows:
         raise ValueError(f"{rows} labels, but optima of {len(model.optima_)}")
     model.optimum_ = together(model.optima_)
@@ -103,14 +99,6 @@ def _check_head(tensors, classes, rows):
         raise ValueError(f"{len(classes)} classes and weights of shape {coef.shape}, {coef.dtype}")
     if coef.shape[0] != rows or intercept.shape != (rows,):
         raise ValueError(f"{len(classes)} classes, but weights of shape {coef.shape} and intercepts {intercept.shape}")
-
-
-def _optimum(fields):
-    optimum = Optimum(**fields)
-    for name, value in vars(optimum).items():
-        if isinstance(value, bool) or not isinstance(value, str if name == "stopped" else (int, float)):
-            raise ValueError(f"{name} of its optimum is {value!r}")
-    return optimum
 
 
 def _set_common(model, tensors, header):

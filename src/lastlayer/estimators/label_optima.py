@@ -1,6 +1,7 @@
-"""The optima of many labels as one."""
+"""The optima of many labels as one, and as what a file holds."""
 
 import math
+from typing import Any
 
 from lastlayer.solvers import Optimum
 
@@ -19,3 +20,23 @@ def together(optima: list[Optimum]) -> Optimum:
         stopped=gravest,
         expected=math.fsum(optimum.expected for optimum in optima),
     )
+
+
+def as_columns(optima: list[Optimum]) -> dict[str, list[Any]]:
+    """What is known of all labels, each field a list."""
+    return {name: [getattr(optimum, name) for optimum in optima] for name in vars(optima[0])}
+
+
+def from_columns(columns: dict[str, list[Any]]) -> list[Optimum]:
+    """The optima that `as_columns` was given. Raises TypeError or ValueError if the fields are none of theirs."""
+    rows = zip(*columns.values(), strict=True)
+    return [checked_optimum(dict(zip(columns, values, strict=True))) for values in rows]
+
+
+def checked_optimum(fields: dict[str, Any]) -> Optimum:
+    """An Optimum of fields that a file holds. Raises TypeError or ValueError if they are none."""
+    optimum = Optimum(**fields)
+    for name, value in vars(optimum).items():
+        if isinstance(value, bool) or not isinstance(value, str if name == "stopped" else (int, float)):
+            raise ValueError(f"{name} of its optimum is {value!r}")
+    return optimum

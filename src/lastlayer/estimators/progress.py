@@ -26,19 +26,29 @@ class FitProgress(ProgressLine):
 
 
 class LabelProgress:
-    """Called with how many labels have ended and how many there are, from any thread; `close` ends the line."""
+    """Called with how many labels have ended and how many there are, from any thread; `close` ends the line.
+
+    Attributes:
+      line: what comes before the fit may show lines of its own there.
+      describe: what is said besides.
+    """
 
     def __init__(self):
-        self._line, self._last = ProgressLine(), (0, 0)
+        self.line: ProgressLine = ProgressLine()
+        self.describe: Callable[[], str] = str
+        self._last = 0, 0
 
     def __call__(self, ended: int, of: int) -> None:
         """Show where the fit stands."""
         self._last = ended, of
-        self._line.show(f"{ended:,} of {of:,} labels")
+        self.line.show(self._state())
 
     def close(self) -> None:
         """Leave the last state."""
-        self._line.end("{:,} of {:,} labels".format(*self._last))
+        self.line.end(self._state())
+
+    def _state(self):
+        return "{:,} of {:,} labels".format(*self._last) + f"  {self.describe()}".rstrip()
 
 
 def in_iterations(optimum: Optimum) -> str:

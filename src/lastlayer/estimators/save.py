@@ -6,6 +6,7 @@ from typing import Any
 
 from lastlayer.decision import rule_parts
 from lastlayer.estimators.decision_rule import DECISION, plain_label
+from lastlayer.estimators.label_optima import as_columns
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.storage import FEATURE_NAMES, encode_classes, write_head
 
@@ -36,8 +37,7 @@ def save_head(model: Any, path: str | os.PathLike[str], header: dict[str, Any]) 
     own: dict[str, Any]
     if hasattr(model, "optima_"):
         tensors |= {"beta": model.beta_, "bias": model.bias_, "constant": model.constant_}
-        fields = vars(model.optimum_)
-        own = {"optima": {name: [getattr(optimum, name) for optimum in model.optima_] for name in fields}}
+        own = {"optima": as_columns(model.optima_)}
     else:
         own = {"beta": float(model.beta_), "optimum": vars(model.optimum_)}
     write_head(

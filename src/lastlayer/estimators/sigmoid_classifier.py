@@ -16,13 +16,9 @@ from lastlayer.calibration import fit_label_scaling
 from lastlayer.decision import Rule
 from lastlayer.estimators.adopted_head import adopt_feature_names, adopt_sigmoid
 from lastlayer.estimators.class_weight import ClassWeight, label_factors
-from lastlayer.estimators.decision_rule import (
-    default_rule,
-    drop_rule,
-    require_rule,
-)
+from lastlayer.estimators.decision_rule import drop_rule, require_rule
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
-from lastlayer.estimators.label_optima import together
+from lastlayer.estimators.fitted_labels import set_labels
 from lastlayer.estimators.label_sets import answers_of, label_sets
 from lastlayer.estimators.labelled_rows import dtype_of_fit, feature_matrix, unscaled_weight, whole_number
 from lastlayer.estimators.linear_head import calibration_features, fit_features, name_of, scores_of, validated
@@ -220,14 +216,8 @@ class SigmoidClassifier(NotebookSummary, ClassifierMixin, BaseEstimator):
         found = minimise_labels(problem, tol=tol, max_iter=max_iter, start=start, report=report)
         if report is not None:
             report.close()
-        self.classes_, self.coef_ = sets.classes, unscaled_weight(features, found.weight)
-        self.intercept_ = found.intercept.astype(self.coef_.dtype)
-        num_answers = len(self.intercept_)
-        self.beta_, self.bias_ = np.ones(num_answers), np.zeros(num_answers)
-        self.constant_ = problem.constant
-        self.optima_, self.optimum_ = found.optima, together(found.optima)
-        self.n_iter_, self.header_ = np.array([self.optimum_.iterations]), {}
-        self.decision_, self.abstain_label_ = default_rule(many_labels=not sets.one_of_two), None
+        coef = unscaled_weight(features, found.weight)
+        set_labels(self, sets.classes, coef, found.intercept, problem.constant, found.optima)
         self.training_ = Training(rows=features.shape[0], label=name_of(y))
         warn_of_label_limits(self, features.dtype, C=C, tol=tol, max_iter=max_iter)
         return self

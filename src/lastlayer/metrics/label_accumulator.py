@@ -23,6 +23,8 @@ from lastlayer.metrics.reliability import Reliability, bin_of
 
 # Probabilities that are looked at together, about, and that are worth a dispatch to another thread.
 _BLOCK, _DISPATCH = 1 << 20, 1 << 17
+# What two accumulators add up.
+_SUMS = "_rows", "_weight", "_exact", "_log_loss", "_squared_error", "_ranking", "_bins", "_counts", "_by_odds"
 
 
 def evaluate_labels(
@@ -138,6 +140,34 @@ class LabelEvaluationAccumulator:
             rows = np.flatnonzero(weight[start : start + step]) + start
             p, truth_here = given[rows].astype(np.float64), truth[rows].toarray()
             self._tally(p, truth_here, weight[rows], losses_of(p, truth_here, rows))
+
+    def merge(self, other: "LabelEvaluationAccumulator") -> None:
+        """Add the rows of another accumulator, made with the same arguments, after those of this one.
+
+        Raises: ValueError if it was made for other classes, thresholds, bins or intervals.
+        """
+        ours, theirs = self._made_for(), other._made_for()
+        for name, value in ours.items():
+            if value != theirs[name]:
+                raise ValueError(
+                    f"other: is made for {name} {theirs[name]!r}, expected {value!r}, as this one; make both alike."
+                )
+        if other._counts is None:
+            return
+        if self._counts is None:
+            self._expect(other._counts.shape[1])
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._resampled += other._resampled
+        self._is_weighted |= other._is_weighted
+
+    def _made_for(self):
+        return {
+            "classes": None if self._classes is None else self._classes.tolist(),
+            "threshold": np.asarray(self._threshold).tolist(),
+            "bins": self._bins.shape[1],
+            "intervals": self._confidence,
+        }
 
     def _expect(self, num_labels):
         if np.shape(self._threshold) not in ((), (num_labels,)):

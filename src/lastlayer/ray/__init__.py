@@ -15,7 +15,9 @@ from lastlayer import _first_use
 _HOME = {
     "CheckpointWarning": "fit_checkpoint",
     "evaluate": "evaluate_files",
+    "evaluate_labels": "evaluate_label_files",
     "fit": "fit_files",
+    "fit_labels": "fit_label_files",
     "predict": "predict_files",
 }
 

@@ -1,14 +1,14 @@
 """A model judged on the labelled rows of files by workers on many machines."""
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from lastlayer._arrays import Integer, Number
 from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.estimators import SoftmaxClassifier, load
 from lastlayer.estimators.labelled_rows import whole_number
-from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator
+from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator, LabelEvaluationAccumulator
 from lastlayer.ray.cluster import connected
 from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.tables import (
@@ -60,13 +60,54 @@ def evaluate(
     Returns: Evaluation.
     Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
     """
-    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
-    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
     head: Any = load(model) if isinstance(model, str | os.PathLike) else model
     if has_many_labels(head):
-        raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it in one process.")
+        raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it with evaluate_labels.")
     figures = {"classes": head.classes_, "classwise": classwise, "intervals": intervals}
-    accumulator = EvaluationAccumulator(**figures)
+    found = accumulated(
+        *(EvaluationAccumulator(**figures), _judged, head, data, label, weight, where, format),
+        *(num_workers, cpus_per_worker, address, figures),
+    )
+    return found.result()
+
+
+Accumulator = TypeVar("Accumulator", EvaluationAccumulator, LabelEvaluationAccumulator)
+
+
+def accumulated(
+    accumulator: Accumulator,
+    judged: Callable[..., Accumulator | None],
+    head: Any,
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    label: str | None,
+    weight: str | None,
+    where: str | None,
+    format: str | None,
+    num_workers: Integer | None,
+    cpus_per_worker: Integer,
+    address: str | None,
+    figures: dict[str, Any],
+) -> Accumulator:
+    """The accumulator with every shard's merged into it, in the order of the rows.
+
+    Args:
+      accumulator: without rows.
+      judged: function of a shard, the head, its columns, the columns of labels and weights and `figures` to an
+        accumulator like it, or None if the shard has no rows.
+      head: a fitted classifier.
+      data: files or patterns, as are the next eight parameters of `evaluate`.
+      label: the label column.
+      weight: a column of weights.
+      where: an SQL condition.
+      format: of the files.
+      num_workers: tasks at once.
+      cpus_per_worker: of each.
+      address: of the cluster.
+      figures: what accumulators are made with.
+    Raises: InputError if no row is left, or none weighs.
+    """
+    cpus = whole_number(cpus_per_worker, "cpus_per_worker")
+    asked = None if num_workers is None else whole_number(num_workers, "num_workers")
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     require_files(paths)
     table, label, columns, _ = labelled_table(head, paths, where, format, label, weight)
@@ -76,7 +117,7 @@ def evaluate(
         count = shards_for(sum(table.row_counts()), workers)
         shards = cut_shards(table, paths, names, count, format=format)
         found = False
-        for part in mapped(_judged, shards, workers, cpus, head, columns, label, weight, figures):
+        for part in mapped(judged, shards, workers, cpus, head, columns, label, weight, figures):
             if part is not None:
                 found = True
                 accumulator.merge(part)
@@ -84,7 +125,7 @@ def evaluate(
         raise table.no_rows()
     if not accumulator.rows:
         raise nothing_weighs(table.name, weight)
-    return accumulator.result()
+    return accumulator
 
 
 def _judged(shard, head, columns, label, weight, figures):

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from lastlayer._arrays import Integer, Number, positive_number, true_or_false
 from lastlayer._progress_line import ProgressLine
-from lastlayer.estimators import SoftmaxClassifier, Training
+from lastlayer.estimators import SoftmaxClassifier
 from lastlayer.estimators.checkpoint_file import require_checkpoint
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
@@ -17,15 +16,17 @@ from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
 from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_of_head, whole_number
 from lastlayer.estimators.progress import FitProgress, in_iterations
-from lastlayer.ray.cluster import connected
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, fingerprint_of
-from lastlayer.ray.merged_shards import MergedShards, merged
-from lastlayer.ray.places import cpus_for, require_room, room_for
-from lastlayer.ray.shard_worker import FitColumns
-from lastlayer.ray.workers import Workers, started_workers
+from lastlayer.ray.fit_checkpoint import FitCheckpoint, SearchForm, fingerprint_of
+from lastlayer.ray.fit_workers import (
+    checked_means,
+    files_of_fit,
+    remember_rows,
+    slowest_in_words,
+    workers_that_have_read,
+)
+from lastlayer.ray.workers import Workers
 from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
 from lastlayer.solvers.parted_rows import PartedRows
-from lastlayer.tables import choose_features, cut_shards, label_column, open_table, require_files, require_weight
 
 # Rows that tell whether features are in units far apart.
 _SAMPLED_ROWS = 1024
@@ -94,9 +95,8 @@ def fit(
     """
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
-    cpus_wanted = None if cpus_per_worker is None else whole_number(cpus_per_worker, "cpus_per_worker")
-    workers_wanted = None if num_workers is None else whole_number(num_workers, "num_workers")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
+    means = checked_means(num_workers, cpus_per_worker, spool, address)
     model = SoftmaxClassifier(
         C=C,
         fit_intercept=fit_intercept,
@@ -107,72 +107,46 @@ def fit(
     )
     if checkpoint is not None:
         require_checkpoint(checkpoint)
-    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    require_files(paths)
-    patterns = () if features is None else [features] if isinstance(features, str) else list(features)
-    table = open_table(paths, wanted=[*patterns, *([] if label is None else [label])], format=format)
-    label = label_column(table, label)
-    require_weight(table, weight, label)
-    table = table.as_written([label]).filtered(where)
-    columns = FitColumns(choose_features(table, patterns, label, weight=weight), label, weight)
+    files = files_of_fit(data, label, features, weight, where, format, many=False)
     progress = ProgressLine() if verbose else None
-    with connected(address):
-        cpus = cpus_for(workers_wanted) if cpus_wanted is None else cpus_wanted
-        count = max(1, room_for(cpus)) if workers_wanted is None else workers_wanted
-        require_room(count, cpus)
-        shards = cut_shards(table, paths, columns.names(), count, format=format)
-        with started_workers(shards, columns, cpus, None if spool is None else os.fspath(spool)) as workers:
-            summaries = workers.read(None if progress is None else _reading(progress, len(shards)))
-            rows = merged(summaries, table, columns)
-            factors = class_factors(class_weight, rows.classes, np.arange(len(rows.classes)), rows.weights)
-            total = float(rows.weights @ factors)
-            if not total > 0:
-                raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
-            dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
-            penalty = penalty_of(C, total, len(rows.classes), dtype)
-            parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
-            kept = None
-            if checkpoint is not None:
-                kept = FitCheckpoint(checkpoint, fingerprint_of(shards, columns, rows, where, **parameters))
-            start = None if kept is None else kept.read()
-            workers.keep(rows.which)
-            workers.hold(rows.classes, factors, total, str(dtype))
-            parted = PartedRows(workers)
-            problem = SoftmaxRegression(
-                parted,
-                penalty,
-                fit_intercept=fit_intercept,
-                generator=check_random_state(0 if random_state is None else random_state),
-            )
-            # Now, for no worker may be there to be asked when the fit has been interrupted.
-            sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
-            report = None if progress is None else FitProgress(lambda optimum: _state(optimum, workers))
-            weights, intercept, optimum = minimise(
-                problem,
-                tol=tol,
-                max_iter=max_iter,
-                start=start,
-                report=report,
-                keep=None if kept is None else kept.keep,
-            )
-            if report is not None:
-                report.close(optimum)
+    with workers_that_have_read(files, means, progress) as (workers, shards, rows):
+        factors = class_factors(class_weight, rows.classes, np.arange(len(rows.classes)), rows.weights)
+        total = float(rows.weights @ factors)
+        if not total > 0:
+            raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
+        dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
+        penalty = penalty_of(C, total, len(rows.classes), dtype)
+        parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
+        kept = None
+        if checkpoint is not None:
+            fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
+            kept = FitCheckpoint(checkpoint, fingerprint, SearchForm())
+        start = None if kept is None else kept.read()
+        workers.hold(rows.classes, factors, total, str(dtype))
+        parted = PartedRows(workers)
+        problem = SoftmaxRegression(
+            parted,
+            penalty,
+            fit_intercept=fit_intercept,
+            generator=check_random_state(0 if random_state is None else random_state),
+        )
+        # Now, for no worker may be there to be asked when the fit has been interrupted.
+        sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
+        report = None if progress is None else FitProgress(lambda optimum: _state(optimum, workers))
+        weights, intercept, optimum = minimise(
+            problem,
+            tol=tol,
+            max_iter=max_iter,
+            start=start,
+            report=report,
+            keep=None if kept is None else kept.keep,
+        )
+        if report is not None:
+            report.close(optimum)
     set_head(model, rows.classes, weight_of_head(weights, rows.dtype), intercept, optimum)
-    _remember(model, columns, rows)
+    remember_rows(model, files.columns, rows)
     _warn(model, problem, weights, optimum, sample, C, tol, max_iter)
     return model
-
-
-def _remember(model: Any, columns: FitColumns, rows: MergedShards) -> None:
-    """Let the model know its rows and columns."""
-    model.n_features_in_ = rows.width
-    model._online = None
-    is_list = columns.features.is_list
-    if not is_list:
-        model.feature_names_in_ = np.array(columns.features.names, dtype=object)
-    model.training_ = Training(
-        rows=rows.rows, label=columns.label, features=columns.features.names[0] if is_list else None
-    )
 
 
 def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
@@ -183,11 +157,5 @@ def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
     warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)
 
 
-def _reading(progress: ProgressLine, count: int) -> Any:
-    return lambda read, total: progress.show(f"{read:,} of {total:,} rows read by {count} workers")
-
-
 def _state(optimum: Optimum, workers: Workers) -> str:
-    worker, seconds, median = workers.slowest()
-    replaced = f"  {workers.replaced} replaced" if workers.replaced else ""
-    return f"{in_iterations(optimum)}  slowest worker {worker}: {seconds:.2f} s, median {median:.2f} s{replaced}"
+    return f"{in_iterations(optimum)}  {slowest_in_words(workers)}"

@@ -1,5 +1,6 @@
 """What the shards of a fit tell, put together: their classes, weights and width."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ class MergedShards:
       classes: (K,) sorted labels.
       counts: (K,) rows of each.
       weights: (K,) their summed weight, added in the order of the shards.
+      weight: of all rows.
     """
 
     which: tuple[int, ...]
@@ -33,12 +35,14 @@ class MergedShards:
     classes: NDArray[Any]
     counts: NDArray[np.int64]
     weights: NDArray[np.float64]
+    weight: float
 
 
 def merged(summaries: Sequence[ShardSummary | None], table: Table, columns: FitColumns) -> MergedShards:
     """The MergedShards of what every worker tells, in the order of the table.
 
-    Raises: InputError if no row is left, if there is one class only, or if lists differ in length.
+    Raises: InputError if no row is left, if there is one class only, or with many labels a row none, or if lists of
+      features differ in length.
     """
     found = {k: summary for k, summary in enumerate(summaries) if summary is not None}
     if not found:
@@ -50,13 +54,19 @@ def merged(summaries: Sequence[ShardSummary | None], table: Table, columns: FitC
                 f"{other.place}: column {columns.features.names[0]} holds lists of {other.width}, but those before "
                 f"hold {first.width}, expected lists of one length; correct the row."
             )
-    classes, indices = sorted_classes(np.concatenate([summary.classes for summary in found.values()]))
-    if len(classes) < 2:
+    of_labels = [summary for summary in found.values() if len(summary.classes)]
+    if not of_labels:
+        raise InputError(
+            f"{table.name}: column {columns.label} is empty in every row, expected at least one label to learn; choose "
+            "other rows, or another column."
+        )
+    classes, indices = sorted_classes(np.concatenate([summary.classes for summary in of_labels]))
+    if len(classes) < 2 and not columns.many:
         raise InputError(
             f"{table.name}: column {columns.label} is {classes.tolist()[0]!r} in every row, expected at least two "
             "classes; choose other rows, or another column."
         )
-    parts = [(summary.counts, summary.weights) for summary in found.values()]
+    parts = [(summary.counts, summary.weights) for summary in of_labels]
     counts, weights = (np.concatenate(kind) for kind in zip(*parts, strict=True))
     merged_counts, merged_weights = np.zeros(len(classes), np.int64), np.zeros(len(classes))
     np.add.at(merged_counts, indices, counts)
@@ -69,4 +79,5 @@ def merged(summaries: Sequence[ShardSummary | None], table: Table, columns: FitC
         classes,
         merged_counts,
         merged_weights,
+        math.fsum(summary.weight for summary in found.values()),
     )

@@ -14,11 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer._available_memory import available_memory, taken_memory
 from lastlayer._memory import memory_allowance
-from lastlayer._sorted_classes import sorted_classes
-from lastlayer.linear import DenseFeatures
+from lastlayer.ray.shard_rows import RowsOfManyLabels, RowsOfOneLabel, ShardRows
 from lastlayer.ray.sums import added
-from lastlayer.solvers import LocalRows
-from lastlayer.solvers.parted_rows import PartOfRows
 from lastlayer.tables import (
     FeatureColumns,
     InputError,
@@ -37,11 +34,12 @@ from lastlayer.tables.feature_matrix import matrix_type
 
 
 class FitColumns(NamedTuple):
-    """Which columns a fit reads: features, labels, and weights unless None."""
+    """Which columns a fit reads: features, labels, and weights unless None; `many` labels a row are lists."""
 
     features: FeatureColumns
     label: str
     weight: str | None
+    many: bool = False
 
     def names(self) -> list[str]:
         """All of them."""
@@ -52,7 +50,7 @@ class ShardSummary(NamedTuple):
     """What a worker tells of the rows of its shard that weigh.
 
     rows: how many. width: how many features. dtype: of these. classes: (k,) sorted labels. counts: (k,) rows of each.
-    weights: (k,) their summed weight. place: where its first row stands.
+    weights: (k,) their summed weight. weight: of all rows. place: where its first row stands.
     """
 
     rows: int
@@ -61,6 +59,7 @@ class ShardSummary(NamedTuple):
     classes: NDArray[Any]
     counts: NDArray[np.int64]
     weights: NDArray[np.float64]
+    weight: float
     place: str
 
 
@@ -81,8 +80,8 @@ class ShardWorker:
         # Its threads are all that is known of how many share the machine.
         share = min(1.0, threads / (os.cpu_count() or 1))
         self._storage = Storage(taken_memory() + share * available_memory() / 2, folder=spool, quiet=True)
-        self._arrays: tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], NDArray[np.float64]] | None = None
-        self._part: PartOfRows | None = None
+        self._rows: ShardRows | None = None
+        self._part: Any = None
         self._kept: tuple[int | None, Any, float] = None, None, 0.0
 
     def host(self) -> tuple[str, int]:
@@ -97,7 +96,9 @@ class ShardWorker:
             dtypes, _ = feature_types(table, columns.features)
             dtype = "float32" if matrix_type(dtypes) == pl.Float32 else "float64"
             choice = choose_spool(table, columns.features, replace(self._storage, dtype=dtype), splits=False)
-            X, labels, weight = rows_of(table, columns.features, columns.label, columns.weight, choice=choice)
+            X, labels, weight = rows_of(
+                table, columns.features, columns.label, columns.weight, many=columns.many, choice=choice
+            )
         except NoRows:
             return None
         except NothingWeighs:
@@ -115,35 +116,17 @@ class ShardWorker:
             return None
         if len(X) == len(weighs) and not weighs.all():
             X, labels, weight = X[weighs], labels[weighs], weight[weighs]
-        classes, indices = sorted_classes(labels)
-        self._arrays = X, classes, indices, weight
-        size = len(classes)
-        counts, weights = (
-            np.bincount(indices, minlength=size),
-            np.bincount(indices, weight, size).astype(np.float64, copy=False),
-        )
-        return ShardSummary(
-            len(X), X.shape[1], str(X.dtype), classes, counts, weights, table.place(int(weighs.argmax()))
-        )
+        rows = self._rows = (RowsOfManyLabels if columns.many else RowsOfOneLabel)(X, labels, weight)
+        of_classes, place = (rows.classes, rows.counts, rows.weights), table.place(int(weighs.argmax()))
+        return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(weight.sum()), place)
 
     def hold(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> None:
-        """Get ready for questions.
-
-        Args:
-          classes: (K,) those of all shards, sorted.
-          factors: (K,) what the weight of each class's rows is multiplied with.
-          total: the sum of all weights, of all shards.
-          dtype: what to compute in.
-        """
-        if self._arrays is None:
+        """Get ready for questions; see `ShardRows.part`."""
+        if self._rows is None:
             raise RuntimeError("hold: the shard has not been read.")
-        X, ours, indices, weight = self._arrays
-        self._arrays = None
-        index = {name: k for k, name in enumerate(classes.tolist())}
-        labels = np.array([index[name] for name in ours.tolist()], np.int64)[indices]
-        rows = LocalRows(DenseFeatures(X, dtype=dtype), labels, weight * factors[labels], len(classes), total=total)
-        with memory_allowance(left_to_the_solver(self._storage.memory, len(labels))):
-            self._part = PartOfRows(rows)
+        rows, self._rows = self._rows, None
+        with memory_allowance(left_to_the_solver(self._storage.memory, len(rows.weight))):
+            self._part = rows.part(classes, factors, total, dtype)
 
     @ray.method(num_returns=2)
     def answer(self, number: int | None, question: str, *arguments: Any) -> tuple[Any, float]:

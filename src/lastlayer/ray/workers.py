@@ -12,6 +12,7 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 
+from lastlayer.ray.line_memory import HeadMemory, LabelMemory, LineMemory
 from lastlayer.ray.losses import comes_of_a_loss, own_failure
 from lastlayer.ray.places import Places, kept_places
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary, ShardWorker
@@ -23,7 +24,7 @@ _MOST_DEATHS = _MOST_LOSSES = 5
 # Bytes from which on an array is put into Ray's memory once, and not sent to each worker.
 _LARGE = 1 << 16
 # Questions whose answers are as large as the head, and more workers than this: summed by workers, not by the driver.
-_LARGE_ANSWERS, _FEW = ("class_sums", "step"), 2
+_LARGE_ANSWERS, _FEW = ("class_sums", "label_sums", "step"), 2
 
 _DEAD = object()
 
@@ -65,9 +66,9 @@ class Workers:
         self._deaths = [0] * len(self._shards)
         self._summaries: list[ShardSummary | None] = []
         self._held: tuple[Any, ...] = ()
-        self._head: tuple[NDArray[Any], ...] | None = None
-        self._direction: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._memory: LineMemory = LabelMemory() if columns.many else HeadMemory()
         self._seconds = [0.0] * len(self._shards)
+        self._of_step: list[float] = []
         self.replaced: int = 0
         self.traffic: dict[str, Traffic] = {}
         self._actors: list[Any] = [self._started(k) for k in range(len(self._shards))]
@@ -103,16 +104,17 @@ class Workers:
         self._summaries = [self._summaries[k] for k in kept]
         self._deaths, self._seconds = [0] * len(kept), [0.0] * len(kept)
 
-    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> None:
+    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64] | None, total: float, dtype: str) -> None:
         """Have every worker get ready for questions; see `ShardWorker.hold`."""
         self._held = tuple(map(_shared, (classes, factors, total, dtype)))
         ready = [actor.hold.remote(*self._held) for actor in self._actors]
         self._replace([k for k, one in enumerate(ready) if self._ended(one) is _DEAD])
 
     def slowest(self) -> tuple[int, float, float]:
-        """The worker that took longest for the last question, its seconds, and the median of all."""
-        worker = max(range(len(self._seconds)), key=self._seconds.__getitem__)
-        return worker, self._seconds[worker], statistics.median(self._seconds)
+        """The worker that took longest for the last step, its seconds, and the median of all."""
+        seconds = self._of_step or self._seconds
+        worker = max(range(len(seconds)), key=seconds.__getitem__)
+        return worker, seconds[worker], statistics.median(seconds)
 
     def processes(self) -> list[tuple[str, int]]:
         """The machine and the process of each worker."""
@@ -179,7 +181,9 @@ class Workers:
             self._replace(dead)
         self._deaths = [0] * len(self._actors)
         self._note(question, begin, own if not arguments else [arguments] * len(own), result)
-        self._follow(question, arguments)
+        self._memory.follow(question, arguments)
+        if question == "step":
+            self._of_step = list(self._seconds)
         return result
 
     def _timed(self, k, seconds):
@@ -231,9 +235,8 @@ class Workers:
                     )
                 ray.get(actor.hold.remote(*self._held))
             self._summaries[k] = found
-            for question, arguments in (("set_head", self._head), ("set_direction", self._direction)):
-                if arguments is not None:
-                    ray.get(actor.answer.remote(None, question, *arguments))
+            for question, arguments in self._memory.questions():
+                ray.get(actor.answer.remote(None, question, *arguments))
         except RayError as failure:
             if comes_of_a_loss(failure):
                 return False
@@ -248,22 +251,6 @@ class Workers:
                 f"{self._shards[k].pieces[0].begin} and on, expected that they live; see the logs of Ray, often they "
                 "lack memory: pass more workers, or machines with more of it."
             )
-
-    def _follow(self, question, arguments):
-        """Keep in mind where the workers' line is, for one that will have to be replaced."""
-        if question == "set_head":
-            # The line keeps its direction: a search sets one and tries several heads along it.
-            self._head = tuple(map(np.array, arguments))
-        elif question == "set_direction":
-            self._direction = np.array(arguments[0]), np.array(arguments[1])
-        elif question == "step" and self._head is not None and self._direction is not None:
-            t = self._head[0].dtype.type(arguments[0])
-            (weight, offset, *mean), (weight_step, offset_step) = self._head, self._direction
-            self._head = weight + t * weight_step, offset + t * offset_step, *mean
-        elif question == "add_offset" and self._head is not None:
-            weight, offset, *mean = self._head
-            self._head = weight, offset + arguments[0], *mean
-            self._direction = np.zeros_like(weight), arguments[0]
 
     def _note(self, question, begin, own, result):
         traffic = self.traffic.setdefault(question, Traffic())
@@ -314,4 +301,4 @@ def _bytes(values):
 
 def _alike(one, other):
     same = one.rows == other.rows and one.width == other.width and one.dtype == other.dtype
-    return same and all(map(np.array_equal, one[3:6], other[3:6]))
+    return same and all(map(np.array_equal, one[3:7], other[3:7]))

@@ -24,8 +24,8 @@ class Ended(Protocol):
 
     interrupted: bool
 
-    def progress(self) -> None:
-        """An iteration begins."""
+    def progress(self, state: "LabelState", /) -> None:
+        """An iteration begins at this state."""
 
     def tell(
         self, state: "LabelState", stopped: Any, which: NDArray[np.bool_], predicted: NDArray[np.float64], /
@@ -120,7 +120,7 @@ class LabelBlock:
     def run(self, ended: "Ended", tol: float, max_iter: int) -> None:
         """Until every label has ended, or the fit is interrupted."""
         while self.state.labels.size and not ended.interrupted:
-            ended.progress()
+            ended.progress(self.state)
             state, (direction, predicted) = self.state, self.proposal()
             share = predicted / np.maximum(state.objective, np.finfo(float).tiny)
             norm = np.abs(state.gradient).max(axis=1)

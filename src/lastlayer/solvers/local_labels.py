@@ -38,7 +38,7 @@ class LocalLabels:
         self.num_labels: int = answers.shape[1]
         self.weighing: int = int(np.count_nonzero(row_weight))
         self.lightest: float = float(self.row_weight[self.row_weight > 0].min(initial=np.inf))
-        self._answers = answers
+        self._answers = answers if answers.has_sorted_indices else answers.sorted_indices()
         weights = self._weights()
         label_of_entry = np.repeat(np.arange(self.num_labels), np.diff(answers.indptr))
         self.counts: NDArray[np.int64] = np.bincount(label_of_entry[weights.data > 0], minlength=self.num_labels)
@@ -53,7 +53,8 @@ class LocalLabels:
 
     def label_sums(self) -> NDArray[Any]:
         """(K, D), the weighted sums of the features of the rows that have each label."""
-        (num_rows, num_labels), weights = self._answers.shape, self._weights().astype(self.dtype)
+        (num_rows, num_labels), weights = self._answers.shape, self._weights()
+        weights = weights.astype(self.dtype)
         whole = slice(0, num_rows)
         if isinstance(self.features, SparseFeatures) or weights.nnz < _DENSE * num_rows * num_labels:
             return self.features.adjoint(weights, whole)
@@ -69,7 +70,7 @@ class LocalLabels:
         """See `LabelRows`."""
         return LabelLogitLine(self.features, self._answers, self.row_weight, labels, factors)
 
-    def _weights(self):
+    def _weights(self) -> Any:
         """(N, K) the answers as the weights of their rows."""
         answers = self._answers
         return sp.csc_array((self.row_weight[answers.indices], answers.indices, answers.indptr), answers.shape)

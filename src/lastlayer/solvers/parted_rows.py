@@ -4,35 +4,16 @@ A part is a `PartOfRows`, wherever it lives; how it is reached is for `Parts` to
 their order and in float64, so that nothing depends on who answers first.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.linear import DenseFeatures
-from lastlayer.solvers.curvature import Curvature, rows_for_covariance
+from lastlayer.solvers.curvature import Curvature
 from lastlayer.solvers.local_rows import LocalRows
+from lastlayer.solvers.parts import Parts, by_part, curvature_of_parts, sample_of
 from lastlayer.solvers.training_rows import Line, Slope, Steps, Uncertainty
-
-
-class Parts(Protocol):
-    """Whoever reaches the parts. A question is the name of a method of `PartOfRows`."""
-
-    def ask(self, question: str, *arguments: Any) -> list[Any]:
-        """Put the same question to every part; the answers in the order of the parts."""
-        raise NotImplementedError
-
-    def ask_each(self, question: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Put a question to every part with arguments of its own; the answers in the order of the parts."""
-        raise NotImplementedError
-
-    def sum(self, question: str, *arguments: Any) -> tuple[Any, ...]:
-        """Put the same question to every part; the sums of their answers, tuples of numbers and arrays in float64.
-
-        They are added two by two, always the same two.
-        """
-        raise NotImplementedError
 
 
 class Description(NamedTuple):
@@ -72,8 +53,7 @@ class PartOfRows:
 
     def sample(self, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Features and weights of rows by their numbers, counted among those that weigh."""
-        rows = np.flatnonzero(self._rows.row_weight)[numbers]
-        return self._rows.features.take(rows), self._rows.row_weight[rows]
+        return sample_of(self._rows.features, self._rows.row_weight, numbers)
 
     def take(self, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
         """Features, labels and weights of rows by their numbers, of those that weigh."""
@@ -140,18 +120,12 @@ class PartedRows:
 
     def curvature(self, mean: NDArray[np.float64], generator: np.random.RandomState) -> Curvature:
         """That of the features about `mean` (D,), from a sample of the rows that weigh."""
-        count = int(self._weighing[-1])
-        enough = rows_for_covariance(self.shape[1], self.shape[0] * self.num_classes)
-        rows = np.arange(count)
-        if count > enough:
-            rows = np.sort(generator.choice(count, enough, replace=False))
-        found = self._parts.ask_each("sample", _by_part(rows, self._weighing))
-        features, weights = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
-        return Curvature.of_sample(features, mean, weights)
+        num_logits = self.shape[0] * self.num_classes
+        return curvature_of_parts(self._parts, self._weighing, mean, generator, num_logits)
 
     def take(self, rows: NDArray[np.int64]) -> LocalRows:
         """Of the rows with these numbers, in ascending order, those that weigh, with their weights."""
-        found = self._parts.ask_each("take", _by_part(rows, self._starts))
+        found = self._parts.ask_each("take", by_part(rows, self._starts))
         features, labels, weights = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
         return LocalRows(DenseFeatures(features), labels, weights, self.num_classes, total=1.0)
 
@@ -214,9 +188,3 @@ class _PartedLine(_PartedSteps):
         scores = np.concatenate(scores)
         highest = np.argsort(-scores, kind="stable")[:most]
         return Uncertainty(sum(totals), np.concatenate(samples), rows[highest], scores[highest])
-
-
-def _by_part(rows, starts):
-    """For each part a tuple of the numbers in it of its rows, from `starts` (M + 1,) of M parts."""
-    cuts = np.searchsorted(rows, starts)
-    return [(rows[a:b] - start,) for a, b, start in zip(cuts, cuts[1:], starts, strict=False)]

@@ -9,7 +9,7 @@ follow from the shapes alone: the same bits on any number of threads.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,11 +115,18 @@ class SigmoidRegression:
 
 @dataclass(frozen=True, eq=False)
 class SigmoidHead:
-    """Heads of all labels and what is known of them: weight (K, D), intercept (K,) float64, and an Optimum for each."""
+    """Heads of all labels and what is known of them: weight (K, D), intercept (K,) float64, and an Optimum for each.
+
+    That of a label which has not ended says "interrupted".
+    """
 
     weight: NDArray[Any]
     intercept: NDArray[np.float64]
     optima: list[Optimum]
+
+    def ended(self) -> dict[int, Optimum]:
+        """The optima of labels that have ended, by label."""
+        return {k: optimum for k, optimum in enumerate(self.optima) if optimum.stopped != "interrupted"}
 
 
 def minimise_labels(
@@ -128,7 +135,9 @@ def minimise_labels(
     tol: float,
     max_iter: int,
     start: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    ended: Mapping[int, Optimum] | None = None,
     report: Callable[[int, int], object] | None = None,
+    keep: Callable[[SigmoidHead], object] | None = None,
 ) -> SigmoidHead:
     """Minimise each label's objective until `tol` is met, as `minimise` says it, or for `max_iter` iterations.
 
@@ -141,15 +150,16 @@ def minimise_labels(
       tol: accuracy, > 0.
       max_iter: iterations of a label at most.
       start: (weight (K, D), intercept (K,)) to start from; None starts from weight 0 and the labels' shares.
+      ended: labels whose head at `start` is an optimum already, with what is known of it.
       report: called with the number of labels that have ended and of all before each iteration, from any thread.
+      keep: called before each iteration, from any thread, with the head as it stands, which is not changed later.
     """
-    return on_one_blas_thread(_minimise_labels, problem, tol, max_iter, start, report)
+    return on_one_blas_thread(_minimise_labels, problem, tol, max_iter, start, ended or {}, report, keep)
 
 
-def _minimise_labels(problem, tol, max_iter, start, report):
-    seconds = stopwatch()
-    ended = _Ended(problem, start, seconds, report)
-    blocks = blocks_of(problem)
+def _minimise_labels(problem, tol, max_iter, start, known, report, keep):
+    ended = _Ended(problem, start, known, report, keep)
+    blocks = blocks_of(problem, np.flatnonzero(~ended.told))
     at_work: list[LabelBlock] = []
 
     def work(first, last):
@@ -175,10 +185,15 @@ def _minimise_labels(problem, tol, max_iter, start, report):
     return ended.head()
 
 
-def blocks_of(problem: SigmoidRegression) -> list[NDArray[np.int64]]:
-    """The labels that are fitted, in blocks of those that are fitted side by side, the largest first."""
+def blocks_of(problem: SigmoidRegression, labels: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
+    """The labels that are fitted, of `labels` or of all, in blocks of those that are fitted side by side.
+
+    The largest come first.
+    """
     rows, most = problem.rows, problem.rows.labels_at_once
-    left = np.flatnonzero(~problem.constant) if problem.fit_intercept else np.arange(rows.num_labels)
+    left = np.arange(rows.num_labels) if labels is None else labels
+    if problem.fit_intercept:
+        left = left[~problem.constant[left]]
     if rows.takes_turns:
         return np.array_split(left, -(-left.size // most)) if left.size else []
     fewest = max(_FEWEST_LABELS, math.ceil(_SHARE_OF_ALL * left.size))
@@ -193,9 +208,9 @@ def blocks_of(problem: SigmoidRegression) -> list[NDArray[np.int64]]:
 class _Ended:
     """The heads of labels that have ended, and at first of those that are not fitted."""
 
-    def __init__(self, problem, start, seconds, report):
+    def __init__(self, problem, start, known, report, keep):
         num_labels, num_features, dtype = problem.rows.num_labels, problem.rows.shape[1], problem.rows.dtype
-        self._problem, self._seconds, self._report = problem, seconds, report
+        self._problem, self._seconds, self._report, self._keep = problem, stopwatch(), report, keep
         if start is None:
             self._weight = np.zeros((num_labels, num_features), dtype)
             self._intercept = problem.start_of_intercepts()
@@ -212,19 +227,23 @@ class _Ended:
                 loss = math.log1p(math.exp(-abs(intercept[k])))
                 self._optima[k] = Optimum(loss, loss, loss, 0, 0.0, "constant", loss)
                 self.told[k] = True
+        for k, optimum in known.items():
+            self._optima[k], self.told[k] = optimum, True
 
-    def progress(self):
-        """Report how many labels have ended."""
-        if self._report is not None:
-            self._report(int(self.told.sum()), len(self.told))
+    def progress(self, state):
+        """Report how many labels have ended, and keep their heads and those of a block that has not."""
+        self._tell()
+        if self._keep is not None:
+            weight, intercept = self._weight.copy(), self._intercept.copy()
+            weight[state.labels], intercept[state.labels] = state.weight, self._intercepts(state)
+            self._keep(SigmoidHead(weight, intercept, self._known()))
 
     def tell(self, state, stopped, which, predicted=None):
         """These labels of a block, a boolean array, have ended."""
-        gaps = state.gap(self._problem)
+        gaps, intercepts = state.gap(self._problem), self._intercepts(state)
         for i in np.flatnonzero(which).tolist():
             k, reason = state.labels[i], stopped if isinstance(stopped, str) else stopped[i]
-            self._weight[k] = state.weight[i]
-            self._intercept[k] = state.intercept[i] - state.weight[i].astype(np.float64) @ self._problem.mean
+            self._weight[k], self._intercept[k] = state.weight[i], intercepts[i]
             self._optima[k] = Optimum(
                 objective=float(state.objective[i]),
                 gradient_norm=float(np.abs(state.gradient[i]).max()),
@@ -235,10 +254,20 @@ class _Ended:
                 expected=math.inf if predicted is None else float(max(predicted[i], 0.0)),
             )
             self.told[k] = True
-        self.progress()
+        self._tell()
 
     def head(self):
         """The heads; those of labels that nobody has begun with are where they were to start."""
-        for k in np.flatnonzero(~self.told).tolist():
-            self._optima[k] = Optimum(math.nan, math.nan, math.inf, 0, self._seconds(), "interrupted")
-        return SigmoidHead(self._weight, self._intercept, self._optima)
+        return SigmoidHead(self._weight, self._intercept, self._known())
+
+    def _tell(self):
+        if self._report is not None:
+            self._report(int(self.told.sum()), len(self.told))
+
+    def _known(self):
+        unknown = Optimum(math.nan, math.nan, math.inf, 0, self._seconds(), "interrupted")
+        return [unknown if optimum is None else optimum for optimum in self._optima]
+
+    def _intercepts(self, state):
+        """Those for features as they are, (B,)."""
+        return state.intercept - state.weight.astype(np.float64) @ self._problem.mean

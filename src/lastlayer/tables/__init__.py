@@ -5,7 +5,7 @@ from lastlayer.tables.feature_columns import FeatureColumns, choose_features, ma
 from lastlayer.tables.feature_matrix import feature_matrix
 from lastlayer.tables.file_kinds import KINDS
 from lastlayer.tables.input_error import InputError, NoRows, NothingWeighs
-from lastlayer.tables.label_lists import label_lists
+from lastlayer.tables.label_lists import label_lists, require_known_labels
 from lastlayer.tables.labelled_table import LabelledTable, labelled_table
 from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.prediction_file import PREDICTION_KINDS, write_predictions
@@ -44,6 +44,7 @@ __all__ = [
     "open_table",
     "read_costs",
     "require_files",
+    "require_known_labels",
     "require_weight",
     "rows_of",
     "weighing",

@@ -1,12 +1,16 @@
 """The column of lists of labels, many a row, as an array of lists."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from lastlayer._arrays import as_names
+from lastlayer._sorted_classes import sorted_classes
 from lastlayer.tables.input_error import InputError
 
 
@@ -43,6 +47,58 @@ def label_lists(series: pl.Series, place: Callable[[int], str]) -> NDArray[Any]:
     for row, labels in enumerate(lists.to_list()):
         rows[row] = labels
     return rows
+
+
+def require_known_labels(
+    lists: NDArray[Any],
+    column: str,
+    classes: NDArray[Any],
+    place: Callable[[int], str],
+    weights: NDArray[np.float64] | None,
+    *,
+    where: str = "where",
+) -> NDArray[Any]:
+    """Lists of labels (n,) of a model's `classes`, as they are; those of rows of weight 0 are emptied.
+
+    Args:
+      lists: (n,) as of `label_lists`.
+      column: its name.
+      classes: (K,).
+      place: function of a row number to where it stands.
+      weights: (n,) >= 0, or None.
+      where: what chooses rows, in the words of whoever asks.
+    Raises: InputError naming the first row that weighs and has a label which is none.
+    """
+    known = set(classes.tolist())
+    for row, labels in enumerate(lists):
+        if weights is not None and not weights[row] > 0:
+            lists[row] = []
+            continue
+        for name in labels:
+            if name not in known:
+                raise InputError(
+                    f"{place(row)}: column {column} has {name!r}, which the model never saw, expected labels among its "
+                    f"{len(known)}; leave such rows out with {where}."
+                )
+    return lists
+
+
+def answers_of_lists(lists: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+    """The labels that lists hold and which rows have them.
+
+    Args:
+      lists: (n,) as of `label_lists`.
+    Returns: (k,) sorted labels, and an (n, k) CSC matrix of booleans, its indices sorted, whose stored entries are the
+      labels that a row has.
+    """
+    lengths, labels = list(map(len, lists)), list(chain.from_iterable(lists))
+    names = as_names(labels) if labels and isinstance(labels[0], str) else np.array(labels)
+    classes, codes = sorted_classes(names)
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    order = np.lexsort((rows, codes))
+    starts = np.searchsorted(codes[order], np.arange(len(classes) + 1))
+    answers = sp.csc_array((np.ones(len(rows), bool), rows[order], starts), shape=(len(lists), len(classes)))
+    return classes, answers
 
 
 def _refuse(wrong, name, place, complaint):
