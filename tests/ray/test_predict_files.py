@@ -13,6 +13,7 @@ import lastlayer as ll
 import lastlayer.ray as lr
 from lastlayer.cli.program import program
 from lastlayer.ray import mapped_shards
+from lastlayer.storage import UnwritableFile
 from lastlayer.tables import InputError
 from tests.ray.conftest import drawn_rows, write_rows
 
@@ -62,6 +63,14 @@ def test_shards_are_shorter_where_rows_of_the_answer_are_longer(inline, rows, tm
     lr.predict(rows[1], rows[0], tmp_path / "b.parquet", probabilities=True, keep=["id"])
     # Two columns, and six: the answer, its probability, one of each of three classes, and the one that is copied.
     assert seen == [2, 6]
+
+
+@pytest.mark.parametrize("out", ["none/parts", "s3://bucket/parts", "none/a.parquet"])
+def test_a_place_that_is_not_there_is_told_before_ray_starts(rows, tmp_path, monkeypatch, out):
+    monkeypatch.setattr("lastlayer.ray.predict_files.connected", None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnwritableFile, match=r"cannot be written \(No such file or directory\)"):
+        lr.predict(rows[1], rows[0], out)
 
 
 @pytest.mark.parametrize("there", [False, True])

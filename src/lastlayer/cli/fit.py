@@ -172,7 +172,8 @@ def command(
     head is one logistic regression a label.
 
     DATA is parquet, arrow, csv, tsv, jsonl, json, npy or npz, or csv, tsv and jsonl in gzip or zstd: files, patterns,
-    pipes, or - for standard input. X.npy y.npy are the columns X and y.
+    pipes, or - for standard input. X.npy y.npy are the columns X and y. Of an object store, by addresses such as
+    's3://bucket/rows/*.parquet', files are read that are parquet, arrow or text.
 
     Calibration needs rows that the fit has not seen. They come from --validation, from --validation-where, or else from
     --holdout: then the head is fitted on the remaining rows only. Standard output gets the summary, MODEL the head.

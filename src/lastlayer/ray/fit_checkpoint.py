@@ -17,6 +17,7 @@ from lastlayer.ray.shard_worker import FitColumns
 from lastlayer.solvers import SearchState, SigmoidHead
 from lastlayer.storage import UnwritableFile, encode_classes
 from lastlayer.tables import Shard
+from lastlayer.tables.addresses import is_address
 
 # A file is replaced after this many times the seconds that it took to write the one before.
 _PAUSE = 20.0
@@ -157,7 +158,7 @@ def fingerprint_of(
     paths = sorted({path for shard in shards for piece in shard.pieces for path in piece.paths})
     classes = [tensor for _, tensor in sorted(encode_classes(rows.classes).items())]
     return {
-        "files": [[os.path.basename(path), os.path.getsize(path)] for path in paths],
+        "files": [[os.path.basename(path), None if is_address(path) else os.path.getsize(path)] for path in paths],
         "columns": [list(columns.features.names), columns.label, columns.weight],
         "where": where,
         "rows": [rows.rows, rows.width, rows.dtype],

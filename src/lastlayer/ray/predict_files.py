@@ -161,6 +161,7 @@ def _require_empty_folder(folder):
             f"{folder}: is there already, expected a new or empty folder for a file from each shard, or a file called "
             ".parquet, .csv or .jsonl; choose another place."
         )
+    require_writable(folder / "part-00000.parquet" if folder.exists() else folder)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from lastlayer.tables.addresses import is_address
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.sources import Source, files_of
 from lastlayer.tables.table import Table, open_table
@@ -73,7 +74,7 @@ def require_files(paths: Sequence[str | os.PathLike[str]]) -> None:
             raise InputError(
                 "-: standard input is for one process, expected files that every worker can open; name them."
             )
-        for file in files_of(path):
+        for file in () if is_address(path) else files_of(path):
             if os.path.exists(file) and not stat.S_ISREG(os.stat(file).st_mode):
                 raise InputError(f"{file}: is no regular file, expected one that every worker can open; name a file.")
 
@@ -92,7 +93,7 @@ def cut_shards(
     Raises: InputError if there are no rows, or if a column is missing in a file or holds another kind there.
     """
     types = table.common_types(dict.fromkeys(columns))
-    files = [file for path in paths for file in files_of(path)]
+    files = [file for path in paths for file in files_of(path, format)]
     # Several .npy files are the columns of one table.
     places = [tuple(files)] if len(table.sources) < len(files) else [(file,) for file in files]
     counts = table.row_counts()
@@ -111,4 +112,9 @@ def _pieces(table, places, starts, begin, end):
     for source, paths, first, last in zip(table.sources, places, starts, starts[1:], strict=False):
         low, high = max(begin, first), min(end, last)
         if low < high:
-            yield Piece(source.name, tuple(map(os.path.abspath, paths)), low - first, high - first)
+            yield Piece(source.name, tuple(map(_for_others, paths)), low - first, high - first)
+
+
+def _for_others(path):
+    """What other processes find a file by."""
+    return path if is_address(path) else os.path.abspath(path)

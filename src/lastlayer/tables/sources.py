@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lastlayer.tables.addresses import addresses_of, is_address, kind_of_address, local_path
 from lastlayer.tables.array_files import read_npy, scan_npz
 from lastlayer.tables.file_kinds import START, compression, kind_of
 from lastlayer.tables.input_error import InputError
@@ -76,7 +77,7 @@ def open_sources(
         raise InputError("data: no file given, expected at least one; name a file, or - for standard input.")
     if list(paths).count(_STDIN) > 1:
         raise InputError("-: standard input is named twice, expected once; it can be read only once.")
-    files = [file for path in paths for file in ([_STDIN] if path == _STDIN else files_of(path))]
+    files = [file for path in paths for file in ([_STDIN] if path == _STDIN else files_of(path, kind))]
     inputs = [_stream(stdin, kind) if file == _STDIN else _file(file, kind) for file in files]
     kinds = [entry.kind for entry in inputs]
     if "npy" in kinds:
@@ -87,9 +88,14 @@ def open_sources(
     return tuple(_scanned(entry, list(wanted)) for entry in inputs)
 
 
-def files_of(path: str | os.PathLike[str]) -> list[str]:
-    """The file `path`, or the files that match it as a pattern. Raises InputError if none does."""
-    path = os.fspath(path)
+def files_of(path: str | os.PathLike[str], kind: str | None = None) -> list[str]:
+    """The file or address `path`, or those that match it as a pattern. Raises InputError if none does.
+
+    `kind` is that of objects in a store, where their names do not say it.
+    """
+    if is_address(path):
+        return addresses_of(os.fspath(path), kind)
+    path = local_path(path)
     if Path(path).exists() or not glob.has_magic(path):
         return [path]
     found = sorted(glob.glob(path, recursive=True))
@@ -105,6 +111,8 @@ def _stream(stdin, kind):
 
 
 def _file(path, kind):
+    if is_address(path):
+        return _Input(path, path, kind_of_address(path, kind), compressed=False)
     try:
         mode = os.stat(path).st_mode
         require_file_or_pipe(path, mode)

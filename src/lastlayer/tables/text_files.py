@@ -2,12 +2,15 @@
 
 import glob
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
+
+from lastlayer.tables.addresses import is_address
 
 # Polars' own look at every row takes eight times the file's memory and ten times as long as reading it.
 _SMALL = 1 << 23
@@ -55,6 +58,9 @@ def read_json(place: str | bytes) -> pl.DataFrame:
 
 
 def _size(place):
+    """Bytes; an object of a store counts as large."""
+    if isinstance(place, str) and is_address(place):
+        return math.inf
     return len(place) if isinstance(place, bytes) else Path(place).stat().st_size
 
 
