@@ -11,7 +11,7 @@ pytest.importorskip("ray")
 import lastlayer as ll
 import lastlayer.ray
 from lastlayer._memory import allowed_bytes
-from lastlayer.tables import open_table
+from lastlayer.tables import InputError, open_table
 
 FIT = ("--label", "kind", "--features", "width,height", "--ray", "local", "-q")
 TRAIN = (*FIT, "--where", "split = 'train'")
@@ -77,6 +77,15 @@ def test_a_fit_is_calibrated_and_the_solver_has_what_memory_leaves(run, fits, ta
         assert (summary["rows"], summary["held_out_rows"], summary["spooled_bytes"]) == (300, 150, None)
         assert summary["log_loss_after"] <= summary["log_loss_before"]
     assert np.asarray(summaries[0]["beta"]) != 1
+
+
+def test_what_is_said_of_a_parameter_names_the_option(refused, table, tmp_path, monkeypatch):
+    def fit(data, **options):
+        raise InputError(f"num_workers: received {options['num_workers']} of 1 CPU each, but there is room for 4.")
+
+    monkeypatch.setattr(lastlayer.ray, "fit", fit)
+    sentence = refused("fit", table, *FIT, "--workers", "5", "-o", tmp_path / "m")
+    assert "error: --workers: received 5 of 1 CPU each, but there is room for 4." in sentence
 
 
 def test_an_interrupted_fit_writes_nothing(run, fits, table, tmp_path):

@@ -8,12 +8,13 @@ from types import ModuleType
 import click
 
 from lastlayer.cli.refusals import about_the_input
+from lastlayer.tables import InputError
 
 
 @contextmanager
 def on_ray() -> Iterator[ModuleType]:
     """Within: lastlayer.ray, what it refuses as an InputError, and what Ray prints of its own on standard error."""
-    with redirect_stdout(sys.stderr), about_the_input():
+    with redirect_stdout(sys.stderr), _in_words_of_options(), about_the_input():
         try:
             import lastlayer.ray as lastlayer_ray
         except ModuleNotFoundError as failure:
@@ -23,6 +24,15 @@ def on_ray() -> Iterator[ModuleType]:
                 "--ray: Ray is not installed, expected the extra: pip install 'lastlayer[ray]'"
             ) from failure
         yield lastlayer_ray
+
+
+@contextmanager
+def _in_words_of_options():
+    """Within: an error about a parameter is about the option that gives it."""
+    try:
+        yield
+    except InputError as failure:
+        raise InputError(str(failure).replace("num_workers:", "--workers:", 1)) from failure
 
 
 def refuse_beside_ray(ray: str | None, workers: int | None, **options: object) -> None:

@@ -137,6 +137,11 @@ class LabelForm:
         return SigmoidHead(tensors["weight"], tensors["intercept"], optima)
 
 
+def require_own(path: object) -> None:
+    """Raise before a fit if `path` cannot be written, or is there and no checkpoint of any fit; as CheckpointFile."""
+    CheckpointFile(path, {}).read(())
+
+
 def fingerprint_of(
     shards: Sequence[Shard],
     columns: FitColumns,

@@ -9,14 +9,13 @@ from sklearn.utils import check_random_state
 from lastlayer._arrays import Integer, Number, positive_number, true_or_false
 from lastlayer._progress_line import ProgressLine
 from lastlayer.estimators import SoftmaxClassifier
-from lastlayer.estimators.checkpoint_file import require_checkpoint
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
 from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_of_head, whole_number
 from lastlayer.estimators.progress import FitProgress, in_iterations
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, SearchForm, fingerprint_of
+from lastlayer.ray.fit_checkpoint import FitCheckpoint, SearchForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_means,
     files_of_fit,
@@ -106,7 +105,7 @@ def fit(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_checkpoint(checkpoint)
+        require_own(checkpoint)
     files = files_of_fit(data, label, features, weight, where, format, many=False)
     progress = ProgressLine() if verbose else None
     with workers_that_have_read(files, means, progress) as (workers, shards, rows):

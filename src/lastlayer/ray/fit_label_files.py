@@ -8,13 +8,12 @@ from sklearn.utils import check_random_state
 
 from lastlayer._arrays import Integer, Number, positive_number, true_or_false
 from lastlayer.estimators import SigmoidClassifier
-from lastlayer.estimators.checkpoint_file import require_checkpoint
 from lastlayer.estimators.class_weight import ClassWeight, factors_of_weights
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
 from lastlayer.estimators.fitted_labels import set_labels
 from lastlayer.estimators.labelled_rows import dtype_of_fit, weight_of_head, whole_number
 from lastlayer.estimators.progress import LabelProgress
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, LabelForm, fingerprint_of
+from lastlayer.ray.fit_checkpoint import FitCheckpoint, LabelForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_means,
     files_of_fit,
@@ -89,7 +88,7 @@ def fit_labels(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_checkpoint(checkpoint)
+        require_own(checkpoint)
     files = files_of_fit(data, labels, features, weight, where, format, many=True)
     report = LabelProgress() if verbose else None
     with workers_that_have_read(files, means, None if report is None else report.line) as (workers, shards, rows):

@@ -125,4 +125,5 @@ def slowest_in_words(workers: Workers) -> str:
 
 
 def _reading(progress, count):
-    return lambda read, total: progress.show(f"{read:,} of {total:,} rows read by {count} workers")
+    workers = "1 worker" if count == 1 else f"{count} workers"
+    return lambda read, total: progress.show(f"{read:,} of {total:,} rows read by {workers}")
