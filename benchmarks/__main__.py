@@ -34,6 +34,7 @@ CLAIMS = {
 # What a claim's `measure` takes besides `quick`.
 OPTIONS = {
     "scale": {
+        "--labels": {"action": "store_true", "help": "fits of many labels a row, in turn with one process"},
         "--kills": {"action": "store_true", "help": "kill workers, drivers and a node; is the answer right"},
         "--large": {"action": "store_true", "help": "sizes for a quiet machine with memory"},
         "--pairs": {

@@ -5,6 +5,7 @@ beside it stands one process of as many threads. `seconds` is the search itself;
 stand apart. A cost model of an iteration, fitted to some sizes, is checked on another before it is carried any further.
 
 With --pairs: one fit of some 20 s on one worker and on two, each in turn with one process, again and again.
+With --labels: fits of many labels a row on two workers, each in turn with one process of two threads.
 With --kills: kill -9 of a worker at a random moment, of the driver, and of a node of a cluster of three.
 """
 
@@ -35,10 +36,14 @@ _LARGE = [(400_000, 256, 100), (1_600_000, 256, 100), (400_000, 256, 400), (400_
 _BEYOND = (10**9, 1024, 1000, 64, 32, 1.25e9)
 # How far off, on a size that it was not fitted to, a model of costs may be that is carried further.
 _TRUSTED = 0.25
+# Rows, features and labels.
+_LABELS = [(60_000, 256, 300), (400_000, 128, 20)]
 _QUIET = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
 
 
-def measure(*, quick, kills=False, large=False, pairs=None):
+def measure(*, quick, kills=False, large=False, pairs=None, labels=False):
+    if labels:
+        return measure_labels(quick, pairs or 3)
     if kills:
         return {"kills": measure_kills(quick)}
     if pairs is not None:
@@ -175,6 +180,49 @@ def measure_pairs(quick, pairs):
         ]
     ray.shutdown()
     return {"pairs": [median_of(list(runs)) for runs in zip(*kinds, strict=True)]}
+
+
+def measure_labels(quick, pairs):
+    """Many labels a row by two workers, and in one process of two threads, `pairs` times, in turn."""
+    import ray
+
+    import lastlayer.ray as lr
+
+    results = []
+    ray.init(address="local", num_cpus=2, **_QUIET)
+    with tempfile.TemporaryDirectory() as folder:
+        for size in [(10_000, 32, 20)] if quick else _LABELS:
+            path, X, lists = written_lists(Path(folder), *size)
+            for _ in range(pairs):
+                os.environ["LASTLAYER_NUM_THREADS"] = "2"
+                _, alone = timed(lambda X=X, lists=lists: ll.SigmoidClassifier(tol=1e-6).fit(X, lists))
+                del os.environ["LASTLAYER_NUM_THREADS"]
+                options = {"labels": "labels", "tol": 1e-6, "num_workers": 2, "cpus_per_worker": 1}
+                _, model = timed(lambda path=path, options=options: lr.fit_labels(path, **options))
+                one, other = model.optimum_, alone.optimum_
+                difference = float(np.abs(model.coef_ - alone.coef_).max() / np.abs(alone.coef_).max())
+                more = one.seconds / other.seconds - 1
+                results.append({"size": size, "seconds": one.seconds, "seconds_alone": other.seconds, "more": more})
+                results[-1] |= {"difference": difference, "gap": one.gap, "gap_alone": other.gap}
+                print(
+                    f"{' x '.join(map(str, size)):>24} labels, 2 workers of 1: {one.seconds:7.2f} s, one process "
+                    f"{other.seconds:7.2f} s ({more:+.0%}), difference {difference:.1e}",
+                    flush=True,
+                )
+    ray.shutdown()
+    print(f"{len(results)} pairs: median {np.median([run['more'] for run in results]):+.1%}")
+    return {"labels": results}
+
+
+def written_lists(folder, num_rows, num_features, num_labels):
+    """A file of rows with lists of labels, and the rows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((num_rows, num_features)).astype(np.float32)
+    head = (rng.standard_normal((num_labels, num_features)) / np.sqrt(num_features) * 2).astype(np.float32)
+    answers = X @ head.T + rng.logistic(size=(num_rows, num_labels)).astype(np.float32) > 3
+    lists, path = [np.flatnonzero(row).tolist() for row in answers], folder / f"lists-{num_rows}.parquet"
+    pl.DataFrame({"x": pl.Series(X), "labels": lists}).write_parquet(path, row_group_size=16_384)
+    return path, X, lists
 
 
 def median_of(runs):
@@ -324,7 +372,7 @@ def _is_worker_of_ours(pid):
 @contextmanager
 def watched(seen):
     """Within: the Workers of every fit are appended to `seen`."""
-    from lastlayer.ray import fit_files as module
+    from lastlayer.ray import fit_workers as module
 
     original = module.started_workers
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer._available_memory import available_memory, taken_memory
 from lastlayer._memory import memory_allowance
+from lastlayer.ray.rehearsal import rehearse
 from lastlayer.ray.shard_rows import RowsOfManyLabels, RowsOfOneLabel, ShardRows
 from lastlayer.ray.sums import added
 from lastlayer.tables import (
@@ -125,6 +126,7 @@ class ShardWorker:
         if self._rows is None:
             raise RuntimeError("hold: the shard has not been read.")
         rows, self._rows = self._rows, None
+        rehearse(dtype, many=isinstance(rows, RowsOfManyLabels))
         with memory_allowance(left_to_the_solver(self._storage.memory, len(rows.weight))):
             self._part = rows.part(classes, factors, total, dtype)
 
