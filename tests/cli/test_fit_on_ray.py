@@ -128,4 +128,4 @@ def test_a_label_of_validation_rows_that_the_fit_lacks_is_told_before_it(refused
     frame.write_parquet(tmp_path / "other.parquet")
     options = ("--labels", "feelings", "--features", "f*", "--ray", "local", "-q", "-o", tmp_path / "m")
     sentence = refused("fit", posts, *options, "--validation", tmp_path / "other.parquet")
-    assert "other.parquet: row 0 (the first is 0): column feelings is ['bored'], which no row of the fit" in sentence
+    assert "other.parquet: row 0 (the first is 0): column feelings has 'bored', which no row of the fit" in sentence

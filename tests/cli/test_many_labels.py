@@ -145,7 +145,7 @@ def test_validation_labels_that_no_row_of_the_fit_has(refused, posts, tmp_path):
     message = refused(
         "fit", posts, "--labels", "feelings", "--validation", tmp_path / "new.parquet", "-o", tmp_path / "m"
     )
-    assert "column feelings is ['rage'], which no row of the fit has" in message
+    assert "column feelings has 'rage', which no row of the fit has" in message
 
 
 @pytest.mark.parametrize(

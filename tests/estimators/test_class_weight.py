@@ -63,6 +63,7 @@ def test_keys_that_are_no_class_are_taken_or_refused_as_scikit_learn_does(class_
         ({"cat": 1, "cow": 1, "dog": 1, "bird": -1}, ValueError, "'bird' has -1"),
         ({"dog": -1}, ValueError, "'dog' has -1, expected a finite factor that is not negative"),
         ({"dog": float("nan")}, ValueError, "'dog' has nan"),
+        ({"dog": "2"}, TypeError, "'dog' has '2', expected a number"),
         ("heavy", TypeError, "received 'heavy', expected None, 'balanced' or a dict"),
         ([1, 2, 3], TypeError, "expected None, 'balanced' or a dict"),
     ],

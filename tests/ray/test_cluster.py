@@ -89,3 +89,13 @@ def test_ctrl_c_while_ray_starts_waits_until_it_has(monkeypatch):
     with pytest.raises(KeyboardInterrupt), cluster.connected("local"):
         done.append("within")
     assert done == ["init", "shutdown"]
+
+
+def test_a_signal_to_end_does_what_it_did_before_ray(monkeypatch):
+    before, within = signal.getsignal(signal.SIGTERM), []
+    monkeypatch.setattr("ray.init", lambda **_: signal.signal(signal.SIGTERM, lambda *_: None))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with cluster.connected("local"):
+        within.append(signal.getsignal(signal.SIGTERM))
+    assert within == [before]

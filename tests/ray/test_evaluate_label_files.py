@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("ray")
 
+from sklearn.exceptions import NotFittedError
+
 import lastlayer as ll
 import lastlayer.ray as lr
 from lastlayer.tables import InputError
@@ -50,3 +52,7 @@ def test_what_cannot_be_judged_is_one_sentence(judged, tmp_path):
         lr.evaluate_labels(one_of_two, path, labels="tags")
     with pytest.raises(InputError, match=r"model: is of many labels a row, .* judge it with evaluate_labels\."):
         lr.evaluate(model, path, label="tags")
+    with pytest.raises(TypeError, match="model: received 3, expected a classifier of lastlayer, or the path"):
+        lr.evaluate_labels(3, path)
+    with pytest.raises(NotFittedError):
+        lr.evaluate_labels(ll.SigmoidClassifier(), path)

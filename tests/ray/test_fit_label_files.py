@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("ray")
 
+from sklearn.exceptions import ConvergenceWarning
+
 import lastlayer as ll
 import lastlayer.ray as lr
 from lastlayer.ray import fit_label_files, workers
@@ -118,6 +120,23 @@ def test_labels_that_have_ended_are_kept_by_a_checkpoint(cluster, two_files, tmp
         lr.fit_labels(paths, checkpoint=checkpoint, **options | {"C": 4.0})
 
 
+def test_a_checkpoint_of_other_weights_of_rows_without_a_label_is_refused(cluster, two_files, tmp_path):
+    paths, (_, lists, _) = two_files
+    counts = {name: sum(name in row for row in lists) for name in NAMES}
+    options = {"labels": "tags", "num_workers": 1, "checkpoint": tmp_path / "fit"}
+    lr.fit_labels(paths, class_weight="balanced", **options)
+    # Rows with each label weigh the same as before, those without it do not.
+    weights = {name: len(lists) / 2 / count for name, count in counts.items()}
+    with pytest.raises(ValueError, match="is that of a fit with other weights"):
+        lr.fit_labels(paths, class_weight=weights, **options)
+
+
+def test_warnings_are_of_whoever_calls(cluster, two_files):
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 was reached") as caught:
+        lr.fit_labels(two_files[0], labels="tags", max_iter=1, num_workers=1)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 _DRIVER = """
 import sys
 import lastlayer.ray as lr
@@ -175,6 +194,10 @@ def test_labels_of_other_types_among_files_are_refused(cluster, tmp_path):
         ({"num_workers": 0}, "num_workers: received 0, expected a whole number of at least 1"),
         ({"checkpoint": "/no/folder/fit"}, r"/no/folder/fit: cannot be written \(No such file or directory\)"),
         ({"labels": "kinds"}, "no column 'kinds', expected one of"),
+        ({"labels": ["tags"]}, r"labels: received \['tags'\], expected text, or None"),
+        ({"features": 3}, "features: received 3, expected the name of a column, a pattern, or a list of them"),
+        ({"data": None}, "data: received None, expected the path of a file, a pattern, or a list of them"),
+        ({"format": "xls"}, "format: received 'xls', expected one of parquet, arrow"),
     ],
 )
 def test_bad_arguments_are_one_sentence(two_files, monkeypatch, options, sentence):

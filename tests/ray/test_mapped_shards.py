@@ -75,15 +75,26 @@ def test_what_is_asked_for_beforehand_is_bounded(tasks):
     assert 2 <= len(tasks.begun) <= 2 * 2
 
 
-def test_a_failure_is_that_of_the_first_shard(tasks):
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_failure_is_that_of_the_first_shard(tasks, wrapped):
     def fails(shard):
         if shard in (3, 4):
-            raise RayTaskError("f", "", ValueError(f"shard {shard}"))
+            failure = ValueError(f"shard {shard}")
+            raise RayTaskError("f", "", failure) if wrapped else failure
         return shard
 
     found = []
     with pytest.raises(ValueError, match="shard 3"):
         found.extend(mapped(fails, range(9), 4, 1))
+
+
+def test_what_a_shard_is_refused_for_is_no_error_of_the_task():
+    def fails(shard):
+        raise shard
+
+    assert module._called(fails, 1, ValueError("f2 is nan")).failure.args == ("f2 is nan",)
+    with pytest.raises(RuntimeError):  # a bug
+        module._called(fails, 1, RuntimeError())
 
 
 @pytest.mark.parametrize(

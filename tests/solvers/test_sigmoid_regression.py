@@ -175,8 +175,36 @@ def test_an_interrupt_keeps_what_there_is(monkeypatch):
     reasons = [optimum.stopped for optimum in head.optima]
     assert set(reasons) == {"converged", "interrupted"}
     assert np.isfinite(head.weight).all()
-    np.testing.assert_array_equal(head.intercept[-1], of.start_of_intercepts()[-1])
-    assert math.isinf(head.optima[-1].gap)
+    # Of labels that were not come to, what is known at the start.
+    np.testing.assert_allclose(head.intercept[-1], of.start_of_intercepts()[-1] - head.weight[-1] @ of.mean)
+    share = Y[:, -1].mean()
+    assert head.optima[-1].objective == pytest.approx(-share * np.log(share) - (1 - share) * np.log1p(-share))
+    best = oracle.objective(X, Y[:, -1], np.ones(N), *oracle.optimum(X, Y[:, -1], np.ones(N), 1.0, True), 1.0)
+    assert head.optima[-1].objective - best <= head.optima[-1].gap < math.inf
+
+
+def test_a_fit_goes_on_from_what_was_kept():
+    X, Y = data(18)
+    kept = []
+    whole = minimise_labels(problem(X, Y), tol=1e-6, max_iter=500, keep=kept.append)
+    ended = [len(head.ended()) for head in kept]
+    assert ended == sorted(ended)
+    assert ended[0] == 0 < ended[-1] < K
+    assert kept[0].optima[0].stopped == "interrupted"
+    last, told = kept[-1], []
+    again = minimise_labels(
+        problem(X, Y),
+        tol=1e-6,
+        max_iter=500,
+        start=(last.weight, last.intercept),
+        ended=last.ended(),
+        report=lambda *state: told.append(state),
+    )
+    assert told[0] == (ended[-1], K)
+    np.testing.assert_allclose(again.weight, whole.weight, atol=1e-4)
+    for k, optimum in last.ended().items():
+        assert again.optima[k] == optimum
+        np.testing.assert_array_equal(again.weight[k], whole.weight[k])
 
 
 def test_progress_is_told():

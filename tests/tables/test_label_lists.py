@@ -39,6 +39,20 @@ def test_what_is_no_list_of_labels(values, message):
         label_lists(pl.Series("kinds", values), place)
 
 
+def test_labels_that_int64_does_not_hold_are_refused():
+    series = pl.Series("kinds", [[1], [2**63 + 3, 1]], pl.List(pl.UInt64))
+    with pytest.raises(InputError, match="file: row 1: column kinds has a label of more than 64 bits, expected int64"):
+        label_lists(series, place)
+    assert label_lists(series.head(1), place).tolist() == [[1]]
+
+
+def test_lists_of_two_kinds_of_files_are_one_column():
+    arrays = pl.Series("kinds", [["a", "b"]] * 874, pl.Array(pl.String, 2)).cast(pl.List(pl.String))
+    series = pl.concat([arrays, pl.Series("kinds", [["a"], ["b", "c"], []] * 200)], rechunk=False)
+    assert series.n_chunks() > 1
+    assert label_lists(series, place).tolist() == [["a", "b"]] * 874 + [["a"], ["b", "c"], []] * 200
+
+
 @pytest.mark.parametrize("lists", [[["b", "a"], [], ["a"], ["c", "b"]], [[2, 1], [], [1]], [[True], [False, True]]])
 def test_answers_say_which_row_has_which_label(lists):
     rows = np.empty(len(lists), object)

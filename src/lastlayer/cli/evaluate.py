@@ -141,7 +141,7 @@ def command(
     With --probabilities or --logits there is no MODEL: what any model has written is judged, all arguments are DATA,
     and COLUMNS is a column of lists or columns of numbers. What * stands for is the name of the class.
 
-    With --ray workers judge a MODEL without a decision rule, on one machine or many.
+    With --ray workers judge a MODEL, on one machine or many; of one label a row it has no decision rule.
 
     Without DATA they are .npy files themselves, and so are --labels and --weight.
     """

@@ -1,5 +1,6 @@
 """`lastlayer fit`: from files of features and labels to a calibrated head in one file."""
 
+import math
 import shutil
 from typing import Any, Literal
 
@@ -244,7 +245,9 @@ def command(
     optimum = model.optimum_
     interrupted = None
     if optimum.stopped == "interrupted":
-        interrupted = f"interrupted at objective {optimum.objective:.6f} after {optimum.iterations} iterations"
+        # Of labels that went on from a checkpoint and were not come to, it is not known.
+        at = f" at objective {optimum.objective:.6f}" if math.isfinite(optimum.objective) else ""
+        interrupted = f"interrupted{at} after {optimum.iterations} iterations"
         if not keep_interrupted:
             raise Interrupted(f"{interrupted}; {output} was not written")
     if held is not None:

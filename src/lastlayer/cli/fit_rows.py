@@ -88,11 +88,11 @@ def validation_rows(rows: FitTable, width: int, classes: NDArray[Any], storage: 
         unknown &= weights > 0
     if unknown.any():
         row = int(unknown.argmax())
-        name = labels.tolist()[row]
+        name = next(label for label in labels[row] if label not in known) if many else labels.tolist()[row]
         if choice is not None and weight is not None:  # without the rows of weight 0
             row = int(np.flatnonzero(weight_array(held.collect([weight])[weight], held.place))[row])
         raise InputError(
-            f"{held.place(row)}: column {label} is {name!r}, which no row of the fit has "
+            f"{held.place(row)}: column {label} {'has' if many else 'is'} {name!r}, which no row of the fit has "
             f"({unknown.sum()} such rows), expected the classes of the fit; leave them out with --validation-where."
         )
     return weighing(X, labels, weights, held.name, weight)

@@ -10,6 +10,9 @@ import click
 from lastlayer.cli.refusals import about_the_input
 from lastlayer.tables import InputError
 
+# Words of the library, and those of the command.
+_OPTIONS = {"num_workers:": "--workers:", "leave such rows out with where": "leave such rows out with --where"}
+
 
 @contextmanager
 def on_ray() -> Iterator[ModuleType]:
@@ -32,7 +35,10 @@ def _in_words_of_options():
     try:
         yield
     except InputError as failure:
-        raise InputError(str(failure).replace("num_workers:", "--workers:", 1)) from failure
+        sentence = str(failure)
+        for parameter, option in _OPTIONS.items():
+            sentence = sentence.replace(parameter, option, 1)
+        raise InputError(sentence) from failure
 
 
 def refuse_beside_ray(ray: str | None, workers: int | None, **options: object) -> None:

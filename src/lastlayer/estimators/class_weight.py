@@ -1,5 +1,6 @@
 """What class_weight means: one factor a class, multiplied into the weight of its rows."""
 
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,6 +39,8 @@ def class_factors(
                 f"class_weight: {name!r} is no class of y, but the class {left_out[0]!r} has no key, expected keys "
                 f"among {_few(list(index))}; name every class, or leave {name!r} out."
             )
+        if not isinstance(factor, Real):
+            raise TypeError(f"class_weight: {name!r} has {factor!r}, expected a number.")
         if not (np.isfinite(factor) and factor >= 0):
             raise ValueError(f"class_weight: {name!r} has {factor!r}, expected a finite factor that is not negative.")
         if name in index:

@@ -18,13 +18,28 @@ class ConstantLabelWarning(UserWarning):
     """A label is in no row of a fit, or in every row, so that nothing tells it apart."""
 
 
-def warn_of_limits(optimum: Optimum, dtype: object, *, C: object, tol: float, max_iter: int, standardize: bool) -> None:
-    """Say which limit was hit and what to change, to the caller of fit, which calls what calls this."""
+_GOES_ON = "fit continues from {} with warm_start=True"
+
+
+def warn_of_limits(
+    optimum: Optimum,
+    dtype: object,
+    *,
+    C: object,
+    tol: float,
+    max_iter: int,
+    standardize: bool,
+    goes_on: str = _GOES_ON.format("it"),
+) -> None:
+    """Say which limit was hit and what to change, to the caller of fit, which calls what calls this.
+
+    `goes_on` says how an interrupted fit is taken up again.
+    """
     state = f"objective {optimum.objective:.6g}, {optimum.certificate()}"
     if optimum.stopped == "interrupted":
         warnings.warn(
             f"fit: interrupted after {optimum.iterations} iterations at the best head so far ({state}); it can be "
-            "used as it is, and fit continues from it with warm_start=True.",
+            f"used as it is, and {goes_on}.",
             FitInterrupted,
             stacklevel=4,
         )
@@ -74,15 +89,24 @@ def _remedy_of_rounding(dtype):
     return "pass float64 features" if dtype == np.float32 else "raise tol"
 
 
-def warn_of_label_limits(model: Any, dtype: object, *, C: float, tol: float, max_iter: int) -> None:
+def warn_of_label_limits(
+    model: Any,
+    dtype: object,
+    *,
+    C: float,
+    tol: float,
+    max_iter: int,
+    goes_on: str = _GOES_ON.format("them"),
+    stacklevel: int = 4,
+) -> None:
     """The same of a SigmoidClassifier, of whose labels each has ended for a reason of its own; one warning a reason."""
     if model.optimum_.stopped == "interrupted":
         left = sum(optimum.stopped == "interrupted" for optimum in model.optima_)
         warnings.warn(
             f"fit: interrupted at the best heads so far, {left} of {len(model.optima_)} labels short of their optimum; "
-            "they can be used as they are, and fit continues from them with warm_start=True.",
+            f"they can be used as they are, and {goes_on}.",
             FitInterrupted,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     for stopped, reason, remedy in (
         ("max_iter", f"max_iter={max_iter} was reached before tol={tol:g}", "raise max_iter, or lower C"),
@@ -104,7 +128,7 @@ def warn_of_label_limits(model: Any, dtype: object, *, C: float, tol: float, max
                 f"fit: {len(labels)} of {len(model.optima_)} labels, the first {_name(model, labels[0])}: {reason} "
                 f"(objective {state.objective:.6g}, {state.certificate()}); {remedy}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
     constant = np.flatnonzero(model.constant_)
     if constant.size:
@@ -115,7 +139,7 @@ def warn_of_label_limits(model: Any, dtype: object, *, C: float, tol: float, max
             f"fit: {which} cannot be learnt, since no row of the fit has such a label, or every row has; it gets "
             f"{what}, and a place in constant_; leave it out, or add rows that differ.",
             ConstantLabelWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -37,7 +37,7 @@ def connected(address: str | None) -> Iterator[None]:
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
-        with _interrupts_held():
+        with _interrupts_held(), _ended_as_before():
             _open(address)
         yield
     finally:
@@ -58,6 +58,19 @@ def _interrupts_held():
         signal.signal(signal.SIGINT, handler)
         if arrived:
             signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _ended_as_before():
+    """Within: Ray starts, which makes an exception of SIGTERM, with a trace of its own; after, it is what it was."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _open(address):

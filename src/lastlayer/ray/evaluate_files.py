@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from sklearn.utils.validation import check_is_fitted
+
 from lastlayer._arrays import Integer, Number
 from lastlayer.decision.head_rules import has_many_labels
-from lastlayer.estimators import SoftmaxClassifier, load
+from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier, load
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator, LabelEvaluationAccumulator
 from lastlayer.ray.cluster import connected
@@ -14,6 +16,7 @@ from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.tables import (
     InputError,
     NoRows,
+    as_paths,
     cast_labels,
     cut_shards,
     label_array,
@@ -60,7 +63,7 @@ def evaluate(
     Returns: Evaluation.
     Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
     """
-    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    head = fitted_head(model)
     if has_many_labels(head):
         raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it with evaluate_labels.")
     figures = {"classes": head.classes_, "classwise": classwise, "intervals": intervals}
@@ -69,6 +72,15 @@ def evaluate(
         *(num_workers, cpus_per_worker, address, figures),
     )
     return found.result()
+
+
+def fitted_head(model: Any) -> Any:
+    """The classifier; loaded if `model` is a path. Raises TypeError for what is none, NotFittedError before a fit."""
+    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    if not isinstance(head, SoftmaxClassifier | SigmoidClassifier):
+        raise TypeError(f"model: received {head!r}, expected a classifier of lastlayer, or the path of a saved one.")
+    check_is_fitted(head)
+    return head
 
 
 Accumulator = TypeVar("Accumulator", EvaluationAccumulator, LabelEvaluationAccumulator)
@@ -108,7 +120,7 @@ def accumulated(
     """
     cpus = whole_number(cpus_per_worker, "cpus_per_worker")
     asked = None if num_workers is None else whole_number(num_workers, "num_workers")
-    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    paths = as_paths(data)
     require_files(paths)
     table, label, columns, _ = labelled_table(head, paths, where, format, label, weight)
     names = [*columns.names, label, *([] if weight is None else [weight])]

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from lastlayer._arrays import Integer, Number
 from lastlayer.decision import Thresholds
 from lastlayer.decision.head_rules import has_many_labels
-from lastlayer.estimators import SigmoidClassifier, answers_of, load
+from lastlayer.estimators import SigmoidClassifier, answers_of
 from lastlayer.metrics import LabelEvaluation, LabelEvaluationAccumulator
-from lastlayer.ray.evaluate_files import accumulated
+from lastlayer.ray.evaluate_files import accumulated, fitted_head
 from lastlayer.tables import InputError, NoRows, label_lists, require_known_labels, weight_array
 from lastlayer.tables.model_rows import batches
 
@@ -45,7 +44,7 @@ def evaluate_labels(
     Returns: LabelEvaluation.
     Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
     """
-    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    head = fitted_head(model)
     if not has_many_labels(head):
         raise InputError("model: is of one label a row, expected a SigmoidClassifier of many; judge it with evaluate.")
     threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5

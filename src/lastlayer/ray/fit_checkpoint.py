@@ -19,6 +19,8 @@ from lastlayer.storage import UnwritableFile, encode_classes
 from lastlayer.tables import Shard
 from lastlayer.tables.addresses import is_address
 
+# What is said of an interrupted fit.
+GOES_ON = "with checkpoint=PATH the same call goes on from where it was"
 # A file is replaced after this many times the seconds that it took to write the one before.
 _PAUSE = 20.0
 
@@ -137,9 +139,9 @@ class LabelForm:
         return SigmoidHead(tensors["weight"], tensors["intercept"], optima)
 
 
-def require_own(path: object) -> None:
-    """Raise before a fit if `path` cannot be written, or is there and no checkpoint of any fit; as CheckpointFile."""
-    CheckpointFile(path, {}).read(())
+def require_own(path: object, form: Form[Any]) -> None:
+    """Raise before a fit if `path` cannot be written, or is there and no checkpoint of this form; as CheckpointFile."""
+    CheckpointFile(path, {}).read(form.tensors)
 
 
 def fingerprint_of(

@@ -15,7 +15,7 @@ from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
 from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_of_head, whole_number
 from lastlayer.estimators.progress import FitProgress, in_iterations
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, SearchForm, fingerprint_of, require_own
+from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, SearchForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_means,
     files_of_fit,
@@ -105,7 +105,7 @@ def fit(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_own(checkpoint)
+        require_own(checkpoint, SearchForm())
     files = files_of_fit(data, label, features, weight, where, format, many=False)
     progress = ProgressLine() if verbose else None
     with workers_that_have_read(files, means, progress) as (workers, shards, rows):
@@ -150,7 +150,8 @@ def fit(
 
 def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
     """Warn whoever called `fit`, as `SoftmaxClassifier.fit` does."""
-    warn_of_limits(optimum, problem.rows.dtype, C=C, tol=tol, max_iter=max_iter, standardize=False)
+    dtype = problem.rows.dtype
+    warn_of_limits(optimum, dtype, C=C, tol=tol, max_iter=max_iter, standardize=False, goes_on=GOES_ON)
     names = getattr(model, "feature_names_in_", None)
     X = sample.features.take(slice(None))
     warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)

@@ -13,7 +13,7 @@ from lastlayer.estimators.fit_warnings import warn_of_label_limits
 from lastlayer.estimators.fitted_labels import set_labels
 from lastlayer.estimators.labelled_rows import dtype_of_fit, weight_of_head, whole_number
 from lastlayer.estimators.progress import LabelProgress
-from lastlayer.ray.fit_checkpoint import FitCheckpoint, LabelForm, fingerprint_of, require_own
+from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, LabelForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_means,
     files_of_fit,
@@ -88,7 +88,7 @@ def fit_labels(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_own(checkpoint)
+        require_own(checkpoint, LabelForm())
     files = files_of_fit(data, labels, features, weight, where, format, many=True)
     report = LabelProgress() if verbose else None
     with workers_that_have_read(files, means, None if report is None else report.line) as (workers, shards, rows):
@@ -99,7 +99,8 @@ def fit_labels(
         factors = factors_of_weights(class_weight, rows.classes, rows.weights, rows.weight)
         kept = None
         if checkpoint is not None:
-            parameters = {"weights": rows.weights * factors[:, 1], "C": C, "fit_intercept": fit_intercept}
+            weights = np.concatenate([(rows.weight - rows.weights) * factors[:, 0], rows.weights * factors[:, 1]])
+            parameters = {"weights": weights, "C": C, "fit_intercept": fit_intercept}
             fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, LabelForm(tol, max_iter))
         before = None if kept is None else kept.read()
@@ -124,5 +125,5 @@ def fit_labels(
     head = weight_of_head(found.weight, rows.dtype)
     set_labels(model, rows.classes, head, found.intercept, problem.constant, found.optima)
     remember_rows(model, files.columns, rows)
-    warn_of_label_limits(model, dtype, C=C, tol=tol, max_iter=max_iter)
+    warn_of_label_limits(model, dtype, C=C, tol=tol, max_iter=max_iter, goes_on=GOES_ON, stacklevel=3)
     return model

@@ -18,6 +18,7 @@ from lastlayer.ray.workers import Workers, started_workers
 from lastlayer.tables import (
     Shard,
     Table,
+    as_paths,
     choose_features,
     cut_shards,
     label_column,
@@ -67,9 +68,16 @@ def files_of_fit(
 
     Raises: InputError if a file cannot be read, or has no such columns.
     """
-    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    paths = as_paths(data)
     require_files(paths)
-    patterns = () if features is None else [features] if isinstance(features, str) else list(features)
+    for name, column in (("labels" if many else "label", label), ("weight", weight), ("where", where)):
+        if column is not None and not isinstance(column, str):
+            raise TypeError(f"{name}: received {column!r}, expected text, or None.")
+    patterns = () if features is None else [features] if isinstance(features, str) else features
+    if not isinstance(patterns, list | tuple) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise TypeError(
+            f"features: received {features!r}, expected the name of a column, a pattern, or a list of them."
+        )
     table = open_table(paths, wanted=[*patterns, *([] if label is None else [label])], format=format)
     label = label_column(table, label)
     require_weight(table, weight, label)

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import RayTaskError
@@ -69,7 +69,15 @@ def mapped(
         except RayTaskError as failure:
             raise own_failure(failure) from None
         waiting.popleft()
+        if isinstance(answer, _Raised):
+            raise answer.failure
         yield answer
+
+
+class _Raised(NamedTuple):
+    """What a shard was refused for: an answer, since Ray writes errors that nobody asks for to standard error."""
+
+    failure: Exception
 
 
 def _called(function, threads, shard, *shared):
@@ -79,6 +87,8 @@ def _called(function, threads, shard, *shared):
     try:
         with threadpool_limits(threads, "blas"):
             return function(shard, *shared)
+    except (ValueError, TypeError, MemoryError) as failure:
+        return _Raised(failure)
     finally:
         for name, value in before.items():
             if value is None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import polars as pl
 
 from lastlayer._arrays import Integer
-from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier, load
+from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.ray.cluster import connected
+from lastlayer.ray.evaluate_files import fitted_head
 from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
@@ -23,6 +23,7 @@ from lastlayer.tables import (
     InputError,
     NoRows,
     Table,
+    as_paths,
     cut_shards,
     open_table,
     require_files,
@@ -67,12 +68,12 @@ def predict(
     Returns: the number of rows.
     Raises: InputError, a ValueError, in one sentence; UnwritableFile.
     """
-    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
+    head = fitted_head(model)
     if top is not None and not 1 <= whole_number(top, "top") <= len(head.classes_):
         raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
     out = Path(out)
     kind = _kind(out)
-    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    paths = as_paths(data)
     require_files(paths)
     table = open_table(paths, format=format)
     columns, _ = model_columns(head, table, head.training_.label)

@@ -31,7 +31,7 @@ class ShardRows(Protocol):
     weight: NDArray[np.float64]
     weights: NDArray[np.float64]
 
-    def part(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> Any:
+    def part(self, classes: NDArray[Any], factors: Any, total: float, dtype: str) -> Any:
         """What answers the solver's questions about these rows.
 
         Args:
@@ -73,7 +73,7 @@ class RowsOfManyLabels:
         self.counts: NDArray[np.int64] = np.diff(self._answers.indptr).astype(np.int64)
         self.weights: NDArray[np.float64] = weight @ self._answers
 
-    def part(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> PartOfLabels:
+    def part(self, classes: NDArray[Any], factors: None, total: float, dtype: str) -> PartOfLabels:
         """See `ShardRows`; no factors."""
         counts = np.zeros(len(classes), np.int64)
         counts[_places(self.classes, classes)] = self.counts

@@ -89,7 +89,7 @@ class Workers:
                 left = sum(shard.rows for ref, shard in zip(asked, self._shards, strict=True) if ref in waiting)
                 report(total - left, total)
             _, waiting = ray.wait(waiting, timeout=1.0)
-        ends = [self._ended(one) for one in asked]
+        ends = self._all_ended(asked)
         self._summaries = [None if end is _DEAD else end for end in ends]
         self._replace([k for k, end in enumerate(ends) if end is _DEAD])
         return self._summaries
@@ -201,6 +201,18 @@ class Workers:
             if comes_of_a_loss(failure):
                 return _DEAD
             raise own_failure(failure) from None
+
+    def _all_ended(self, references):
+        """What each has ended with; of what workers raise the first is raised, once all have been heard."""
+        ends, failures = [], []
+        for one in references:
+            try:
+                ends.append(self._ended(one))
+            except Exception as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return ends
 
     def _lives(self, k):
         return self._ended(self._actors[k].host.remote()) is not _DEAD

@@ -89,6 +89,20 @@ class LabelState(NamedTuple):
         )
 
 
+def state_at_start(problem: "SigmoidRegression", labels: NDArray[np.int64]) -> LabelState:
+    """The state at weights of 0, where every row has the same logit: what is known of the labels gives it."""
+    shares, intercept = problem.shares[labels], problem.start_of_intercepts()[labels]
+    weight = np.zeros((len(labels), problem.rows.shape[1]), problem.rows.dtype)
+    weighs = problem.total_weight[labels] > 0
+    p = weighs * expit(intercept)
+    loss = weighs * np.logaddexp(0, intercept) - shares * intercept
+    gradient = (p[:, None] * problem.sums[labels] - problem.sums_of_yes[labels]).astype(weight.dtype)
+    if problem.fit_intercept:
+        gradient = np.column_stack([gradient, (p - shares).astype(weight.dtype)])
+    penalty, idle = problem.penalty[labels], np.zeros(len(labels), np.int64)
+    return LabelState(labels, penalty, weight, intercept, loss, loss.copy(), p * (1 - p), gradient, idle, 0)
+
+
 class LabelBlock:
     """Labels that are fitted side by side."""
 
@@ -101,18 +115,14 @@ class LabelBlock:
         start: tuple[NDArray[Any], NDArray[Any]] | None,
     ):
         self._problem, dtype = problem, problem.rows.dtype
-        if start is None:
-            weight = np.zeros((len(labels), problem.rows.shape[1]), dtype)
-            intercept = problem.start_of_intercepts()[labels]
-        else:
-            weight = np.array(start[0][labels], dtype)
-            intercept = start[1][labels] + weight @ problem.mean if problem.fit_intercept else np.zeros(len(labels))
         self._line = problem.rows.line(labels, problem.factors[labels])
         self._history = StepHistories()
         if start is None:
-            self._line.set_offsets(intercept)
-            self.state = self._constant_state(labels, weight, intercept)
+            self.state = state_at_start(problem, labels)
+            self._line.set_offsets(self.state.intercept)
             return
+        weight = np.array(start[0][labels], dtype)
+        intercept = start[1][labels] + weight @ problem.mean if problem.fit_intercept else np.zeros(len(labels))
         self._line.set_heads(weight, self._offset(weight, intercept))
         nothing, idle = np.zeros(len(labels)), np.zeros(len(labels), np.int64)
         self.state = self._state_after(labels, problem.penalty[labels], nothing, weight, intercept, idle, 0)
@@ -233,18 +243,6 @@ class LabelBlock:
             gradient = np.column_stack([gradient, residual_sum.astype(gradient.dtype)])
         objective = loss + 0.5 * penalty * _dots(weight, weight)
         return LabelState(labels, penalty, weight, intercept, loss, objective, mass, gradient, idle, iterations)
-
-    def _constant_state(self, labels, weight, intercept):
-        """The state at weights of 0, where every row has the same logit: what is known of the classes gives it."""
-        problem, shares = self._problem, self._problem.shares[labels]
-        weighs = problem.total_weight[labels] > 0
-        p = weighs * expit(intercept)
-        loss = weighs * np.logaddexp(0, intercept) - shares * intercept
-        gradient = (p[:, None] * problem.sums[labels] - problem.sums_of_yes[labels]).astype(weight.dtype)
-        if problem.fit_intercept:
-            gradient = np.column_stack([gradient, (p - shares).astype(weight.dtype)])
-        penalty, idle = problem.penalty[labels], np.zeros(len(labels), np.int64)
-        return LabelState(labels, penalty, weight, intercept, loss, loss.copy(), p * (1 - p), gradient, idle, 0)
 
     def _offset(self, weight, intercept):
         """What the logits of features as they are get besides, for weights and intercepts of those about their mean."""

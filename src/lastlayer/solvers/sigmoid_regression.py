@@ -20,7 +20,7 @@ from lastlayer._blas import on_one_blas_thread
 from lastlayer._stopwatch import stopwatch
 from lastlayer._threads import run_blocks
 from lastlayer.solvers.curvature import Curvature
-from lastlayer.solvers.label_block import LabelBlock
+from lastlayer.solvers.label_block import LabelBlock, state_at_start
 from lastlayer.solvers.label_rows import LabelRows
 from lastlayer.solvers.softmax_regression import Optimum
 
@@ -180,8 +180,12 @@ def _minimise_labels(problem, tol, max_iter, start, known, report, keep):
             run_blocks(work, len(blocks), items_per_block=1, blocks_per_thread=len(blocks))
     except KeyboardInterrupt:
         ended.interrupted = True
-    for block in at_work:
-        ended.tell(block.state, "interrupted", ~ended.told[block.state.labels])
+    states = [block.state for block in at_work]
+    left = np.flatnonzero(~ended.told)
+    if start is None and left.size:
+        states.append(state_at_start(problem, left))
+    for state in states:
+        ended.tell(state, "interrupted", ~ended.told[state.labels])
     return ended.head()
 
 
@@ -254,7 +258,8 @@ class _Ended:
                 expected=math.inf if predicted is None else float(max(predicted[i], 0.0)),
             )
             self.told[k] = True
-        self._tell()
+        if not self.interrupted:
+            self._tell()
 
     def head(self):
         """The heads; those of labels that nobody has begun with are where they were to start."""

@@ -36,10 +36,14 @@ def label_lists(series: pl.Series, place: Callable[[int], str]) -> NDArray[Any]:
         series, inner = series.cast(pl.List(pl.String)), pl.String()
     if not (inner in (pl.String, pl.Boolean) or inner.is_integer()):
         raise InputError(f"column {name}: holds lists of {inner}, expected lists of text, whole numbers or booleans.")
-    lists = series.cast(pl.List(inner))
+    # In one chunk: an evaluation of lists that files of several kinds of lists make together has Polars 2.1 panic.
+    lists = series.rechunk().cast(pl.List(inner))
     _refuse(lists.is_null(), name, place, "is null, expected a list of labels; an empty list is a row without any")
     has_null = lists.list.eval(pl.element().is_null()).list.any()
     _refuse(has_null, name, place, "has a label that is null; leave it out of the list")
+    if inner in (pl.UInt64, pl.Int128, pl.UInt128):
+        beyond = (lists.list.max().cast(pl.Int128) >= 1 << 63) | (lists.list.min().cast(pl.Int128) < -(1 << 63))
+        _refuse(beyond, name, place, "has a label of more than 64 bits, expected int64; write such labels as text")
     twice = lists.list.n_unique() < lists.list.len()
     _refuse(twice, name, place, "has a label twice, expected each once; leave it out of the list")
     rows = np.empty(len(lists), dtype=object)

@@ -67,6 +67,17 @@ class Shard:
         return source.part(piece.begin, piece.end)
 
 
+def as_paths(data: object) -> list[str | os.PathLike[str]]:
+    """One file or pattern, or any number of them in order, as a list. Raises TypeError for anything else."""
+    if isinstance(data, str | os.PathLike):
+        return [data]
+    if isinstance(data, Iterable):
+        paths = list(data)
+        if all(isinstance(path, str | os.PathLike) for path in paths):
+            return paths
+    raise TypeError(f"data: received {data!r}, expected the path of a file, a pattern, or a list of them.")
+
+
 def require_files(paths: Sequence[str | os.PathLike[str]]) -> None:
     """Raise InputError for what one process alone can read: standard input and pipes."""
     for path in paths:

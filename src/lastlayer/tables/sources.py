@@ -12,7 +12,7 @@ import polars as pl
 
 from lastlayer.tables.addresses import addresses_of, is_address, kind_of_address, local_path
 from lastlayer.tables.array_files import read_npy, scan_npz
-from lastlayer.tables.file_kinds import START, compression, kind_of
+from lastlayer.tables.file_kinds import KINDS, START, compression, kind_of
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.reading import reading
 from lastlayer.tables.streams import Readable, read_pipe, read_stream, require_file_or_pipe
@@ -73,6 +73,8 @@ def open_sources(
 
     Raises: InputError if a file is missing, empty, damaged or of no known kind.
     """
+    if kind is not None and kind not in KINDS:
+        raise InputError(f"format: received {kind!r}, expected one of {', '.join(KINDS)}, or None.")
     if not paths:
         raise InputError("data: no file given, expected at least one; name a file, or - for standard input.")
     if list(paths).count(_STDIN) > 1:
