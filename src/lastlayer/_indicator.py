@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 
 def as_indicator(values: Any, name: str) -> Any:
@@ -31,3 +32,10 @@ def as_indicator(values: Any, name: str) -> Any:
     indicator = indicator.astype(bool)
     indicator.eliminate_zeros()
     return indicator
+
+
+def answers_of_codes(rows: NDArray[np.int64], codes: NDArray[np.int64], shape: tuple[int, int]) -> Any:
+    """An indicator of this shape as CSC booleans of sorted indices: rows (L,) that have the labels `codes` (L,)."""
+    order = np.lexsort((rows, codes))
+    starts = np.searchsorted(codes[order], np.arange(shape[1] + 1))
+    return sp.csc_array((np.ones(len(rows), bool), rows[order], starts), shape=shape)

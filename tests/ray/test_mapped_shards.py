@@ -12,6 +12,7 @@ from ray.exceptions import RayTaskError
 
 from lastlayer.ray import mapped_shards as module
 from lastlayer.ray.mapped_shards import mapped, shards_for
+from lastlayer.tables import InputError
 
 
 class Tasks:
@@ -79,7 +80,7 @@ def test_what_is_asked_for_beforehand_is_bounded(tasks):
 def test_a_failure_is_that_of_the_first_shard(tasks, wrapped):
     def fails(shard):
         if shard in (3, 4):
-            failure = ValueError(f"shard {shard}")
+            failure = InputError(f"shard {shard}")
             raise RayTaskError("f", "", failure) if wrapped else failure
         return shard
 
@@ -92,7 +93,7 @@ def test_what_a_shard_is_refused_for_is_no_error_of_the_task():
     def fails(shard):
         raise shard
 
-    assert module._called(fails, 1, ValueError("f2 is nan")).failure.args == ("f2 is nan",)
+    assert module._called(fails, 1, InputError("f2 is nan")).failure.args == ("f2 is nan",)
     with pytest.raises(RuntimeError):  # a bug
         module._called(fails, 1, RuntimeError())
 

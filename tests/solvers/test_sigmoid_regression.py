@@ -186,7 +186,7 @@ def test_an_interrupt_keeps_what_there_is(monkeypatch):
 def test_a_fit_goes_on_from_what_was_kept():
     X, Y = data(18)
     kept = []
-    whole = minimise_labels(problem(X, Y), tol=1e-6, max_iter=500, keep=kept.append)
+    whole = minimise_labels(problem(X, Y), tol=1e-6, max_iter=500, keep=lambda make: kept.append(make()))
     ended = [len(head.ended()) for head in kept]
     assert ended == sorted(ended)
     assert ended[0] == 0 < ended[-1] < K

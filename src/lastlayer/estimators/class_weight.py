@@ -71,16 +71,26 @@ def label_factors(
         labels = np.asarray(answers.todense()).ravel().astype(np.int64)
         return class_factors(class_weight, classes, labels, sample_weight)[None]
     have = np.asarray(sample_weight @ answers).ravel()
-    return factors_of_weights(class_weight, classes, have, sample_weight.sum())
+    weighs = (sample_weight > 0).astype(np.float64)
+    every = np.asarray(weighs @ answers).ravel() == weighs.sum()
+    return factors_of_weights(class_weight, classes, have, sample_weight.sum(), every)
 
 
 def factors_of_weights(
-    class_weight: ClassWeight, classes: NDArray[Any], have: NDArray[np.float64], total: float
+    class_weight: ClassWeight, classes: NDArray[Any], have: NDArray[np.float64], total: float, every: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """As label_factors of many labels a row, (K, 2), from the weight of the rows that have each (K,), and of all."""
+    """As label_factors of many labels a row, (K, 2), from sums over rows.
+
+    Args:
+      class_weight: as there.
+      classes: (K,) the labels.
+      have: (K,) the weight of the rows that have each.
+      total: the weight of all rows.
+      every: (K,) whether all rows that weigh have it: what is left of the weight is then rounding.
+    """
     factors = np.ones((len(classes), 2))
     if isinstance(class_weight, str) and class_weight == "balanced":
-        for column, weight in enumerate((total - have, have)):
+        for column, weight in enumerate((np.where(every, 0.0, total - have), have)):
             np.divide(total / 2, weight, out=factors[:, column], where=weight > 0)
     else:
         factors[:, 1] = class_factors(class_weight, classes, np.empty(0, np.int64), np.empty(0))

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from lastlayer._arrays import as_names
+from lastlayer._indicator import answers_of_codes
 from lastlayer._sorted_classes import sorted_classes
 from lastlayer.estimators.labelled_rows import plain
 from lastlayer.metrics import ClassIndex, as_indicator
@@ -187,16 +188,17 @@ def _as_array(labels):
 
 def _of_codes(rows, codes, num_rows, classes):
     """The answers of labels by their index, each in its row."""
-    order = np.lexsort((rows, codes))
-    rows, codes = rows[order], codes[order]
-    twice = (rows[1:] == rows[:-1]) & (codes[1:] == codes[:-1])
+    answers = answers_of_codes(rows, codes, (num_rows, len(classes)))
+    # Sorted by label and then by row, so that the same twice are neighbours.
+    labels = np.repeat(np.arange(len(classes)), np.diff(answers.indptr))
+    twice = (answers.indices[1:] == answers.indices[:-1]) & (labels[1:] == labels[:-1])
     if twice.any():
         place = int(twice.argmax())
         raise ValueError(
-            f"Y: row {rows[place]} has {plain(classes[codes[place]])!r} twice, expected each label once; drop one."
+            f"Y: row {answers.indices[place]} has {plain(classes[labels[place]])!r} twice, expected each label once; "
+            "drop one."
         )
-    edges = np.searchsorted(codes, np.arange(len(classes) + 1))
-    return sp.csc_array((np.ones(len(rows), bool), rows, edges), shape=(num_rows, len(classes)))
+    return answers
 
 
 def _of_second(codes):

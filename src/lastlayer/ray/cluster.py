@@ -63,10 +63,11 @@ def _interrupts_held():
 @contextmanager
 def _ended_as_before():
     """Within: Ray starts, which makes an exception of SIGTERM, with a trace of its own; after, it is what it was."""
-    if threading.current_thread() is not threading.main_thread():
+    handler = signal.getsignal(signal.SIGTERM)
+    # None is a handler that Python did not set, and cannot set again.
+    if threading.current_thread() is not threading.main_thread() or handler is None:
         yield
         return
-    handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:

@@ -4,14 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sklearn.utils.validation import check_is_fitted
-
 from lastlayer._arrays import Integer, Number
 from lastlayer.decision.head_rules import has_many_labels
-from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier, load
+from lastlayer.estimators import SoftmaxClassifier
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.metrics import ClassIndex, Evaluation, EvaluationAccumulator, LabelEvaluationAccumulator
 from lastlayer.ray.cluster import connected
+from lastlayer.ray.given_model import given_model
 from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.tables import (
     InputError,
@@ -63,7 +62,7 @@ def evaluate(
     Returns: Evaluation.
     Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
     """
-    head = fitted_head(model)
+    head = given_model(model)
     if has_many_labels(head):
         raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it with evaluate_labels.")
     figures = {"classes": head.classes_, "classwise": classwise, "intervals": intervals}
@@ -72,15 +71,6 @@ def evaluate(
         *(num_workers, cpus_per_worker, address, figures),
     )
     return found.result()
-
-
-def fitted_head(model: Any) -> Any:
-    """The classifier; loaded if `model` is a path. Raises TypeError for what is none, NotFittedError before a fit."""
-    head: Any = load(model) if isinstance(model, str | os.PathLike) else model
-    if not isinstance(head, SoftmaxClassifier | SigmoidClassifier):
-        raise TypeError(f"model: received {head!r}, expected a classifier of lastlayer, or the path of a saved one.")
-    check_is_fitted(head)
-    return head
 
 
 Accumulator = TypeVar("Accumulator", EvaluationAccumulator, LabelEvaluationAccumulator)

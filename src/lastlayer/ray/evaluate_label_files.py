@@ -8,7 +8,8 @@ from lastlayer.decision import Thresholds
 from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.estimators import SigmoidClassifier, answers_of
 from lastlayer.metrics import LabelEvaluation, LabelEvaluationAccumulator
-from lastlayer.ray.evaluate_files import accumulated, fitted_head
+from lastlayer.ray.evaluate_files import accumulated
+from lastlayer.ray.given_model import given_model
 from lastlayer.tables import InputError, NoRows, label_lists, require_known_labels, weight_array
 from lastlayer.tables.model_rows import batches
 
@@ -44,7 +45,7 @@ def evaluate_labels(
     Returns: LabelEvaluation.
     Raises: InputError, a ValueError, in one sentence, also for a label that the model never saw.
     """
-    head = fitted_head(model)
+    head = given_model(model)
     if not has_many_labels(head):
         raise InputError("model: is of one label a row, expected a SigmoidClassifier of many; judge it with evaluate.")
     threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5

@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -60,13 +60,20 @@ class FitCheckpoint(Generic[State]):
             raise self._file.of_another_version(failure) from failure
 
     def keep(self, state: State) -> None:
-        """Replace the file, unless that would take more than a few percent of the time of the fit.
+        """Write the state, unless that would take more than a few percent of the time of the fit."""
+        self.keep_made(lambda: state)
+
+    def keep_made(self, make: Callable[[], State]) -> None:
+        """Write the state that `make` makes, where `keep` would."""
+        if time.monotonic() - self._written >= _PAUSE * self._seconds:
+            self.write(make())
+
+    def write(self, state: State) -> None:
+        """Replace the file.
 
         Hours of work are not lost for a full disk: that is told once, in a CheckpointWarning, and tried again.
         """
         begin = time.monotonic()
-        if begin - self._written < _PAUSE * self._seconds:
-            return
         try:
             self._file.write(*self._form.written(state))
         except UnwritableFile as failure:
@@ -139,9 +146,9 @@ class LabelForm:
         return SigmoidHead(tensors["weight"], tensors["intercept"], optima)
 
 
-def require_own(path: object, form: Form[Any]) -> None:
-    """Raise before a fit if `path` cannot be written, or is there and no checkpoint of this form; as CheckpointFile."""
-    CheckpointFile(path, {}).read(form.tensors)
+def require_own(path: object, tensors: Sequence[str]) -> None:
+    """Raise before a fit if `path` cannot be written, or is there without a checkpoint's tensors; as CheckpointFile."""
+    CheckpointFile(path, {}).read(tensors)
 
 
 def fingerprint_of(

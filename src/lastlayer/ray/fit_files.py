@@ -17,7 +17,7 @@ from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_
 from lastlayer.estimators.progress import FitProgress, in_iterations
 from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, SearchForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
-    checked_means,
+    checked_resources,
     files_of_fit,
     remember_rows,
     slowest_in_words,
@@ -95,7 +95,7 @@ def fit(
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
-    means = checked_means(num_workers, cpus_per_worker, spool, address)
+    resources = checked_resources(num_workers, cpus_per_worker, spool, address)
     model = SoftmaxClassifier(
         C=C,
         fit_intercept=fit_intercept,
@@ -105,10 +105,10 @@ def fit(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_own(checkpoint, SearchForm())
+        require_own(checkpoint, SearchForm.tensors)
     files = files_of_fit(data, label, features, weight, where, format, many=False)
     progress = ProgressLine() if verbose else None
-    with workers_that_have_read(files, means, progress) as (workers, shards, rows):
+    with workers_that_have_read(files, resources, progress) as (workers, shards, rows):
         factors = class_factors(class_weight, rows.classes, np.arange(len(rows.classes)), rows.weights)
         total = float(rows.weights @ factors)
         if not total > 0:

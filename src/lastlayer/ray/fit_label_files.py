@@ -15,7 +15,7 @@ from lastlayer.estimators.labelled_rows import dtype_of_fit, weight_of_head, who
 from lastlayer.estimators.progress import LabelProgress
 from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, LabelForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
-    checked_means,
+    checked_resources,
     files_of_fit,
     remember_rows,
     slowest_in_words,
@@ -49,8 +49,8 @@ def fit_labels(
     """Fit a yes or no to each of many labels on files that workers on many machines read, as `fit` does of one label.
 
     It is the optimum of `SigmoidClassifier`. Labels are fitted side by side, at most 256 at a time and as many as three
-    numbers for each of a worker's rows take 400 MB; what is said of workers, of those that die and of Ctrl-C under
-    `fit` holds here.
+    numbers for each of a worker's rows take 400 MB in float32; what is said of workers, of those that die and of Ctrl-C
+    under `fit` holds here.
 
     Args:
       data: files or patterns; see `lastlayer fit`. No standard input and no pipes.
@@ -78,7 +78,7 @@ def fit_labels(
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
-    means = checked_means(num_workers, cpus_per_worker, spool, address)
+    resources = checked_resources(num_workers, cpus_per_worker, spool, address)
     model = SigmoidClassifier(
         C=C,
         fit_intercept=fit_intercept,
@@ -88,15 +88,14 @@ def fit_labels(
         random_state=random_state,
     )
     if checkpoint is not None:
-        require_own(checkpoint, LabelForm())
+        require_own(checkpoint, LabelForm.tensors)
     files = files_of_fit(data, labels, features, weight, where, format, many=True)
     report = LabelProgress() if verbose else None
-    with workers_that_have_read(files, means, None if report is None else report.line) as (workers, shards, rows):
+    with workers_that_have_read(files, resources, None if report is None else report.line) as (workers, shards, rows):
         dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
-        workers.hold(rows.classes, None, rows.weight, str(dtype))
         if report is not None:
             report.describe = lambda: slowest_in_words(workers)
-        factors = factors_of_weights(class_weight, rows.classes, rows.weights, rows.weight)
+        factors = factors_of_weights(class_weight, rows.classes, rows.weights, rows.weight, rows.counts == rows.rows)
         kept = None
         if checkpoint is not None:
             weights = np.concatenate([(rows.weight - rows.weights) * factors[:, 0], rows.weights * factors[:, 1]])
@@ -104,6 +103,7 @@ def fit_labels(
             fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, LabelForm(tol, max_iter))
         before = None if kept is None else kept.read()
+        workers.hold(rows.classes, None, rows.weight, str(dtype))
         problem = SigmoidRegression(
             PartedLabels(workers),
             factors,
@@ -118,10 +118,12 @@ def fit_labels(
             start=None if before is None else (before.weight, before.intercept),
             ended=None if before is None else before.ended(),
             report=report,
-            keep=None if kept is None else kept.keep,
+            keep=None if kept is None else kept.keep_made,
         )
         if report is not None:
             report.close()
+        if kept is not None:
+            kept.write(found)
     head = weight_of_head(found.weight, rows.dtype)
     set_labels(model, rows.classes, head, found.intercept, problem.constant, found.optima)
     remember_rows(model, files.columns, rows)

@@ -37,7 +37,7 @@ class FitFiles(NamedTuple):
     format: str | None
 
 
-class Means(NamedTuple):
+class Resources(NamedTuple):
     """Who works on a fit; as the parameters of `fit`, checked."""
 
     num_workers: int | None
@@ -86,9 +86,9 @@ def files_of_fit(
     return FitFiles(table, columns, paths, format)
 
 
-def checked_means(num_workers: Any, cpus_per_worker: Any, spool: Any, address: str | None) -> Means:
-    """The Means that `fit` is asked for. Raises ValueError for counts below 1."""
-    return Means(
+def checked_resources(num_workers: Any, cpus_per_worker: Any, spool: Any, address: str | None) -> Resources:
+    """The Resources that `fit` is asked for. Raises ValueError for counts below 1."""
+    return Resources(
         None if num_workers is None else whole_number(num_workers, "num_workers"),
         None if cpus_per_worker is None else whole_number(cpus_per_worker, "cpus_per_worker"),
         None if spool is None else os.fspath(spool),
@@ -97,17 +97,19 @@ def checked_means(num_workers: Any, cpus_per_worker: Any, spool: Any, address: s
 
 
 @contextmanager
-def workers_that_have_read(files: FitFiles, means: Means, progress: ProgressLine | None) -> Iterator[ReadShards]:
+def workers_that_have_read(
+    files: FitFiles, resources: Resources, progress: ProgressLine | None
+) -> Iterator[ReadShards]:
     """Within: ReadShards, of which those without rows are gone. No worker is left behind.
 
     Raises: InputError for what is wrong with the files, the address or the room in the cluster.
     """
-    with connected(means.address):
-        cpus = cpus_for(means.num_workers) if means.cpus_per_worker is None else means.cpus_per_worker
-        count = max(1, room_for(cpus)) if means.num_workers is None else means.num_workers
+    with connected(resources.address):
+        cpus = cpus_for(resources.num_workers) if resources.cpus_per_worker is None else resources.cpus_per_worker
+        count = max(1, room_for(cpus)) if resources.num_workers is None else resources.num_workers
         require_room(count, cpus)
         shards = cut_shards(files.table, files.paths, files.columns.names(), count, format=files.format)
-        with started_workers(shards, files.columns, cpus, means.spool) as workers:
+        with started_workers(shards, files.columns, cpus, resources.spool) as workers:
             summaries = workers.read(None if progress is None else _reading(progress, len(shards)))
             rows = merged(summaries, files.table, files.columns)
             workers.keep(rows.which)

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer.ray.losses import own_failure
 from lastlayer.ray.places import require_room, room_for
+from lastlayer.tables import InputError
 
 # Rows of a shard, and numbers of its answer, at most: what a task holds and hands back at a time.
 MOST_ROWS, MOST_NUMBERS = 1 << 20, 1 << 25
@@ -77,7 +78,7 @@ def mapped(
 class _Raised(NamedTuple):
     """What a shard was refused for: an answer, since Ray writes errors that nobody asks for to standard error."""
 
-    failure: Exception
+    failure: InputError
 
 
 def _called(function, threads, shard, *shared):
@@ -87,7 +88,7 @@ def _called(function, threads, shard, *shared):
     try:
         with threadpool_limits(threads, "blas"):
             return function(shard, *shared)
-    except (ValueError, TypeError, MemoryError) as failure:
+    except InputError as failure:
         return _Raised(failure)
     finally:
         for name, value in before.items():

@@ -14,7 +14,7 @@ from lastlayer._arrays import Integer
 from lastlayer.estimators import SigmoidClassifier, SoftmaxClassifier
 from lastlayer.estimators.labelled_rows import whole_number
 from lastlayer.ray.cluster import connected
-from lastlayer.ray.evaluate_files import fitted_head
+from lastlayer.ray.given_model import given_model
 from lastlayer.ray.mapped_shards import mapped, number_of_workers, shards_for
 from lastlayer.storage import require_writable
 from lastlayer.tables import (
@@ -68,7 +68,7 @@ def predict(
     Returns: the number of rows.
     Raises: InputError, a ValueError, in one sentence; UnwritableFile.
     """
-    head = fitted_head(model)
+    head = given_model(model)
     if top is not None and not 1 <= whole_number(top, "top") <= len(head.classes_):
         raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
     out = Path(out)

@@ -121,7 +121,7 @@ class ShardWorker:
         of_classes, place = (rows.classes, rows.counts, rows.weights), table.place(int(weighs.argmax()))
         return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(weight.sum()), place)
 
-    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64], total: float, dtype: str) -> None:
+    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64] | None, total: float, dtype: str) -> None:
         """Get ready for questions; see `ShardRows.part`."""
         if self._rows is None:
             raise RuntimeError("hold: the shard has not been read.")

@@ -170,7 +170,7 @@ class LabelBlock:
         return state.weight, state.intercept - state.weight.astype(np.float64) @ self._problem.mean
 
     def _keep(self, which):
-        """Leave the other labels."""
+        """Drop the other labels."""
         self._line.keep(which)
         self._history.keep(which)
         self.state = self.state.kept(which)

@@ -114,7 +114,7 @@ class _Run:
         return sums, self._features.adjoint(self._direction.T, self._rows)
 
     def keep(self, rows):
-        """Leave the other labels, whose rows those behind them move up to."""
+        """Drop the other labels, whose rows those behind them move up to."""
         for name in ("_logits", "_signs"):
             array = getattr(self, name)
             for i, row in enumerate(rows):

@@ -20,7 +20,7 @@ from lastlayer._blas import on_one_blas_thread
 from lastlayer._stopwatch import stopwatch
 from lastlayer._threads import run_blocks
 from lastlayer.solvers.curvature import Curvature
-from lastlayer.solvers.label_block import LabelBlock, state_at_start
+from lastlayer.solvers.label_block import LabelBlock, LabelState, state_at_start
 from lastlayer.solvers.label_rows import LabelRows
 from lastlayer.solvers.softmax_regression import Optimum
 
@@ -137,7 +137,7 @@ def minimise_labels(
     start: tuple[NDArray[Any], NDArray[Any]] | None = None,
     ended: Mapping[int, Optimum] | None = None,
     report: Callable[[int, int], object] | None = None,
-    keep: Callable[[SigmoidHead], object] | None = None,
+    keep: Callable[[Callable[[], SigmoidHead]], object] | None = None,
 ) -> SigmoidHead:
     """Minimise each label's objective until `tol` is met, as `minimise` says it, or for `max_iter` iterations.
 
@@ -152,7 +152,7 @@ def minimise_labels(
       start: (weight (K, D), intercept (K,)) to start from; None starts from weight 0 and the labels' shares.
       ended: labels whose head at `start` is an optimum already, with what is known of it.
       report: called with the number of labels that have ended and of all before each iteration, from any thread.
-      keep: called before each iteration, from any thread, with the head as it stands, which is not changed later.
+      keep: of rows that take turns, called before each iteration with a function that makes the head as it stands.
     """
     return on_one_blas_thread(_minimise_labels, problem, tol, max_iter, start, ended or {}, report, keep)
 
@@ -160,18 +160,19 @@ def minimise_labels(
 def _minimise_labels(problem, tol, max_iter, start, known, report, keep):
     ended = _Ended(problem, start, known, report, keep)
     blocks = blocks_of(problem, np.flatnonzero(~ended.told))
-    at_work: list[LabelBlock] = []
+    states: list[LabelState] = []
 
     def work(first, last):
         for labels in blocks[first:last]:
             if ended.interrupted:
                 return
             block = LabelBlock(problem, labels, start)
-            at_work.append(block)
             try:
                 block.run(ended, tol, max_iter)
             except KeyboardInterrupt:
                 ended.interrupted = True
+            finally:
+                states.append(block.state)  # the block itself holds the logits of all rows
 
     try:
         if problem.rows.takes_turns:
@@ -180,10 +181,9 @@ def _minimise_labels(problem, tol, max_iter, start, known, report, keep):
             run_blocks(work, len(blocks), items_per_block=1, blocks_per_thread=len(blocks))
     except KeyboardInterrupt:
         ended.interrupted = True
-    states = [block.state for block in at_work]
     left = np.flatnonzero(~ended.told)
     if start is None and left.size:
-        states.append(state_at_start(problem, left))
+        states.append(state_at_start(problem, left))  # of labels that no block has come to
     for state in states:
         ended.tell(state, "interrupted", ~ended.told[state.labels])
     return ended.head()
@@ -238,9 +238,13 @@ class _Ended:
         """Report how many labels have ended, and keep their heads and those of a block that has not."""
         self._tell()
         if self._keep is not None:
-            weight, intercept = self._weight.copy(), self._intercept.copy()
-            weight[state.labels], intercept[state.labels] = state.weight, self._intercepts(state)
-            self._keep(SigmoidHead(weight, intercept, self._known()))
+            self._keep(lambda: self._head_at(state))
+
+    def _head_at(self, state):
+        """The heads as they are, and of the labels of a block as its state has them."""
+        weight, intercept = self._weight.copy(), self._intercept.copy()
+        weight[state.labels], intercept[state.labels] = state.weight, self._intercepts(state)
+        return SigmoidHead(weight, intercept, self._known())
 
     def tell(self, state, stopped, which, predicted=None):
         """These labels of a block, a boolean array, have ended."""

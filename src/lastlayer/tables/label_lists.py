@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lastlayer._arrays import as_names
+from lastlayer._indicator import answers_of_codes
 from lastlayer._sorted_classes import sorted_classes
 from lastlayer.tables.input_error import InputError
 
@@ -99,10 +99,7 @@ def answers_of_lists(lists: NDArray[Any]) -> tuple[NDArray[Any], Any]:
     names = as_names(labels) if labels and isinstance(labels[0], str) else np.array(labels)
     classes, codes = sorted_classes(names)
     rows = np.repeat(np.arange(len(lists)), lengths)
-    order = np.lexsort((rows, codes))
-    starts = np.searchsorted(codes[order], np.arange(len(classes) + 1))
-    answers = sp.csc_array((np.ones(len(rows), bool), rows[order], starts), shape=(len(lists), len(classes)))
-    return classes, answers
+    return classes, answers_of_codes(rows, codes, (len(lists), len(classes)))
 
 
 def _refuse(wrong, name, place, complaint):
