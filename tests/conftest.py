@@ -1,11 +1,16 @@
 """What holds for every test."""
 
 import os
+import signal
 
 from hypothesis import settings
 
 # PyTorch's threads would spin while they wait, on a core that another test needs. Read when PyTorch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# In the background of a shell without job control it is ignored, and tests of Ctrl-C would wait for it in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test that is slow on a busy machine is right all the same.
 settings.register_profile("lastlayer", deadline=None, max_examples=50)
