@@ -222,36 +222,17 @@ def _evaluate_on_ray(files, where, format_, label, weight, classwise, intervals,
     """The evaluation, by workers."""
     model, *data = files
     head = load_model(model)
-    if has_many_labels(head):
-        if classwise:
-            raise click.UsageError(f"--classwise: {model} is of many labels a row, which have none; leave it out")
-        with on_ray() as lastlayer_ray:
-            return lastlayer_ray.evaluate_labels(
-                head,
-                data,
-                labels=label,
-                weight=weight,
-                where=where,
-                format=format_,
-                intervals=intervals,
-                num_workers=workers,
-                address=ray,
-            )
-    if not is_default(head.decision_, many_labels=False):
+    many = has_many_labels(head)
+    if many and classwise:
+        raise click.UsageError(f"--classwise: {model} is of many labels a row, which have none; leave it out")
+    if not many and not is_default(head.decision_, many_labels=False):
         raise click.UsageError(f"--ray: {model} has a decision rule, whose answers one process judges; leave it out")
+    options = {"weight": weight, "where": where, "format": format_, "intervals": intervals}
+    options |= {"num_workers": workers, "address": ray}
     with on_ray() as lastlayer_ray:
-        return lastlayer_ray.evaluate(
-            head,
-            data,
-            label=label,
-            weight=weight,
-            where=where,
-            format=format_,
-            classwise=classwise,
-            intervals=intervals,
-            num_workers=workers,
-            address=ray,
-        )
+        if many:
+            return lastlayer_ray.evaluate_labels(head, data, labels=label, **options)
+        return lastlayer_ray.evaluate(head, data, label=label, classwise=classwise, **options)
 
 
 def _evaluate_model(model, data, where, format_, label, weight, calibration, figures, report):

@@ -13,21 +13,11 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from lastlayer.tables.file_kinds import SUFFIXES
 from lastlayer.tables.input_error import InputError
 from lastlayer.tables.reading import reading
 
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss")
-_KINDS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".ipc": "arrow",
-    ".feather": "arrow",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
 _SCANS: dict[str, Callable[..., pl.LazyFrame]] = {
     "parquet": pl.scan_parquet,
     "arrow": pl.scan_ipc,
@@ -58,7 +48,7 @@ def kind_of_address(address: str, kind: str | None) -> str:
 
     Raises: InputError if it is another.
     """
-    found = kind or _KINDS.get(PurePosixPath(address).suffix.lower())
+    found = kind or SUFFIXES.get(PurePosixPath(address).suffix.lower())
     if found not in _SCANS:
         raise InputError(
             f"{address}: of no kind that is read from a store, expected parquet, arrow, csv, tsv or jsonl; say which "

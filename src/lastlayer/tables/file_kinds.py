@@ -7,7 +7,8 @@ from lastlayer.tables.input_error import InputError
 
 KINDS = ("parquet", "arrow", "csv", "tsv", "jsonl", "json", "npy", "npz")
 
-_SUFFIXES = {
+# Of names, in small letters.
+SUFFIXES = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "arrow",
@@ -64,7 +65,7 @@ def kind_of(name: str, start: bytes, *, kind: str | None = None, text: str | Non
     if compressed and path.suffix.lower() in _COMPRESSED_SUFFIXES:
         path = path.with_suffix("")
     magic = _binary(start)
-    found = kind or magic or _SUFFIXES.get(path.suffix.lower())
+    found = kind or magic or SUFFIXES.get(path.suffix.lower())
     if found == "arrow" and magic == "arrow stream":
         found = magic
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] if compressed != "zstd" else b""
