@@ -5,8 +5,10 @@ import signal
 
 from hypothesis import settings
 
-# PyTorch's threads would spin while they wait, on a core that another test needs. Read when PyTorch is first imported.
+# Threads of PyTorch and of OpenBLAS would spin while they wait, on a core that another test needs: of the time of a
+# fit's tests a fifth. Read when they are loaded, here and in processes that begin here.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "10")
 
 # In the background of a shell without job control it is ignored, and tests of Ctrl-C would wait for it in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -56,7 +56,7 @@ def test_scratch_memory_begins_with_a_cache_line(dtype):
         assert memory.dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("inner", [128, 512, 1000, 1024])
 def test_columns_whose_classes_crowd_into_a_few_sets_of_a_cache(dtype, inner, monkeypatch):
     copied = []

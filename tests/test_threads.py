@@ -21,7 +21,7 @@ def large():
     return np.random.default_rng(0).normal(size=(2000, 300))
 
 
-@pytest.fixture(autouse=True, params=["own", "PyTorch's"])
+@pytest.fixture(autouse=True, params=["own", pytest.param("PyTorch's", marks=pytest.mark.thorough)])
 def team_of_two(request, monkeypatch):
     monkeypatch.setenv("LASTLAYER_NUM_THREADS", "2")
     of_torch = request.param == "PyTorch's"

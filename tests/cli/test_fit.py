@@ -229,6 +229,7 @@ def interrupted(tmp_path, *options):
     return process.returncode, output.decode(), [*begun.decode().splitlines(), *rest.decode().splitlines()]
 
 
+@pytest.mark.thorough
 def test_ctrl_c_writes_nothing_and_is_130(tmp_path):
     code, output, errors = interrupted(tmp_path)
     assert (code, output) == (130, "")

@@ -24,7 +24,12 @@ def shell(line, *arguments, **options):
 
 @needs_a_full_device
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["-V"], ["explain", "--help"], ["explain", "1", "2"], ["explain", "1", "2", "--json"]]
+    "arguments",
+    [
+        *([], ["--help"], ["-V"], ["explain", "1", "2"]),
+        pytest.param(["explain", "--help"], marks=pytest.mark.thorough),
+        pytest.param(["explain", "1", "2", "--json"], marks=pytest.mark.thorough),
+    ],
 )
 def test_a_full_standard_output_is_2(arguments):
     ran = shell('"$@" > /dev/full', *arguments)

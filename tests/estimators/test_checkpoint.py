@@ -36,6 +36,7 @@ def model_with(path, **parameters):
     return ll.SoftmaxClassifier(**{"candidates": 8, "tol": 1e-2, "checkpoint": path, **parameters})
 
 
+@pytest.mark.thorough
 def test_a_killed_fit_ends_as_the_unbroken_one(tmp_path, monkeypatch):
     def run_here(paths):
         monkeypatch.setattr(sys, "argv", ["program", *map(str, paths)])

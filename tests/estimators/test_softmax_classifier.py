@@ -222,6 +222,7 @@ def test_interrupt_keeps_a_usable_head(digits, monkeypatch):
     assert model.score(X, y) > 0.9
 
 
+@pytest.mark.thorough
 def test_a_real_sigint_stops_a_fit_in_another_process():
     program = (
         "import numpy as np, lastlayer as ll\n"

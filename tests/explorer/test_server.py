@@ -31,6 +31,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.mark.thorough
 def test_eight_clients_that_drag_at_once_keep_their_answers_apart(started):
     _, port = started
     wrong = []

@@ -53,6 +53,7 @@ def test_trap_29_two_processes_on_a_cold_cache_of_which_one_compiles(tmp_path):
     assert finish(start(tmp_path)) == LOADED
 
 
+@pytest.mark.thorough
 def test_a_changed_device_function_is_compiled_into_the_kernels_anew(tmp_path, package):
     environment = {"PYTHONPATH": str(package.parent)}
     assert finish(start(tmp_path / "cache", **environment)) == COMPILED
@@ -61,6 +62,7 @@ def test_a_changed_device_function_is_compiled_into_the_kernels_anew(tmp_path, p
     assert finish(start(tmp_path / "cache", **environment)) == COMPILED
 
 
+@pytest.mark.thorough
 def test_a_writable_package_keeps_its_kernels_beside_the_source(package):
     environment = {"PYTHONPATH": str(package.parent)}
     assert [finish(start("", **environment)) for _ in range(2)] == [COMPILED, LOADED]
@@ -83,6 +85,7 @@ def read_only_home(tmp_path, read_only):
     return {**read_only, **names, **temporary}, tmp_path / "temporary"
 
 
+@pytest.mark.thorough
 def test_trap_29_a_read_only_home_keeps_its_kernels_in_a_private_temporary_directory(read_only_home):
     environment, temporary = read_only_home
     both = start("", **environment), start("", **environment)

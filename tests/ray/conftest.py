@@ -2,6 +2,7 @@
 
 import importlib
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,26 @@ def write_rows(path, features, labels, **columns):
     named = {f"f{j}": column for j, column in enumerate(features.T)}
     pl.DataFrame({**named, "kind": labels.tolist(), **columns}).write_parquet(path, row_group_size=50)
     return path
+
+
+@pytest.fixture
+def workers_here(monkeypatch):
+    """Fits whose workers are in this process, without Ray: nothing starts."""
+    pytest.importorskip("ray")
+    from lastlayer.ray import fit_workers, shard_worker, workers
+    from tests.ray.ray_here import RayHere
+
+    monkeypatch.setattr(fit_workers, "connected", lambda address: nullcontext())
+    monkeypatch.setattr(fit_workers, "require_room", lambda count, cpus: None)
+    monkeypatch.setattr(fit_workers, "cpus_for", lambda count: 1)
+    monkeypatch.setattr(
+        workers, "kept_places", lambda count, cpus: nullcontext(SimpleNamespace(options=lambda *_, **__: {}))
+    )
+    monkeypatch.setattr(workers, "ray", RayHere())
+    # This process keeps the threads that it has.
+    monkeypatch.setattr(shard_worker, "threadpool_limits", lambda *_: None)
+    for name in ("LASTLAYER_NUM_THREADS", "POLARS_MAX_THREADS"):
+        monkeypatch.setenv(name, "1")
 
 
 @pytest.fixture

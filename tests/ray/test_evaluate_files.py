@@ -13,7 +13,7 @@ from tests.ray.conftest import drawn_rows, write_rows
 def test_figures_of_shards_are_those_of_all_rows_together(inline, tmp_path):
     X, y = drawn_rows(120, 0)
     path, model = write_rows(tmp_path / "rows.parquet", X, y), ll.SoftmaxClassifier().fit(X, y)
-    assert inline("evaluate_files") == []
+    assert inline("judged_shards") == []
     found, whole = (
         lr.evaluate(model, path, label="kind"),
         ll.evaluate(model.predict_proba(X), y, classes=model.classes_),

@@ -18,7 +18,7 @@ def judged(inline, tmp_path):
     """A model, a file of 200 rows, and these rows."""
     path = tmp_path / "rows.parquet"
     X, lists, weights = write_lists(path, 200, 0)
-    inline("evaluate_files")
+    inline("judged_shards")
     model = ll.SigmoidClassifier().fit(X, lists)
     return model.set_decision(ll.decision.Thresholds(0.4)), path, (X, lists, weights)
 

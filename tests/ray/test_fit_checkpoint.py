@@ -61,7 +61,7 @@ def fingerprint(path, labels, weights, count, where=None):
     """That of a fit of these rows on so many workers."""
     pl.DataFrame({"f": [0.5] * len(labels), "kind": labels, "times": weights}).write_parquet(path)
     table, columns = open_table([path]), FitColumns(FeatureColumns(("f",)), "kind", "times")
-    shards, begin, summaries = cut_shards(table, [path], columns.names(), count, format=None), 0, []
+    shards, begin, summaries = cut_shards(table, columns.names(), count, format=None), 0, []
     for shard in shards:
         own = slice(begin, begin + shard.rows)
         classes, indices = np.unique(labels[own], return_inverse=True)

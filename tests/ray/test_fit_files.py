@@ -69,7 +69,7 @@ def test_two_workers_find_the_head_of_one_process(cluster, two_files, capfd):
     assert nothing_runs(cluster)
 
 
-def test_workers_find_the_head_of_one_process_in_float32_too(cluster, tmp_path):
+def test_workers_find_the_head_of_one_process_in_float32_too(workers_here, tmp_path):
     X, y = drawn_rows(600, 0)
     X = X.astype(np.float32)
     path = write_rows(tmp_path / "rows.parquet", X, y)
@@ -77,7 +77,6 @@ def test_workers_find_the_head_of_one_process_in_float32_too(cluster, tmp_path):
     model = lr.fit(path, label="kind", features="f*", C=1000.0, tol=1e-8, num_workers=2)
     assert model.coef_.dtype == alone.coef_.dtype == np.float32
     np.testing.assert_allclose(model.coef_, alone.coef_, rtol=0, atol=1e-6 * np.abs(alone.coef_).max())
-    assert nothing_runs(cluster)
 
 
 def test_three_workers_of_which_two_are_killed(cluster, two_files):
@@ -85,7 +84,7 @@ def test_three_workers_of_which_two_are_killed(cluster, two_files):
     alone = ll.SoftmaxClassifier(C=3.0, tol=1e-8).fit(X, y)
     columns = FitColumns(FeatureColumns(("f0", "f1", "f2", "f3")), "kind", None)
     table = open_table(paths)
-    shards = cut_shards(table, paths, columns.names(), 3, format=None)
+    shards = cut_shards(table, columns.names(), 3, format=None)
     with started_workers(shards, columns, 1) as workers:
         processes = [process for _, process in workers.processes()]
         rows = merged(workers.read(), table, columns)
@@ -136,7 +135,7 @@ def test_too_few_cpus_are_one_sentence(cluster, two_files):
         ({"f1": None}, "part-1.parquet: no column 'f1', expected one of"),
     ],
 )
-def test_files_that_differ_are_refused_before_anything_starts(cluster, tmp_path, second, sentence):
+def test_files_that_differ_are_refused_before_anything_starts(workers_here, tmp_path, second, sentence):
     first = {"f0": [0.5, 1.5], "f1": [1.0, 2.0], "kind": ["a", "b"]}
     paths = [tmp_path / f"part-{k}.parquet" for k in range(2)]
     pl.DataFrame(first).write_parquet(paths[0])

@@ -55,6 +55,7 @@ def same_heads(model, alone, within):
     np.testing.assert_allclose(model.intercept_, alone.intercept_, rtol=0, atol=atol)
 
 
+@pytest.mark.thorough
 def test_two_workers_find_the_heads_of_one_process(cluster, two_files, capfd):
     paths, (X, lists, weights) = two_files
     options = {"C": 3.0, "tol": 1e-8, "class_weight": "balanced"}
@@ -75,6 +76,7 @@ def test_two_workers_find_the_heads_of_one_process(cluster, two_files, capfd):
     np.testing.assert_allclose(model.predict_proba(X[:5]), alone.predict_proba(X[:5]), rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_killed_in_a_step_is_replaced(cluster, two_files, monkeypatch):
     paths, (X, lists, _) = two_files
     alone = ll.SigmoidClassifier(C=3.0, tol=1e-8).fit(X, lists)
@@ -93,7 +95,7 @@ def test_a_worker_that_is_killed_in_a_step_is_replaced(cluster, two_files, monke
     assert replaced[-1] == 2
 
 
-def test_labels_that_have_ended_are_kept_by_a_checkpoint(cluster, two_files, tmp_path, monkeypatch):
+def test_labels_that_have_ended_are_kept_by_a_checkpoint(workers_here, two_files, tmp_path, monkeypatch):
     paths, (X, lists, _) = two_files
     checkpoint, options = tmp_path / "fit", {"C": 3.0, "num_workers": 2, "labels": "tags"}
     monkeypatch.setattr("lastlayer.ray.fit_checkpoint._PAUSE", 0.0)
@@ -120,7 +122,7 @@ def test_labels_that_have_ended_are_kept_by_a_checkpoint(cluster, two_files, tmp
         lr.fit_labels(paths, checkpoint=checkpoint, **options | {"C": 4.0})
 
 
-def test_a_checkpoint_of_other_weights_of_rows_without_a_label_is_refused(cluster, two_files, tmp_path):
+def test_a_checkpoint_of_other_weights_of_rows_without_a_label_is_refused(workers_here, two_files, tmp_path):
     paths, (_, lists, _) = two_files
     counts = {name: sum(name in row for row in lists) for name in NAMES}
     options = {"labels": "tags", "num_workers": 1, "checkpoint": tmp_path / "fit"}
@@ -131,7 +133,7 @@ def test_a_checkpoint_of_other_weights_of_rows_without_a_label_is_refused(cluste
         lr.fit_labels(paths, class_weight=weights, **options)
 
 
-def test_warnings_are_of_whoever_calls(cluster, two_files):
+def test_warnings_are_of_whoever_calls(workers_here, two_files):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 was reached") as caught:
         lr.fit_labels(two_files[0], labels="tags", max_iter=1, num_workers=1)
     assert {warning.filename for warning in caught} == {__file__}
@@ -172,7 +174,7 @@ def test_a_driver_that_is_killed_goes_on_from_its_checkpoint(cluster, tmp_path):
         ([["ant"]] * 59 + [None], r"row 59 \(the first is 0\): column tags is null, expected a list of labels"),
     ],
 )
-def test_wrong_labels_are_one_sentence(cluster, tmp_path, tags, sentence):
+def test_wrong_labels_are_one_sentence(workers_here, tmp_path, tags, sentence):
     rng = np.random.default_rng(0)
     path = tmp_path / "rows.parquet"
     pl.DataFrame({"f0": rng.random(60), "f1": rng.random(60), "tags": tags}).write_parquet(path, row_group_size=20)
@@ -180,7 +182,7 @@ def test_wrong_labels_are_one_sentence(cluster, tmp_path, tags, sentence):
         lr.fit_labels(path, labels="tags", num_workers=2)
 
 
-def test_labels_of_other_types_among_files_are_refused(cluster, tmp_path):
+def test_labels_of_other_types_among_files_are_refused(workers_here, tmp_path):
     write_lists(tmp_path / "a.parquet", 50, 0)
     write_lists(tmp_path / "b.parquet", 50, 1, tags=[[1, 2]] * 50)
     with pytest.raises(InputError, match=r"b\.parquet: column tags holds .*, but that of .*a\.parquet holds"):

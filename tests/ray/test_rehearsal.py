@@ -38,8 +38,15 @@ assert {"evaluate", "step"} <= Watched.asked
 """
 
 
-@pytest.mark.parametrize("many", ["one", "many"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "many"),
+    [
+        ("float32", "one"),
+        ("float64", "many"),
+        pytest.param("float64", "one", marks=pytest.mark.thorough),
+        pytest.param("float32", "many", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_fit_needs_no_other_kernels(many, dtype):
     done = subprocess.run([sys.executable, "-c", _FIT, many, dtype], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ def weighted_shard(tmp_path, weights, where=None):
     pl.DataFrame({**features, "y": np.arange(len(weights)) % 2, "times": weights}).write_parquet(path)
     table = open_table([path]).filtered(where)
     columns = FitColumns(choose_features(table, (), "y", weight="times"), "y", "times")
-    (shard,) = cut_shards(table, [path], columns.names(), 1, format=None)
+    (shard,) = cut_shards(table, columns.names(), 1, format=None)
     return shard, columns
 
 
@@ -80,7 +80,7 @@ def test_features_on_a_disk_give_the_same_answers(tmp_path, monkeypatch):
     pl.DataFrame({"x": pl.Series(X, dtype=pl.Array(pl.Float64, 5)), "y": rng.integers(0, 3, 400)}).write_parquet(path)
     table = open_table([path])
     columns = FitColumns(choose_features(table, (), "y", weight=None), "y", None)
-    (shard,) = cut_shards(table, [path], columns.names(), 1, format=None)
+    (shard,) = cut_shards(table, columns.names(), 1, format=None)
     # The worker's settings are for its own process.
     for name in ("LASTLAYER_NUM_THREADS", "POLARS_MAX_THREADS"):
         monkeypatch.setenv(name, "1")

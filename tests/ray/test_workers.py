@@ -1,7 +1,6 @@
-"""Workers that die between any two questions are replaced where they stood; actors and Ray are played here."""
+"""Workers that die between any two questions are replaced where they stood; Ray and its actors are played here."""
 
 from contextlib import nullcontext
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -39,90 +38,40 @@ from lastlayer.solvers.parted_labels import PartedLabels, PartOfLabels
 from lastlayer.solvers.parted_rows import PartedRows, PartOfRows
 from lastlayer.tables import FeatureColumns, InputError, Shard
 from lastlayer.tables.shards import Piece
+from tests.ray.ray_here import RayHere
 
 COLUMNS = FitColumns(FeatureColumns(("x",), is_list=True), "kind", None)
 
 
-class FakeRay:
-    """Ray whose actors answer at once, in this process.
+class HeldRows:
+    """What Ray makes of a ShardWorker, but its rows are `rows`: (features, labels) of each shard, in their order."""
 
-    Args:
-      rows: (features, labels) of each shard, in their order.
-      fails: function of an actor, the name of its method and the arguments, which may raise what Ray would.
-      many: whether a row's label is a list of one.
-    """
+    def __init__(self, rows, many):
+        self._rows, self._many, self.shard, self.part, self.kept = rows, many, None, None, None
 
-    def __init__(self, rows, fails, many):
-        self.rows, self.fails, self.many, self.actors = rows, fails, many, []
+    def host(self):
+        return "here", 1
 
-    def remote(self, _):
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._start))
-
-    def _start(self, *_):
-        self.actors.append(FakeActor(self))
-        return self.actors[-1]
-
-    def put(self, value):
-        return value
-
-    def get(self, references):
-        if isinstance(references, list):
-            return [self.get(one) for one in references]
-        found, failure = references
-        if failure is not None:
-            raise failure
-        return found
-
-    def wait(self, references, timeout):
-        return references, []
-
-    def kill(self, actor):
-        actor.killed = True
-
-
-class FakeActor:
-    """What Ray makes of a ShardWorker, with a part that has read no file."""
-
-    def __init__(self, ray):
-        self._ray, self.killed, self.shard, self.part, self.kept = ray, False, None, None, None
-
-    def __getattr__(self, name):
-        return SimpleNamespace(remote=lambda *arguments: self._called(name, arguments))
-
-    def _called(self, name, arguments):
-        try:
-            self._ray.fails(self, name, arguments)
-            found, failure = getattr(self, f"_{name}")(*arguments), None
-        except Exception as raised:
-            found, failure = None, raised
-        return [(found, failure), (0.0, failure)] if name == "answer" else (found, failure)
-
-    def _read(self, shard, columns):
+    def read(self, shard, columns):
         self.shard = int(shard.name)
-        X, labels = self._ray.rows[self.shard]
+        X, labels = self._rows[self.shard]
         counts = np.bincount(labels, minlength=3)
         of_classes = np.arange(3), counts, counts.astype(float)
         return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(len(X)), "row 0")
 
-    def _hold(self, classes, factors, total, dtype):
-        X, labels = self._ray.rows[self.shard]
+    def hold(self, classes, factors, total, dtype):
+        X, labels = self._rows[self.shard]
         features, weight = DenseFeatures(X), np.ones(len(X))
-        if self._ray.many:
+        if self._many:
             answers = sp.csc_array(labels[:, None] == classes)
             self.part = PartOfLabels(LocalLabels(features, answers, weight, total=total))
         else:
             self.part = PartOfRows(LocalRows(features, labels, weight, len(classes), total=total))
 
-    def _answer(self, number, question, *arguments):
+    def answer(self, number, question, *arguments):
         if number is None or self.kept is None or self.kept[0] != number:
             self.kept = number, getattr(self.part, question)(*arguments)
-        return self.kept[1]
-
-    def _host(self):
-        return "here", 1
-
-    def _add(self, left, right):
-        raise NotImplementedError
+        return self.kept[1], 0.0
 
 
 class FakePlaces:
@@ -160,9 +109,9 @@ def started(monkeypatch, fails=lambda *_: None, num_rows=60, places=None, many=F
     X = rng.standard_normal((num_rows, 4))
     labels = (X @ rng.standard_normal((4, 3)) + rng.gumbel(size=(num_rows, 3))).argmax(axis=1)
     cut = num_rows // 3
-    ray = FakeRay([(X[:cut], labels[:cut]), (X[cut:], labels[cut:])], fails, many)
-    monkeypatch.setattr(workers_module, "ray", ray)
-    shards = [Shard((Piece(str(k), (), 0, len(rows[0])),), {}) for k, rows in enumerate(ray.rows)]
+    rows = [(X[:cut], labels[:cut]), (X[cut:], labels[cut:])]
+    monkeypatch.setattr(workers_module, "ray", RayHere(lambda *_: HeldRows(rows, many), fails))
+    shards = [Shard((Piece(str(k), (), 0, len(X)),), {}) for k, (X, _) in enumerate(rows)]
     workers = Workers(shards, COLUMNS._replace(many=many), places or FakePlaces(), 1, None)
     workers.read()
     workers.hold(np.arange(3), np.ones(3), float(num_rows), "float64")

@@ -47,7 +47,7 @@ def test_other_kinds_are_read_too(store, kind):
 def test_shards_open_where_they_stand(store):
     _, frame = store
     paths = ["s3://bucket/rows/part-*.parquet"]
-    shards = cut_shards(open_table(paths), paths, ["a"], 4, format=None)
+    shards = cut_shards(open_table(paths), ["a"], 4, format=None)
     assert [shard.rows for shard in shards] == [250] * 4
     assert shards[3].pieces[0].paths == ("s3://bucket/rows/part-1.parquet",)
     found = pl.concat([shard.open().collect(["a"]) for shard in shards])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastlayer.tables import InputError, cut_shards, open_table, require_files
+from lastlayer.tables import InputError, cut_shards, open_table, shared_paths
 
 
 def frames(shards, columns):
@@ -28,7 +28,7 @@ def parts(tmp_path_factory):
 @given(count=st.integers(1, 30))
 def test_shards_are_the_table_in_order_and_balanced(parts, count):
     paths, rows = parts
-    shards = cut_shards(open_table(paths), paths, ["x", "n", "name"], count, format=None)
+    shards = cut_shards(open_table(paths), ["x", "n", "name"], count, format=None)
     assert len(shards) == min(count, 23)
     sizes = [shard.rows for shard in shards]
     assert sum(sizes) == 23
@@ -39,7 +39,7 @@ def test_shards_are_the_table_in_order_and_balanced(parts, count):
 def test_a_row_is_named_by_its_number_in_the_file(parts):
     paths, _ = parts
     table = open_table(paths, where="n > 0")
-    shards = cut_shards(table, paths, ["x"], 4, format=None)
+    shards = cut_shards(table, ["x"], 4, format=None)
     places = [shard.open().place(row) for shard in shards for row in range(shard.open().count())]
     assert places == [table.place(row) for row in range(table.count())]
     assert frames(shards, ["x"]).equals(table.collect(["x"]))
@@ -50,7 +50,7 @@ def test_shards_read_all_files_as_one_type(tmp_path):
     pl.DataFrame({"x": [1, 2], "y": ["007", "8"]}).write_csv(tmp_path / "b.csv")
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
     table = open_table(paths).as_written(["y"])
-    shards = cut_shards(table, paths, ["x", "y"], 2, format=None)
+    shards = cut_shards(table, ["x", "y"], 2, format=None)
     found = [shard.open().collect(["x", "y"]) for shard in shards]
     assert [frame["y"].to_list() for frame in found] == [["7", "8"], ["007", "8"]]
     assert {tuple(frame.dtypes) for frame in found} == {(pl.Float64, pl.String)}
@@ -60,13 +60,13 @@ def test_npy_files_are_columns_of_every_shard(tmp_path):
     np.save(tmp_path / "X.npy", np.arange(12.0).reshape(6, 2))
     np.save(tmp_path / "y.npy", np.arange(6))
     paths = [tmp_path / "X.npy", tmp_path / "y.npy"]
-    shards = cut_shards(open_table(paths), paths, ["X", "y"], 2, format=None)
+    shards = cut_shards(open_table(paths), ["X", "y"], 2, format=None)
     assert [shard.open().collect(["y"])["y"].to_list() for shard in shards] == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_what_one_process_alone_can_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="standard input is for one process"):
-        require_files(["-"])
+        shared_paths(["-"])
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="pipe: is no regular file"):
-        require_files([tmp_path / "pipe"])
+        shared_paths([tmp_path / "pipe"])

@@ -51,7 +51,7 @@ def test_a_writer_that_leaves_without_a_word(pipe):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="a system without /dev/stdin")
-@pytest.mark.parametrize("name", ["/dev/stdin", "-"])
+@pytest.mark.parametrize("name", [pytest.param("/dev/stdin", marks=pytest.mark.thorough), "-"])
 def test_standard_input_under_either_name_piped_and_redirected(tmp_path, name):
     code = (
         "import sys, lastlayer.tables as t; "

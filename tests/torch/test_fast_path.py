@@ -197,6 +197,7 @@ def test_nothing_is_kept_once_backward_is_over(function):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.thorough
 def test_trap_28_threads_are_borrowed_at_the_first_call_and_not_at_import_and_a_forked_child_computes():
     program = """if True:
     import os, signal, torch, lastlayer.torch as lt

@@ -645,6 +645,7 @@ def test_compiled_by_inductor():
         torch.testing.assert_close(torch.autograd.grad(found, given), torch.autograd.grad(expected, others))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_program_keeps_its_tiles():
     torch._dynamo.reset()

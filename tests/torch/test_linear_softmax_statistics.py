@@ -76,6 +76,7 @@ def test_half_precision_and_no_gradient():
     agree(found, F.linear(X.bfloat16(), W.bfloat16()).float())
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_compiles_and_exports():
     torch._dynamo.reset()

@@ -145,6 +145,7 @@ def test_trap_21_as_many_candidates_as_classes_is_the_full_softmax():
     torch.testing.assert_close(head(input, target), loss)  # and says so once
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_compiles():
     torch._dynamo.reset()

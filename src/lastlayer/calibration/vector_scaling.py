@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from lastlayer._threads import run_blocks
 from lastlayer.calibration.rows import CalibrationRows
@@ -90,6 +89,9 @@ def _scaled(logits, beta, parameters):
 
 def _path(logits, labels, weight, beta, shrinkages):
     """(changes, shifts) of centred logits for each of `shrinkages`, each begun where the next stronger one ended."""
+    # A fifth of a second, at the start of every command and of every worker of a fit, if it stood above.
+    from scipy.optimize import minimize
+
     num_classes = logits.shape[1]
     parameters = np.zeros(2 * num_classes)
     path = []

@@ -26,7 +26,7 @@ from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import feature_columns, load_model
 from lastlayer.decision import can_abstain
 from lastlayer.storage import require_writable
-from lastlayer.tables import InputError, open_table, require_files, write_predictions
+from lastlayer.tables import InputError, open_table, shared_paths, write_predictions
 from lastlayer.tables.predictions import Wanted, kept_columns, predictions
 
 
@@ -110,9 +110,8 @@ def command(
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
-    if ray is not None:
-        require_files(data)
-    table = open_table(data, stdin=None if ray else standard_input(), format=format_)
+    files = data if ray is None else shared_paths(data)
+    table = open_table(files, stdin=standard_input() if ray is None else None, format=format_)
     columns = feature_columns(head, table, head.training_.label)
     wanted = Wanted(top, every, as_text=kind == "csv")
     wanted = wanted._replace(kept=kept_columns(keep, table, kind, wanted.names(head.classes_), option="--keep"))
@@ -122,7 +121,7 @@ def command(
             from lastlayer.ray.predict_files import predict_table
 
             rows = predict_table(
-                head, table, data, columns, wanted, Path(output), format=format_, num_workers=workers, address=ray
+                head, table, columns, wanted, Path(output), format=format_, num_workers=workers, address=ray
             )
         if not quiet:
             click.echo(f"{rows:,} rows written to {output}", err=True)

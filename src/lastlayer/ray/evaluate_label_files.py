@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 from lastlayer._arrays import Integer, Number
 from lastlayer.decision import Thresholds
 from lastlayer.decision.head_rules import has_many_labels
 from lastlayer.estimators import SigmoidClassifier, answers_of
 from lastlayer.metrics import LabelEvaluation, LabelEvaluationAccumulator
-from lastlayer.ray.evaluate_files import accumulated
 from lastlayer.ray.given_model import given_model
-from lastlayer.tables import InputError, NoRows, label_lists, require_known_labels, weight_array
-from lastlayer.tables.model_rows import batches
+from lastlayer.ray.judged_shards import LabelledFiles, accumulated
+from lastlayer.tables import InputError, label_lists, require_known_labels
 
 
 def evaluate_labels(
@@ -49,24 +49,12 @@ def evaluate_labels(
     if not has_many_labels(head):
         raise InputError("model: is of one label a row, expected a SigmoidClassifier of many; judge it with evaluate.")
     threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5
-    figures = {"classes": head.classes_, "threshold": threshold, "intervals": intervals}
-    found = accumulated(
-        *(LabelEvaluationAccumulator(**figures), _judged, head, data, labels, weight, where, format),
-        *(num_workers, cpus_per_worker, address, figures),
-    )
-    return found.result()
+    make = partial(LabelEvaluationAccumulator, classes=head.classes_, threshold=threshold, intervals=intervals)
+    files = LabelledFiles(data, labels, weight, where, format)
+    return accumulated(make, _add, head, files, num_workers, cpus_per_worker, address).result()
 
 
-def _judged(shard, head, columns, label, weight, figures):
-    """The LabelEvaluationAccumulator of a shard, or None if it has no rows."""
-    accumulator = LabelEvaluationAccumulator(**figures)
-    others = [label, *([] if weight is None else [weight])]
-    try:
-        for frame, X, place in batches(head, shard.open(), columns, others, columns_of_output=len(head.classes_)):
-            weights = None if weight is None else weight_array(frame[weight], place)
-            lists = require_known_labels(label_lists(frame[label], place), label, head.classes_, place, weights)
-            answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
-            accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)
-    except NoRows:
-        return None
-    return accumulator
+def _add(accumulator, head, X, column, weights, place):
+    lists = require_known_labels(label_lists(column, place), column.name, head.classes_, place, weights)
+    answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
+    accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)

@@ -18,22 +18,20 @@ from lastlayer.ray.workers import Workers, started_workers
 from lastlayer.tables import (
     Shard,
     Table,
-    as_paths,
     choose_features,
     cut_shards,
     label_column,
     open_table,
-    require_files,
     require_weight,
+    shared_paths,
 )
 
 
 class FitFiles(NamedTuple):
-    """What a fit reads: the rows of a table, of these columns, that these files hold. format: of all files, or None."""
+    """What a fit reads: the rows of a table, of these columns. format: of all files, or None."""
 
     table: Table
     columns: FitColumns
-    paths: list[str | os.PathLike[str]]
     format: str | None
 
 
@@ -68,8 +66,7 @@ def files_of_fit(
 
     Raises: InputError if a file cannot be read, or has no such columns.
     """
-    paths = as_paths(data)
-    require_files(paths)
+    paths = shared_paths(data)
     for name, column in (("labels" if many else "label", label), ("weight", weight), ("where", where)):
         if column is not None and not isinstance(column, str):
             raise TypeError(f"{name}: received {column!r}, expected text, or None.")
@@ -83,7 +80,7 @@ def files_of_fit(
     require_weight(table, weight, label)
     table = table.as_written([] if many else [label]).filtered(where)
     columns = FitColumns(choose_features(table, patterns, label, weight=weight), label, weight, many)
-    return FitFiles(table, columns, paths, format)
+    return FitFiles(table, columns, format)
 
 
 def checked_resources(num_workers: Any, cpus_per_worker: Any, spool: Any, address: str | None) -> Resources:
@@ -108,7 +105,7 @@ def workers_that_have_read(
         cpus = cpus_for(resources.num_workers) if resources.cpus_per_worker is None else resources.cpus_per_worker
         count = max(1, room_for(cpus)) if resources.num_workers is None else resources.num_workers
         require_room(count, cpus)
-        shards = cut_shards(files.table, files.paths, files.columns.names(), count, format=files.format)
+        shards = cut_shards(files.table, files.columns.names(), count, format=files.format)
         with started_workers(shards, files.columns, cpus, resources.spool) as workers:
             summaries = workers.read(None if progress is None else _reading(progress, len(shards)))
             rows = merged(summaries, files.table, files.columns)

@@ -23,10 +23,9 @@ from lastlayer.tables import (
     InputError,
     NoRows,
     Table,
-    as_paths,
     cut_shards,
     open_table,
-    require_files,
+    shared_paths,
     write_predictions,
 )
 from lastlayer.tables.model_rows import LinearHead, model_columns
@@ -73,8 +72,7 @@ def predict(
         raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
     out = Path(out)
     kind = _kind(out)
-    paths = as_paths(data)
-    require_files(paths)
+    paths = shared_paths(data)
     table = open_table(paths, format=format)
     columns, _ = model_columns(head, table, head.training_.label)
     wanted = Wanted(None if top is None else int(top), probabilities, as_text=kind == "csv")
@@ -84,7 +82,6 @@ def predict(
     return predict_table(
         head,
         table,
-        paths,
         columns,
         wanted,
         out,
@@ -98,7 +95,6 @@ def predict(
 def predict_table(
     head: LinearHead,
     table: Table,
-    paths: Sequence[str | os.PathLike[str]],
     columns: FeatureColumns,
     wanted: Wanted,
     out: Path,
@@ -112,8 +108,7 @@ def predict_table(
 
     Args:
       head: the model.
-      table: what `open_table` made of `paths`, with the columns that are copied as written, and filtered.
-      paths: files or patterns.
+      table: of files that others can open, with the columns that are copied as written, and filtered.
       columns: the features of the table.
       wanted: Wanted.
       out: the file or folder.
@@ -133,7 +128,7 @@ def predict_table(
     with connected(address):
         workers = number_of_workers(asked, cpus)
         count = shards_for(sum(table.row_counts()), workers, len(names) + len(wanted.kept))
-        shards = cut_shards(table, paths, dict.fromkeys([*columns.names, *wanted.kept]), count, format=format)
+        shards = cut_shards(table, dict.fromkeys([*columns.names, *wanted.kept]), count, format=format)
         shared = workers, cpus, head, columns, wanted
         if kind is not None:
             frames = (frame for frame in mapped(_frame, shards, *shared) if frame is not None)

@@ -11,7 +11,7 @@ from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.prediction_file import PREDICTION_KINDS, write_predictions
 from lastlayer.tables.rows_of_fit import rows_of, weighing
 from lastlayer.tables.score_columns import choose_scores
-from lastlayer.tables.shards import Shard, as_paths, cut_shards, require_files
+from lastlayer.tables.shards import Shard, cut_shards, shared_paths
 from lastlayer.tables.spool_choice import SpoolChoice, Storage, choose_spool, left_to_the_solver
 from lastlayer.tables.table import Table, open_table
 from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
@@ -28,7 +28,6 @@ __all__ = [
     "SpoolChoice",
     "Storage",
     "Table",
-    "as_paths",
     "cast_labels",
     "choose_features",
     "choose_scores",
@@ -44,10 +43,10 @@ __all__ = [
     "nothing_weighs",
     "open_table",
     "read_costs",
-    "require_files",
     "require_known_labels",
     "require_weight",
     "rows_of",
+    "shared_paths",
     "weighing",
     "weight_array",
     "write_predictions",

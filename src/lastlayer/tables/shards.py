@@ -2,9 +2,10 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -67,19 +68,15 @@ class Shard:
         return source.part(piece.begin, piece.end)
 
 
-def as_paths(data: object) -> list[str | os.PathLike[str]]:
-    """One file or pattern, or any number of them in order, as a list. Raises TypeError for anything else."""
-    if isinstance(data, str | os.PathLike):
-        return [data]
-    if isinstance(data, Iterable):
-        paths = list(data)
-        if all(isinstance(path, str | os.PathLike) for path in paths):
-            return paths
-    raise TypeError(f"data: received {data!r}, expected the path of a file, a pattern, or a list of them.")
+def shared_paths(data: object) -> list[str | os.PathLike[str]]:
+    """One file or pattern, or any number of them in order, as a list of what others can open too.
 
-
-def require_files(paths: Sequence[str | os.PathLike[str]]) -> None:
-    """Raise InputError for what one process alone can read: standard input and pipes."""
+    Raises: TypeError for anything else; InputError for what one process alone can read, standard input and pipes.
+    """
+    several = not isinstance(data, str | os.PathLike)
+    paths: list[Any] = list(data) if several and isinstance(data, Iterable) else [data]
+    if not all(isinstance(path, str | os.PathLike) for path in paths):
+        raise TypeError(f"data: received {data!r}, expected the path of a file, a pattern, or a list of them.")
     for path in paths:
         if path == "-":
             raise InputError(
@@ -88,44 +85,33 @@ def require_files(paths: Sequence[str | os.PathLike[str]]) -> None:
         for file in () if is_address(path) else files_of(path):
             if os.path.exists(file) and not stat.S_ISREG(os.stat(file).st_mode):
                 raise InputError(f"{file}: is no regular file, expected one that every worker can open; name a file.")
+    return paths
 
 
-def cut_shards(
-    table: Table, paths: Sequence[str | os.PathLike[str]], columns: Iterable[str], count: int, *, format: str | None
-) -> list[Shard]:
+def cut_shards(table: Table, columns: Iterable[str], count: int, *, format: str | None) -> list[Shard]:
     """`count` shards of as many rows each as can be, or fewer of one row; together, in order, they are the table.
 
     Args:
-      table: what `open_table` made of `paths`, filtered or with columns as text.
-      paths: files or patterns.
+      table: of files that others can open, see `shared_paths`.
       columns: those that will be read.
       count: how many, >= 1.
-      format: as in `open_table`.
+      format: what the table was opened with.
     Raises: InputError if there are no rows, or if a column is missing in a file or holds another kind there.
     """
     types = table.common_types(dict.fromkeys(columns))
-    files = [file for path in paths for file in files_of(path, format)]
-    # Several .npy files are the columns of one table.
-    places = [tuple(files)] if len(table.sources) < len(files) else [(file,) for file in files]
-    counts = table.row_counts()
-    starts = np.cumsum([0, *counts])
+    starts = np.cumsum([0, *table.row_counts()])
     if not starts[-1]:
         raise table.no_rows()
     text = tuple(column for column, type_ in types.items() if type_ == pl.String)
     edges = np.linspace(0, int(starts[-1]), min(count, int(starts[-1])) + 1).round().astype(int).tolist()
     return [
-        Shard(tuple(_pieces(table, places, starts.tolist(), begin, end)), types, text, table.where, format)
+        Shard(tuple(_pieces(table.sources, starts.tolist(), begin, end)), types, text, table.where, format)
         for begin, end in pairwise(edges)
     ]
 
 
-def _pieces(table, places, starts, begin, end):
-    for source, paths, first, last in zip(table.sources, places, starts, starts[1:], strict=False):
+def _pieces(sources, starts, begin, end):
+    for source, (first, last) in zip(sources, pairwise(starts), strict=True):
         low, high = max(begin, first), min(end, last)
         if low < high:
-            yield Piece(source.name, tuple(map(_for_others, paths)), low - first, high - first)
-
-
-def _for_others(path):
-    """What other processes find a file by."""
-    return path if is_address(path) else os.path.abspath(path)
+            yield Piece(source.name, source.paths, low - first, high - first)

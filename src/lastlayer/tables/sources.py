@@ -29,6 +29,7 @@ class Source:
     Attributes:
       name: in errors.
       schema: its columns, in the order of the file.
+      paths: of the file, or of several .npy files side by side; none of what only this process can read.
       rows: rows(columns) is a lazy frame of all its rows that has at least these columns.
       left_out: by name, why arrays of it are no columns.
       index: columns that the file itself calls an index.
@@ -39,6 +40,7 @@ class Source:
 
     name: str
     schema: pl.Schema
+    paths: tuple[str, ...]
     rows: Callable[[Iterable[str]], pl.LazyFrame]
     left_out: dict[str, str] = field(default_factory=dict)
     index: frozenset[str] = frozenset()
@@ -144,18 +146,19 @@ def _npy_source(inputs):
     name = inputs[0].name if len(inputs) == 1 else " ".join(entry.name for entry in inputs)
     with reading(inputs[0].name):
         frame = read_npy([(entry.name, entry.place) for entry in inputs])
-    return Source(name, frame.schema, _always(frame.lazy()))
+    return Source(name, frame.schema, tuple(entry.place for entry in inputs), _always(frame.lazy()))
 
 
 def _scanned(entry, wanted):
     name, place, kind = entry.name, entry.place, entry.kind
+    paths = (place,) if isinstance(place, str) else ()
     with reading(name):
         if kind == "npz":
             schema, left_out, read = scan_npz(place, name, wanted)
-            return Source(name, schema, lambda columns: read(columns).lazy(), left_out)
+            return Source(name, schema, paths, lambda columns: read(columns).lazy(), left_out)
         if kind in ("csv", "tsv"):
             separator = "\t" if kind == "tsv" else ","
-            return _csv_source(name, csv_scanner(place, separator=separator, compressed=entry.compressed))
+            return _csv_source(name, paths, csv_scanner(place, separator=separator, compressed=entry.compressed))
         if kind == "jsonl":
             frame = scan_jsonl(place)
         elif kind == "json":
@@ -167,16 +170,17 @@ def _scanned(entry, wanted):
         else:
             frame = pl.scan_parquet(place, glob=False)
         index = _index_of_pandas(place) if kind == "parquet" else frozenset()
-        return Source(name, frame.collect_schema(), _always(frame), index=index)
+        return Source(name, frame.collect_schema(), paths, _always(frame), index=index)
 
 
-def _csv_source(name, scan, text=()):
+def _csv_source(name, paths, scan, text=()):
     frame = scan(text)
     return Source(
         name,
         frame.collect_schema(),
+        paths,
         _always(frame),
-        as_text=lambda columns: _csv_source(name, scan, [*text, *columns]),
+        as_text=lambda columns: _csv_source(name, paths, scan, [*text, *columns]),
     )
 
 
