@@ -5,8 +5,8 @@ import signal
 
 from hypothesis import settings
 
-# Threads of PyTorch and of OpenBLAS would spin while they wait, on a core that another test needs: of the time of a
-# fit's tests a fifth. Read when they are loaded, here and in processes that begin here.
+# Threads of PyTorch and of OpenBLAS would spin while they wait, on a core that another test needs; tests of fits took a
+# fifth longer. Read when these are loaded, here and in processes that begin here. OpenBLAS takes it as a power of two.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "10")
 

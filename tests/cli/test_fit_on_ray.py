@@ -88,6 +88,21 @@ def test_what_is_said_of_a_parameter_names_the_option(refused, table, tmp_path, 
     assert "error: --workers: received 5 of 1 CPU each, but there is room for 4." in sentence
 
 
+def test_what_the_fit_is_told(run, table, tmp_path, monkeypatch):
+    told = {}
+
+    def fit(data, **options):
+        told.update(options)
+        raise InputError("enough.")
+
+    monkeypatch.setattr(lastlayer.ray, "fit", fit)
+    options = ("--standardize", "--class-weight", "balanced", "--C", "3", "--tol", "1e-6", "--max-iter", "9")
+    assert "enough" in run("fit", table, *FIT, *options, "--workers", "2", "-o", tmp_path / "m").stderr
+    expected = {"standardize": True, "class_weight": "balanced", "C": 3.0, "tol": 1e-6, "max_iter": 9}
+    expected |= {"num_workers": 2, "address": "local", "label": "kind", "features": ("width", "height")}
+    assert {name: told[name] for name in expected} == expected
+
+
 def test_an_interrupted_fit_writes_nothing(run, fits, table, tmp_path):
     options = (*TRAIN, "--validation-where", "split = 'val'", "--max-iter", "7", "-o", tmp_path / "m")
     result = run("fit", table, *options)

@@ -14,7 +14,6 @@ import lastlayer as ll
     ("options", "sentence"),
     [
         (("--ray", "--candidates", "2"), "--candidates: does not go with --ray"),
-        (("--ray", "--standardize"), "--standardize: does not go with --ray"),
         (("--ray", "--holdout", "0.2"), "--holdout: does not go with --ray"),
         (("--ray", "--C", "auto"), "--C auto: does not go with --ray"),
         (("--workers", "2"), "--workers: stands without --ray"),

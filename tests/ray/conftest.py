@@ -36,7 +36,7 @@ def write_rows(path, features, labels, **columns):
 
 @pytest.fixture
 def workers_here(monkeypatch):
-    """Fits whose workers are in this process, without Ray: nothing starts."""
+    """Fits whose workers are in this process, without Ray: nothing starts. It is the RayHere that they run on."""
     pytest.importorskip("ray")
     from lastlayer.ray import fit_workers, shard_worker, workers
     from tests.ray.ray_here import RayHere
@@ -47,11 +47,13 @@ def workers_here(monkeypatch):
     monkeypatch.setattr(
         workers, "kept_places", lambda count, cpus: nullcontext(SimpleNamespace(options=lambda *_, **__: {}))
     )
-    monkeypatch.setattr(workers, "ray", RayHere())
+    ray_here = RayHere()
+    monkeypatch.setattr(workers, "ray", ray_here)
     # This process keeps the threads that it has.
     monkeypatch.setattr(shard_worker, "threadpool_limits", lambda *_: None)
     for name in ("LASTLAYER_NUM_THREADS", "POLARS_MAX_THREADS"):
         monkeypatch.setenv(name, "1")
+    return ray_here
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """Ray played in this process: its actors are objects here, which answer at once."""
 
+import pickle
 from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from ray import cloudpickle
 
 
 class RayHere:
     """What `lastlayer.ray.workers` asks of the module `ray`.
 
     Args:
-      made: function of what an actor is started with to the object that answers its methods; None is what it is made
-        of.
+      made: function of what an actor is started with to the object that answers its methods; None for the actor's own
+        class.
       fails: function of such an object, the name of its method and the arguments, which may raise what Ray would.
 
     Attributes:
@@ -31,16 +35,27 @@ class RayHere:
     def get(self, references):
         if isinstance(references, list):
             return [self.get(one) for one in references]
-        found, failure = references
-        if failure is not None:
-            raise failure
-        return found
+        if references.failure is not None:
+            raise references.failure
+        return references.found
 
     def wait(self, references, timeout):
         return references, []
 
     def kill(self, actor):
         pass
+
+
+def _sent(value):
+    """What arrives of it in another process: a copy, whose arrays Ray shares and nobody may write to."""
+    buffers = []
+    written = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(written, buffers=[bytes(buffer) for buffer in buffers])
+
+
+class _Reference(NamedTuple):
+    found: Any
+    failure: Exception | None
 
 
 class _Actor:
@@ -51,11 +66,13 @@ class _Actor:
         return SimpleNamespace(remote=lambda *arguments: self._called(name, arguments))
 
     def _called(self, name, arguments):
+        # What is handed on by reference arrives as what it stands for.
+        arguments = [_sent(one.found if isinstance(one, _Reference) else one) for one in arguments]
         try:
             self._fails(self._answers, name, arguments)
-            found, failure = getattr(self._answers, name)(*arguments), None
+            found, failure = _sent(getattr(self._answers, name)(*arguments)), None
         except Exception as raised:
             found, failure = None, raised
         if name == "answer":
-            return [(part, failure) for part in (found or (None, None))]
-        return found, failure
+            return [_Reference(part, failure) for part in (found or (None, None))]
+        return _Reference(found, failure)

@@ -56,3 +56,17 @@ def test_what_cannot_be_judged_is_one_sentence(judged, tmp_path):
         lr.evaluate_labels(3, path)
     with pytest.raises(NotFittedError):
         lr.evaluate_labels(ll.SigmoidClassifier(), path)
+
+
+@pytest.mark.thorough
+def test_workers_judge_as_one_process(cluster, tmp_path):
+    X, lists, weights = write_lists(tmp_path / "rows.parquet", 200, 0)
+    model = ll.SigmoidClassifier().fit(X, lists)
+    answers = [[int(name in row) for name in NAMES] for row in lists]
+    whole = ll.evaluate_labels(model.predict_proba(X), answers, classes=NAMES, sample_weight=weights, intervals=0.9)
+    found = lr.evaluate_labels(
+        model, tmp_path / "rows.parquet", labels="tags", weight="times", intervals=0.9, num_workers=2
+    )
+    assert found.rows == whole.rows
+    assert found.log_loss == pytest.approx(whole.log_loss, rel=1e-10)
+    assert found.micro_f1_interval == pytest.approx(whole.micro_f1_interval, rel=1e-10)

@@ -12,9 +12,12 @@ import pytest
 
 pytest.importorskip("ray")
 
+from sklearn.exceptions import ConvergenceWarning
+
 import lastlayer as ll
 import lastlayer.ray as lr
 from lastlayer.ray.merged_shards import merged
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.ray.shard_worker import FitColumns
 from lastlayer.ray.workers import started_workers
 from lastlayer.solvers import SoftmaxRegression, minimise
@@ -79,6 +82,42 @@ def test_workers_find_the_head_of_one_process_in_float32_too(workers_here, tmp_p
     np.testing.assert_allclose(model.coef_, alone.coef_, rtol=0, atol=1e-6 * np.abs(alone.coef_).max())
 
 
+@pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-9), (np.float32, 1e-6)])
+def test_features_in_units_far_apart_are_standardized_as_in_one_process(workers_here, tmp_path, dtype, within):
+    X, y = drawn_rows(400, 0)
+    units = np.array([1e-6, 1.0, 1e5, 3.0, 1.0])
+    X = (np.column_stack([X, np.full(400, 7.0)]) * units).astype(dtype)
+    weights = np.random.default_rng(0).integers(0, 3, 400).astype(float)
+    path, options = write_rows(tmp_path / "rows.parquet", X, y, times=weights), {"tol": 1e-8, "standardize": True}
+    alone = ll.SoftmaxClassifier(**options).fit(X, y, weights)
+    model = lr.fit(path, label="kind", features="f*", weight="times", num_workers=3, **options)
+    assert model.coef_.dtype == alone.coef_.dtype == dtype
+    found, expected = model.coef_ * units, alone.coef_ * units
+    np.testing.assert_allclose(found, expected, rtol=0, atol=within * np.abs(expected).max())
+    np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), rtol=0, atol=within)
+    assert model.optimum_.objective == pytest.approx(alone.optimum_.objective, rel=1e-12)
+    assert model.get_params()["standardize"] is True
+    assert len(workers_here.actors) == 3
+
+
+def test_a_fit_of_standardized_features_goes_on_from_its_checkpoint(workers_here, two_files, tmp_path, monkeypatch):
+    monkeypatch.setattr("lastlayer.ray.fit_checkpoint._PAUSE", 0.0)
+    options = {"label": "kind", "features": "f*", "standardize": True, "tol": 1e-8}
+    whole = lr.fit(two_files[0], num_workers=2, **options)
+    with pytest.warns(ConvergenceWarning):
+        lr.fit(two_files[0], num_workers=2, checkpoint=tmp_path / "fit", max_iter=3, **options)
+    model = lr.fit(two_files[0], num_workers=3, checkpoint=tmp_path / "fit", **options)
+    assert 3 < model.optimum_.iterations <= whole.optimum_.iterations + 3
+    np.testing.assert_allclose(model.coef_, whole.coef_, rtol=0, atol=1e-6 * np.abs(whole.coef_).max())
+
+
+def test_a_checkpoint_of_features_as_they_are_is_not_one_of_standardized_ones(workers_here, two_files, tmp_path):
+    options = {"label": "kind", "features": "f*", "num_workers": 2, "checkpoint": tmp_path / "fit"}
+    lr.fit(two_files[0], **options)
+    with pytest.raises(ValueError, match="is that of a fit with other standardize, expected one of this fit"):
+        lr.fit(two_files[0], standardize=True, **options)
+
+
 def test_three_workers_of_which_two_are_killed(cluster, two_files):
     paths, (X, y, _) = two_files
     alone = ll.SoftmaxClassifier(C=3.0, tol=1e-8).fit(X, y)
@@ -88,7 +127,7 @@ def test_three_workers_of_which_two_are_killed(cluster, two_files):
     with started_workers(shards, columns, 1) as workers:
         processes = [process for _, process in workers.processes()]
         rows = merged(workers.read(), table, columns)
-        workers.hold(rows.classes, np.ones(3), float(rows.rows), rows.dtype)
+        workers.hold(FitSetting(rows.classes, None, float(rows.rows), rows.dtype))
         parted = PartedRows(workers)
         problem = SoftmaxRegression(
             parted, 1 / (3.0 * rows.rows), fit_intercept=True, generator=np.random.RandomState(0)
@@ -143,6 +182,7 @@ def test_files_that_differ_are_refused_before_anything_starts(workers_here, tmp_
     pl.DataFrame(other).write_parquet(paths[1])
     with pytest.raises(InputError, match=sentence):
         lr.fit(paths, label="kind", features="f0,f1", num_workers=2)
+    assert workers_here.actors == []
 
 
 @pytest.mark.parametrize(

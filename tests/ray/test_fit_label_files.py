@@ -58,7 +58,7 @@ def same_heads(model, alone, within):
 @pytest.mark.thorough
 def test_two_workers_find_the_heads_of_one_process(cluster, two_files, capfd):
     paths, (X, lists, weights) = two_files
-    options = {"C": 3.0, "tol": 1e-8, "class_weight": "balanced"}
+    options = {"C": 3.0, "tol": 1e-8, "class_weight": "balanced", "standardize": True}
     alone = ll.SigmoidClassifier(**options).fit(X, lists, weights)
     model = lr.fit_labels(paths, labels="tags", weight="times", num_workers=2, verbose=1, **options)
     assert type(model) is ll.SigmoidClassifier
@@ -93,6 +93,20 @@ def test_a_worker_that_is_killed_in_a_step_is_replaced(cluster, two_files, monke
     model = lr.fit_labels(paths, labels="tags", C=3.0, tol=1e-8, num_workers=2)
     same_heads(model, alone, 1e-9)
     assert replaced[-1] == 2
+
+
+def test_features_in_units_far_apart_are_standardized_as_in_one_process(workers_here, tmp_path):
+    X, lists, weights = write_lists(tmp_path / "rows.parquet", 300, 0)
+    X = X * [1e-4, 1.0, 1e4, 3.0, 1.0]
+    pl.read_parquet(tmp_path / "rows.parquet").with_columns(
+        x=pl.Series(X, dtype=pl.Array(pl.Float64, 5))
+    ).write_parquet(tmp_path / "scaled.parquet", row_group_size=50)
+    options = {"tol": 1e-8, "standardize": True}
+    alone = ll.SigmoidClassifier(**options).fit(X, lists, weights)
+    model = lr.fit_labels(tmp_path / "scaled.parquet", labels="tags", weight="times", num_workers=3, **options)
+    assert (np.abs(model.coef_ - alone.coef_) <= 1e-9 * np.abs(alone.coef_).max(axis=0)).all()
+    np.testing.assert_allclose(model.intercept_, alone.intercept_, rtol=1e-9)
+    assert model.get_params()["standardize"] is True
 
 
 def test_labels_that_have_ended_are_kept_by_a_checkpoint(workers_here, two_files, tmp_path, monkeypatch):

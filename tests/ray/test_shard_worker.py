@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("ray")
 
 from lastlayer.ray import shard_worker
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.ray.shard_worker import FitColumns, ShardWorker
 from lastlayer.tables import InputError, choose_features, cut_shards, open_table
 
@@ -90,7 +91,7 @@ def test_features_on_a_disk_give_the_same_answers(tmp_path, monkeypatch):
         worker = ShardWorker(1, str(tmp_path))
         summary = worker.read(shard, columns)
         stored.append(isinstance(worker._rows.features, np.memmap))
-        worker.hold(summary.classes, np.ones(3), 400.0, summary.dtype)
+        worker.hold(FitSetting(summary.classes, None, 400.0, summary.dtype))
         for question in ("set_head", "set_direction"):
             worker.answer(None, question, np.eye(3, 5), np.arange(3.0))
         answers.append(worker.answer(1, "step", 0.5)[0])

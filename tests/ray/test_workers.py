@@ -1,6 +1,7 @@
 """Workers that die between any two questions are replaced where they stood; Ray and its actors are played here."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -22,11 +23,14 @@ import lastlayer as ll
 import lastlayer.ray as lr
 from lastlayer.linear import DenseFeatures
 from lastlayer.ray import workers as workers_module
+from lastlayer.ray.feature_scale import scale_of_features
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary
 from lastlayer.ray.workers import Workers
 from lastlayer.solvers import (
     LocalLabels,
     LocalRows,
+    MomentsOfRows,
     SigmoidRegression,
     SoftmaxRegression,
     local_labels,
@@ -47,20 +51,26 @@ class HeldRows:
     """What Ray makes of a ShardWorker, but its rows are `rows`: (features, labels) of each shard, in their order."""
 
     def __init__(self, rows, many):
-        self._rows, self._many, self.shard, self.part, self.kept = rows, many, None, None, None
+        self.rows, self._many, self.shard, self.part, self.kept = rows, many, None, None, None
 
     def host(self):
         return "here", 1
 
     def read(self, shard, columns):
         self.shard = int(shard.name)
-        X, labels = self._rows[self.shard]
+        X, labels = self.rows[self.shard]
         counts = np.bincount(labels, minlength=3)
         of_classes = np.arange(3), counts, counts.astype(float)
         return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(len(X)), "row 0")
 
-    def hold(self, classes, factors, total, dtype):
-        X, labels = self._rows[self.shard]
+    def moments(self, total, *about):
+        X, _ = self.rows[self.shard]
+        moments = MomentsOfRows(X, np.full(len(X), 1 / total))
+        return moments.second(*about) if about else moments.first()
+
+    def hold(self, setting):
+        classes, total = setting.classes, setting.total
+        X, labels = self.rows[self.shard]
         features, weight = DenseFeatures(X), np.ones(len(X))
         if self._many:
             answers = sp.csc_array(labels[:, None] == classes)
@@ -105,6 +115,13 @@ class Dies:
 
 def started(monkeypatch, fails=lambda *_: None, num_rows=60, places=None, many=False):
     """Workers over two shards of one softmax model's rows, that hold them."""
+    workers = that_have_read(monkeypatch, fails, num_rows, places, many)
+    workers.hold(FitSetting(np.arange(3), None, float(num_rows), "float64"))
+    return workers
+
+
+def that_have_read(monkeypatch, fails=lambda *_: None, num_rows=60, places=None, many=False):
+    """Workers over two shards of one softmax model's rows, that hold nothing yet."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((num_rows, 4))
     labels = (X @ rng.standard_normal((4, 3)) + rng.gumbel(size=(num_rows, 3))).argmax(axis=1)
@@ -114,8 +131,26 @@ def started(monkeypatch, fails=lambda *_: None, num_rows=60, places=None, many=F
     shards = [Shard((Piece(str(k), (), 0, len(X)),), {}) for k, (X, _) in enumerate(rows)]
     workers = Workers(shards, COLUMNS._replace(many=many), places or FakePlaces(), 1, None)
     workers.read()
-    workers.hold(np.arange(3), np.ones(3), float(num_rows), "float64")
     return workers
+
+
+@pytest.mark.parametrize("time", [1, 2, 3, 4])
+def test_moments_are_those_of_all_rows_whenever_a_worker_dies(monkeypatch, time):
+    asked, dead = [], []
+
+    def fails(actor, name, arguments):
+        if name == "moments":
+            asked.append(actor)
+            if len(asked) == time:
+                dead.append(actor)
+        if actor in dead:
+            raise ActorDiedError
+
+    workers = that_have_read(monkeypatch, fails)
+    rows = SimpleNamespace(weight=60.0, dtype="float64")
+    expected = np.std(np.random.default_rng(0).standard_normal((60, 4)), axis=0)
+    np.testing.assert_allclose(scale_of_features(workers, rows), expected, rtol=1e-14)
+    assert workers.replaced == 1
 
 
 def test_a_worker_that_dies_in_a_step_comes_back_with_its_direction(monkeypatch):
@@ -205,6 +240,25 @@ def test_every_loss_is_a_death(monkeypatch, failure, as_cause):
     workers.ask("set_head", np.ones((3, 4)), np.zeros(3))
     assert len(workers.sum("step", 0.0)) == 4
     assert workers.replaced == 2
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_rows_that_have_changed_where_a_worker_is_replaced_are_told(monkeypatch, holds):
+    dead, read = [], []
+
+    def fails(actor, name, arguments):
+        if name == "read":
+            read.append(actor)
+            if len(read) == 3:
+                actor.rows = [(X[1:], labels[1:]) for X, labels in actor.rows]
+        if name == ("answer" if holds else "moments") and actor.shard == 1 and not dead:
+            dead.append(actor)
+        if actor in dead:
+            raise ActorDiedError
+
+    workers = (started if holds else that_have_read)(monkeypatch, fails)
+    with pytest.raises(InputError, match=r"^1: its rows are no longer those that the fit began with, expected files"):
+        workers.sum("step", 0.0) if holds else workers.moments(60.0)
 
 
 def test_what_a_worker_raises_is_no_death(monkeypatch):

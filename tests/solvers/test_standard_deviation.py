@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.preprocessing import StandardScaler
 
-from lastlayer.solvers import standard_deviations
+from lastlayer.solvers import MomentsOfRows, deviations_of, standard_deviations
 
 
 def by_definition(column, weight):
@@ -64,3 +64,25 @@ def test_what_is_below_the_normal_numbers_of_the_dtype_is_constant():
     X = np.array([[0.0, 0.0], [1e-39, 1e-30]])
     assert (standard_deviations(X, np.ones(2)) > 0).all()
     np.testing.assert_array_equal(standard_deviations(X.astype(np.float32), np.ones(2)) > 0, [False, True])
+
+
+class InParts:
+    """Moments of rows that stand in several places."""
+
+    def __init__(self, features, share, cuts):
+        pieces = zip(np.split(features, cuts), np.split(share, cuts), strict=True)
+        self.parts = [MomentsOfRows(*piece) for piece in pieces]
+
+    def first(self):
+        means, largest = zip(*(part.first() for part in self.parts), strict=True)
+        return np.sum(means, axis=0), np.max(largest, axis=0)
+
+    def second(self, *about):
+        return np.sum([part.second(*about) for part in self.parts], axis=0)
+
+
+def test_rows_in_parts_have_the_deviations_of_all():
+    X, weight = odd_columns(), np.random.default_rng(1).random(3000)
+    found = deviations_of(InParts(X, weight / weight.sum(), [1, 1000, 1000]), X.dtype)
+    np.testing.assert_allclose(found, standard_deviations(X, weight), rtol=1e-13)
+    np.testing.assert_array_equal(found[5:], 0)

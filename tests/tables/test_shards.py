@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastlayer.tables import InputError, cut_shards, open_table, shared_paths
+from lastlayer.tables import InputError, cut_shards, open_table, paths_for_workers
 
 
 def frames(shards, columns):
@@ -45,6 +45,14 @@ def test_a_row_is_named_by_its_number_in_the_file(parts):
     assert frames(shards, ["x"]).equals(table.collect(["x"]))
 
 
+def test_a_shard_is_found_from_another_folder(parts, tmp_path, monkeypatch):
+    paths, rows = parts
+    monkeypatch.chdir(paths[0].parent)
+    (shard,) = cut_shards(open_table([path.name for path in paths]), ["x"], 1, format=None)
+    monkeypatch.chdir(tmp_path)
+    assert frames([shard], ["x"]).equals(rows.select("x"))
+
+
 def test_shards_read_all_files_as_one_type(tmp_path):
     pl.DataFrame({"x": pl.Series([1.5, 2.5], dtype=pl.Float32), "y": ["7", "8"]}).write_csv(tmp_path / "a.csv")
     pl.DataFrame({"x": [1, 2], "y": ["007", "8"]}).write_csv(tmp_path / "b.csv")
@@ -66,7 +74,7 @@ def test_npy_files_are_columns_of_every_shard(tmp_path):
 
 def test_what_one_process_alone_can_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="standard input is for one process"):
-        shared_paths(["-"])
+        paths_for_workers(["-"])
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="pipe: is no regular file"):
-        shared_paths([tmp_path / "pipe"])
+        paths_for_workers([tmp_path / "pipe"])

@@ -89,7 +89,7 @@ def _scaled(logits, beta, parameters):
 
 def _path(logits, labels, weight, beta, shrinkages):
     """(changes, shifts) of centred logits for each of `shrinkages`, each begun where the next stronger one ended."""
-    # A fifth of a second, at the start of every command and of every worker of a fit, if it stood above.
+    # A fifth of a second, which help pages and every worker of Ray would take to start if it stood above.
     from scipy.optimize import minimize
 
     num_classes = logits.shape[1]

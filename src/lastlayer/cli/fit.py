@@ -202,7 +202,7 @@ def command(
         raise click.UsageError("--holdout: stands beside validation rows, expected one source of them; leave one out")
     if checkpoint and not candidates and ray is None:
         raise click.UsageError("--checkpoint: stands without --candidates or --ray, expected one; leave it out")
-    refuse_beside_ray(ray, workers, candidates=candidates, standardize=standardize, holdout=holdout)
+    refuse_beside_ray(ray, workers, candidates=candidates, holdout=holdout)
     if ray is not None and spool_dtype != "float32":
         raise click.UsageError("--spool-dtype: does not go with --ray, expected one; leave one out")
     if ray is not None and C is None:
@@ -231,14 +231,14 @@ def command(
     if columns.note():
         click.echo(f"{columns.note()}; choose with --features", err=True)
     rows = FitTable(table, columns, label, weight, many, validation, validation_where, format_)
-    options: Any = {"class_weight": class_weight, "tol": tol, "max_iter": max_iter, "verbose": int(not quiet)}
+    options: Any = {"class_weight": class_weight, "standardize": standardize, "tol": tol, "max_iter": max_iter}
+    options |= {"verbose": int(not quiet)}
     storage = Storage(memory, spool_dtype, spool, quiet)
     if ray is not None:
         options |= {"C": C, "checkpoint": checkpoint, "num_workers": workers, "address": ray}
         fitted = fit_on_ray(rows, data, where, storage, options)
     else:
         sampled = {"candidates": candidates, "checkpoint": checkpoint}
-        options |= {"standardize": standardize}
         fitted = fit_here(rows, C, _HOLDOUT if holdout is None else holdout, storage, options, sampled)
     model, held = fitted.model, fitted.held
     model.set_params(verbose=0)  # for whoever loads it

@@ -26,7 +26,7 @@ from lastlayer.cli.refusals import about_the_input
 from lastlayer.cli.saved_model import feature_columns, load_model
 from lastlayer.decision import can_abstain
 from lastlayer.storage import require_writable
-from lastlayer.tables import InputError, open_table, shared_paths, write_predictions
+from lastlayer.tables import InputError, open_table, paths_for_workers, write_predictions
 from lastlayer.tables.predictions import Wanted, kept_columns, predictions
 
 
@@ -110,7 +110,7 @@ def command(
     judge = head if calibration is None else calibrated_model(head, model, calibration)
     if top is not None and top > len(head.classes_):
         raise InputError(f"--top {top}: {model} has {len(head.classes_)} classes, expected at most that many.")
-    files = data if ray is None else shared_paths(data)
+    files = data if ray is None else paths_for_workers(data)
     table = open_table(files, stdin=standard_input() if ray is None else None, format=format_)
     columns = feature_columns(head, table, head.training_.label)
     wanted = Wanted(top, every, as_text=kind == "csv")

@@ -13,7 +13,7 @@ from lastlayer._arrays import as_sample_weight
 from lastlayer._sorted_classes import sorted_classes
 from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.linear import DenseFeatures, FeatureMatrix, SparseFeatures
-from lastlayer.solvers import standard_deviations
+from lastlayer.solvers import scale_of, standard_deviations
 
 # The square of a larger one leaves float64.
 _LARGEST_PENALTY = 1e150
@@ -127,8 +127,7 @@ def feature_matrix(
     """Features that scikit-learn has checked, each divided by its standard deviation where that is asked for."""
     scale = None
     if standardize:
-        deviations = standard_deviations(features, sample_weight)
-        scale = np.where(deviations > 0, deviations, 1.0)
+        scale = scale_of(standard_deviations(features, sample_weight))
     return SparseFeatures(features, scale, dtype) if sp.issparse(features) else DenseFeatures(features, scale, dtype)
 
 

@@ -53,18 +53,23 @@ def evaluate(
         raise InputError("model: is of many labels a row, expected a SoftmaxClassifier; judge it with evaluate_labels.")
     make = partial(EvaluationAccumulator, classes=head.classes_, classwise=classwise, intervals=intervals)
     files = LabelledFiles(data, label, weight, where, format)
-    return accumulated(make, _add, head, files, num_workers, cpus_per_worker, address).result()
+    return accumulated(make, _judge, head, files, num_workers, cpus_per_worker, address).result()
 
 
-def _add(accumulator, head, X, column, weights, place):
-    labels = label_array(cast_labels(column, head.classes_), place)
-    known = ClassIndex(head.classes_).knows(labels)
-    if weights is not None:
-        known |= weights == 0
-    if not known.all():
-        row = int(known.argmin())
-        raise InputError(
-            f"{place(row)}: column {column.name} is {labels.tolist()[row]!r}, which the model never saw, expected one "
-            f"of its {len(head.classes_)} classes; leave such rows out with where."
-        )
-    accumulator.add(head.predict_proba(X), labels, weights)
+def _judge(head):
+    index = ClassIndex(head.classes_)
+
+    def add(accumulator, X, column, weights, place):
+        labels = label_array(cast_labels(column, index.classes), place)
+        known = index.knows(labels)
+        if weights is not None:
+            known |= weights == 0
+        if not known.all():
+            row = int(known.argmin())
+            raise InputError(
+                f"{place(row)}: column {column.name} is {labels.tolist()[row]!r}, which the model never saw, expected "
+                f"one of its {len(index.classes)} classes; leave such rows out with where."
+            )
+        accumulator.add(head.predict_proba(X), labels, weights)
+
+    return add

@@ -51,10 +51,13 @@ def evaluate_labels(
     threshold = head.decision_.threshold if isinstance(head.decision_, Thresholds) else 0.5
     make = partial(LabelEvaluationAccumulator, classes=head.classes_, threshold=threshold, intervals=intervals)
     files = LabelledFiles(data, labels, weight, where, format)
-    return accumulated(make, _add, head, files, num_workers, cpus_per_worker, address).result()
+    return accumulated(make, _judge, head, files, num_workers, cpus_per_worker, address).result()
 
 
-def _add(accumulator, head, X, column, weights, place):
-    lists = require_known_labels(label_lists(column, place), column.name, head.classes_, place, weights)
-    answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
-    accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)
+def _judge(head):
+    def add(accumulator, X, column, weights, place):
+        lists = require_known_labels(label_lists(column, place), column.name, head.classes_, place, weights)
+        answers = answers_of(lists, head.classes_, len(lists), one_of_two=False)
+        accumulator.add_logits(head.decision_function(X) * head.beta_ + head.bias_, answers, weights)
+
+    return add

@@ -13,8 +13,9 @@ from lastlayer.estimators.class_weight import ClassWeight, class_factors
 from lastlayer.estimators.feature_scales import warn_of_scales
 from lastlayer.estimators.fit_warnings import warn_of_limits
 from lastlayer.estimators.fitted_head import set_head
-from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, weight_of_head, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, penalty_of, whole_number
 from lastlayer.estimators.progress import FitProgress, in_iterations
+from lastlayer.ray.feature_scale import scale_of_features, unscaled_weight_of
 from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, SearchForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_resources,
@@ -23,6 +24,7 @@ from lastlayer.ray.fit_workers import (
     slowest_in_words,
     workers_that_have_read,
 )
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.ray.workers import Workers
 from lastlayer.solvers import Optimum, SoftmaxRegression, minimise
 from lastlayer.solvers.parted_rows import PartedRows
@@ -42,6 +44,7 @@ def fit(
     C: Number = 1.0,
     fit_intercept: bool = True,
     class_weight: ClassWeight = None,
+    standardize: bool = False,
     tol: Number = 1e-4,
     max_iter: Integer = 1000,
     random_state: Integer | np.random.RandomState | None = None,
@@ -68,9 +71,10 @@ def fit(
       weight: a column of weights >= 0; rows of weight 0 are left out.
       where: an SQL condition on the rows.
       format: what the files are; None is what their first bytes or names tell.
-      C: as in `SoftmaxClassifier`, as are the next five.
+      C: as in `SoftmaxClassifier`, as are the next six.
       fit_intercept: whether to fit an intercept.
       class_weight: None, "balanced", or a dict from class to factor of its rows' weight.
+      standardize: whether features are divided by their standard deviations, for which workers go through them twice.
       tol: accuracy.
       max_iter: iterations at most.
       random_state: seed of the sample of rows that estimates the features' covariance.
@@ -95,11 +99,13 @@ def fit(
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
+    standardize = true_or_false(standardize, "standardize")
     resources = checked_resources(num_workers, cpus_per_worker, spool, address)
     model = SoftmaxClassifier(
         C=C,
         fit_intercept=fit_intercept,
         class_weight=class_weight,
+        standardize=standardize,
         tol=tol,
         max_iter=max_iter,
         random_state=random_state,
@@ -116,12 +122,14 @@ def fit(
         dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
         penalty = penalty_of(C, total, len(rows.classes), dtype)
         parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
+        parameters |= {"standardize": standardize}
         kept = None
         if checkpoint is not None:
             fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, SearchForm())
         start = None if kept is None else kept.read()
-        workers.hold(rows.classes, factors, total, str(dtype))
+        scale = scale_of_features(workers, rows) if standardize else None
+        workers.hold(FitSetting(rows.classes, factors, total, str(dtype), scale))
         parted = PartedRows(workers)
         problem = SoftmaxRegression(
             parted,
@@ -130,7 +138,7 @@ def fit(
             generator=check_random_state(0 if random_state is None else random_state),
         )
         # Now, for no worker may be there to be asked when the fit has been interrupted.
-        sample = parted.take(np.unique(np.linspace(0, parted.shape[0] - 1, _SAMPLED_ROWS).astype(np.int64)))
+        sample = None if standardize else parted.take(_spread(parted.shape[0]))
         report = None if progress is None else FitProgress(lambda optimum: _state(optimum, workers))
         weights, intercept, optimum = minimise(
             problem,
@@ -142,19 +150,24 @@ def fit(
         )
         if report is not None:
             report.close(optimum)
-    set_head(model, rows.classes, weight_of_head(weights, rows.dtype), intercept, optimum)
+    set_head(model, rows.classes, unscaled_weight_of(weights, rows, scale), intercept, optimum)
     remember_rows(model, files.columns, rows)
     _warn(model, problem, weights, optimum, sample, C, tol, max_iter)
     return model
 
 
 def _warn(model, problem, weight, optimum, sample, C, tol, max_iter):
-    """Warn whoever called `fit`, as `SoftmaxClassifier.fit` does."""
-    dtype = problem.rows.dtype
-    warn_of_limits(optimum, dtype, C=C, tol=tol, max_iter=max_iter, standardize=False, goes_on=GOES_ON)
-    names = getattr(model, "feature_names_in_", None)
-    X = sample.features.take(slice(None))
-    warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)
+    """Warn whoever called `fit`, as `SoftmaxClassifier.fit` does; features without a `sample` are standardized."""
+    dtype, standardize = problem.rows.dtype, sample is None
+    warn_of_limits(optimum, dtype, C=C, tol=tol, max_iter=max_iter, standardize=standardize, goes_on=GOES_ON)
+    if not standardize:
+        X, names = sample.features.take(slice(None)), getattr(model, "feature_names_in_", None)
+        warn_of_scales(X, sample.row_weight, problem, weight, optimum, names, stacklevel=3)
+
+
+def _spread(count):
+    """The numbers of a few of so many rows, as far apart as can be."""
+    return np.unique(np.linspace(0, count - 1, _SAMPLED_ROWS).astype(np.int64))
 
 
 def _state(optimum: Optimum, workers: Workers) -> str:

@@ -11,8 +11,9 @@ from lastlayer.estimators import SigmoidClassifier
 from lastlayer.estimators.class_weight import ClassWeight, factors_of_weights
 from lastlayer.estimators.fit_warnings import warn_of_label_limits
 from lastlayer.estimators.fitted_labels import set_labels
-from lastlayer.estimators.labelled_rows import dtype_of_fit, weight_of_head, whole_number
+from lastlayer.estimators.labelled_rows import dtype_of_fit, whole_number
 from lastlayer.estimators.progress import LabelProgress
+from lastlayer.ray.feature_scale import scale_of_features, unscaled_weight_of
 from lastlayer.ray.fit_checkpoint import GOES_ON, FitCheckpoint, LabelForm, fingerprint_of, require_own
 from lastlayer.ray.fit_workers import (
     checked_resources,
@@ -21,6 +22,7 @@ from lastlayer.ray.fit_workers import (
     slowest_in_words,
     workers_that_have_read,
 )
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.solvers import SigmoidRegression, minimise_labels
 from lastlayer.solvers.parted_labels import PartedLabels
 
@@ -36,6 +38,7 @@ def fit_labels(
     C: Number = 1.0,
     fit_intercept: bool = True,
     class_weight: ClassWeight = None,
+    standardize: bool = False,
     tol: Number = 1e-4,
     max_iter: Integer = 1000,
     random_state: Integer | np.random.RandomState | None = None,
@@ -60,9 +63,10 @@ def fit_labels(
       weight: a column of weights >= 0; rows of weight 0 are left out.
       where: an SQL condition on the rows.
       format: what the files are; None is what their first bytes or names tell.
-      C: as in `SigmoidClassifier`, as are the next four.
+      C: as in `SigmoidClassifier`, as are the next five.
       fit_intercept: whether to fit intercepts.
       class_weight: None, "balanced", or a dict from label to the factor of the rows that have it.
+      standardize: whether features are divided by their standard deviations.
       tol: accuracy.
       max_iter: iterations of a label at most.
       random_state: seed of the sample of rows that estimates the features' covariance.
@@ -78,11 +82,13 @@ def fit_labels(
     C, tol = positive_number(C, "C", infinite=True), positive_number(tol, "tol")
     max_iter = whole_number(max_iter, "max_iter")
     fit_intercept = true_or_false(fit_intercept, "fit_intercept")
+    standardize = true_or_false(standardize, "standardize")
     resources = checked_resources(num_workers, cpus_per_worker, spool, address)
     model = SigmoidClassifier(
         C=C,
         fit_intercept=fit_intercept,
         class_weight=class_weight,
+        standardize=standardize,
         tol=tol,
         max_iter=max_iter,
         random_state=random_state,
@@ -100,10 +106,12 @@ def fit_labels(
         if checkpoint is not None:
             weights = np.concatenate([(rows.weight - rows.weights) * factors[:, 0], rows.weights * factors[:, 1]])
             parameters = {"weights": weights, "C": C, "fit_intercept": fit_intercept}
+            parameters["standardize"] = standardize
             fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, LabelForm(tol, max_iter))
         before = None if kept is None else kept.read()
-        workers.hold(rows.classes, None, rows.weight, str(dtype))
+        scale = scale_of_features(workers, rows) if standardize else None
+        workers.hold(FitSetting(rows.classes, None, rows.weight, str(dtype), scale))
         problem = SigmoidRegression(
             PartedLabels(workers),
             factors,
@@ -124,7 +132,7 @@ def fit_labels(
             report.close()
         if kept is not None:
             kept.write(found)
-    head = weight_of_head(found.weight, rows.dtype)
+    head = unscaled_weight_of(found.weight, rows, scale)
     set_labels(model, rows.classes, head, found.intercept, problem.constant, found.optima)
     remember_rows(model, files.columns, rows)
     warn_of_label_limits(model, dtype, C=C, tol=tol, max_iter=max_iter, goes_on=GOES_ON, stacklevel=3)

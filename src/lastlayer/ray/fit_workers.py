@@ -22,8 +22,8 @@ from lastlayer.tables import (
     cut_shards,
     label_column,
     open_table,
+    paths_for_workers,
     require_weight,
-    shared_paths,
 )
 
 
@@ -66,7 +66,7 @@ def files_of_fit(
 
     Raises: InputError if a file cannot be read, or has no such columns.
     """
-    paths = shared_paths(data)
+    paths = paths_for_workers(data)
     for name, column in (("labels" if many else "label", label), ("weight", weight), ("where", where)):
         if column is not None and not isinstance(column, str):
             raise TypeError(f"{name}: received {column!r}, expected text, or None.")

@@ -14,7 +14,7 @@ from lastlayer.tables import (
     cut_shards,
     labelled_table,
     nothing_weighs,
-    shared_paths,
+    paths_for_workers,
     weight_array,
 )
 from lastlayer.tables.model_rows import batches
@@ -34,7 +34,7 @@ class LabelledFiles(NamedTuple):
 
 def accumulated(
     make: Callable[[], Accumulator],
-    add: Callable[..., None],
+    judge: Callable[[Any], Callable[..., None]],
     head: Any,
     files: LabelledFiles,
     num_workers: Integer | None,
@@ -44,9 +44,9 @@ def accumulated(
     """The accumulator of all rows.
 
     Args:
-      make: an accumulator without rows.
-      add: function of an accumulator, the head, features, the column of their labels, their weights or None, and where
-        a row stands, which adds these rows.
+      make: makes an accumulator without rows.
+      judge: function of a head to a function that adds rows: of an accumulator, their features, the column of their
+        labels, their weights or None, and a function of a row's number to where it stands.
       head: a fitted classifier.
       files: LabelledFiles.
       num_workers: tasks at once; None is as many as the cluster has room for.
@@ -54,34 +54,35 @@ def accumulated(
       address: of the cluster.
     Raises: InputError if no row is left, or none weighs.
     """
+    # What is wrong with its arguments is told before anything starts.
+    whole, found = make(), False
     cpus = whole_number(cpus_per_worker, "cpus_per_worker")
     asked = None if num_workers is None else whole_number(num_workers, "num_workers")
-    paths, weight = shared_paths(files.data), files.weight
+    paths, weight = paths_for_workers(files.data), files.weight
     table, label, columns, _ = labelled_table(head, paths, files.where, files.format, files.label, weight)
     names = [*columns.names, label, *([] if weight is None else [weight])]
     with connected(address):
         workers = number_of_workers(asked, cpus)
         shards = cut_shards(table, names, shards_for(sum(table.row_counts()), workers), format=files.format)
-        answers = mapped(_judged, shards, workers, cpus, make, add, head, columns, label, weight)
-        parts = (part for part in answers if part is not None)
-        whole = next(parts, None)
-        if whole is None:
-            raise table.no_rows()
-        for part in parts:
-            whole.merge(part)
+        for part in mapped(_judged, shards, workers, cpus, make, judge, head, columns, label, weight):
+            if part is not None:
+                found = True
+                whole.merge(part)
+    if not found:
+        raise table.no_rows()
     if not whole.rows:
         raise nothing_weighs(table.name, weight)
     return whole
 
 
-def _judged(shard, make, add, head, columns, label, weight):
+def _judged(shard, make, judge, head, columns, label, weight):
     """The accumulator of a shard, or None if it has no rows."""
-    accumulator = make()
+    accumulator, add = make(), judge(head)
     others = [label, *([] if weight is None else [weight])]
     try:
         for frame, X, place in batches(head, shard.open(), columns, others, columns_of_output=len(head.classes_)):
             weights = None if weight is None else weight_array(frame[weight], place)
-            add(accumulator, head, X, frame[label], weights, place)
+            add(accumulator, X, frame[label], weights, place)
     except NoRows:
         return None
     return accumulator

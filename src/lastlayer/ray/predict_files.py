@@ -25,7 +25,7 @@ from lastlayer.tables import (
     Table,
     cut_shards,
     open_table,
-    shared_paths,
+    paths_for_workers,
     write_predictions,
 )
 from lastlayer.tables.model_rows import LinearHead, model_columns
@@ -72,7 +72,7 @@ def predict(
         raise InputError(f"top: received {top}, expected at most the {len(head.classes_)} classes of the model.")
     out = Path(out)
     kind = _kind(out)
-    paths = shared_paths(data)
+    paths = paths_for_workers(data)
     table = open_table(paths, format=format)
     columns, _ = model_columns(head, table, head.training_.label)
     wanted = Wanted(None if top is None else int(top), probabilities, as_text=kind == "csv")
@@ -108,7 +108,7 @@ def predict_table(
 
     Args:
       head: the model.
-      table: of files that others can open, with the columns that are copied as written, and filtered.
+      table: of files that other processes can open, with the columns that are copied as written, and filtered.
       columns: the features of the table.
       wanted: Wanted.
       out: the file or folder.

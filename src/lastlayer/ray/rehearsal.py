@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lastlayer.ray.shard_rows import RowsOfManyLabels, RowsOfOneLabel
+from lastlayer.ray.shard_rows import FitSetting, RowsOfManyLabels, RowsOfOneLabel
 
 
 def rehearse(dtype: str, *, many: bool) -> None:
@@ -12,13 +12,13 @@ def rehearse(dtype: str, *, many: bool) -> None:
     if many:
         lists = np.empty(2, object)
         lists[:] = [[0], [1]]
-        labels = RowsOfManyLabels(features, lists, weight).part(of_all, None, 2.0, dtype)
+        labels = RowsOfManyLabels(features, lists, weight).part(FitSetting(of_all, None, 2.0, dtype))
         labels.start_line(of_all, np.ones((2, 2)))
         labels.set_heads(*head)
         labels.evaluate(of_all, np.ones(2))
         labels.step(np.ones(2))
     else:
-        rows = RowsOfOneLabel(features, of_all, weight).part(of_all, np.ones(2), 2.0, dtype)
+        rows = RowsOfOneLabel(features, of_all, weight).part(FitSetting(of_all, None, 2.0, dtype))
         rows.set_head(*head)
         rows.set_direction(*head)
         rows.evaluate(1.0)

@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 from lastlayer._available_memory import available_memory, taken_memory
 from lastlayer._memory import memory_allowance
 from lastlayer.ray.rehearsal import rehearse
-from lastlayer.ray.shard_rows import RowsOfManyLabels, RowsOfOneLabel, ShardRows
+from lastlayer.ray.shard_rows import FitSetting, RowsOfManyLabels, RowsOfOneLabel, ShardRows
 from lastlayer.ray.sums import added
+from lastlayer.solvers import MomentsOfRows
 from lastlayer.tables import (
     FeatureColumns,
     InputError,
@@ -121,14 +122,23 @@ class ShardWorker:
         of_classes, place = (rows.classes, rows.counts, rows.weights), table.place(int(weighs.argmax()))
         return ShardSummary(len(X), X.shape[1], str(X.dtype), *of_classes, float(weight.sum()), place)
 
-    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64] | None, total: float, dtype: str) -> None:
-        """Get ready for questions; see `ShardRows.part`."""
-        if self._rows is None:
-            raise RuntimeError("hold: the shard has not been read.")
-        rows, self._rows = self._rows, None
-        rehearse(dtype, many=isinstance(rows, RowsOfManyLabels))
+    def moments(self, total: float, *about: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What its rows add to the first `Moments`, or to the second `about` a mean; `total` is all rows' weight."""
+        rows = self._read_rows()
+        moments = MomentsOfRows(rows.features, rows.weight / total)
+        return moments.second(*about) if about else moments.first()
+
+    def hold(self, setting: FitSetting) -> None:
+        """Get ready for questions about the rows in a fit."""
+        rows, self._rows = self._read_rows(), None
+        rehearse(setting.dtype, many=isinstance(rows, RowsOfManyLabels))
         with memory_allowance(left_to_the_solver(self._storage.memory, len(rows.weight))):
-            self._part = rows.part(classes, factors, total, dtype)
+            self._part = rows.part(setting)
+
+    def _read_rows(self):
+        if self._rows is None:
+            raise RuntimeError("worker: its rows are not read yet, or the solver holds them.")
+        return self._rows
 
     @ray.method(num_returns=2)
     def answer(self, number: int | None, question: str, *arguments: Any) -> tuple[Any, float]:

@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from lastlayer.ray.line_memory import HeadMemory, LabelMemory, LineMemory
 from lastlayer.ray.losses import comes_of_a_loss, own_failure
 from lastlayer.ray.places import Places, kept_places
+from lastlayer.ray.shard_rows import FitSetting
 from lastlayer.ray.shard_worker import FitColumns, ShardSummary, ShardWorker
 from lastlayer.ray.sums import added, in_pairs
 from lastlayer.tables import InputError, Shard
@@ -65,7 +66,7 @@ class Workers:
         self._number = 0
         self._deaths = [0] * len(self._shards)
         self._summaries: list[ShardSummary | None] = []
-        self._held: tuple[Any, ...] = ()
+        self._setting: Any = None
         self._memory: LineMemory = LabelMemory() if columns.many else HeadMemory()
         self._seconds = [0.0] * len(self._shards)
         self._of_step: list[float] = []
@@ -104,10 +105,21 @@ class Workers:
         self._summaries = [self._summaries[k] for k in kept]
         self._deaths, self._seconds = [0] * len(kept), [0.0] * len(kept)
 
-    def hold(self, classes: NDArray[Any], factors: NDArray[np.float64] | None, total: float, dtype: str) -> None:
-        """Have every worker get ready for questions; see `ShardWorker.hold`."""
-        self._held = tuple(map(_shared, (classes, factors, total, dtype)))
-        ready = [actor.hold.remote(*self._held) for actor in self._actors]
+    def moments(self, *arguments: Any) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """What every worker's rows add to the `Moments` of all; see `ShardWorker.moments`, before they `hold` them."""
+        told, shared = {}, tuple(map(_shared, arguments))
+        while left := [k for k in range(len(self._actors)) if k not in told]:
+            asked = {k: self._actors[k].moments.remote(*shared) for k in left}
+            ends = {k: self._ended(reference) for k, reference in asked.items()}
+            told |= {k: end for k, end in ends.items() if end is not _DEAD}
+            self._replace([k for k, end in ends.items() if end is _DEAD])
+        self._deaths = [0] * len(self._actors)
+        return [told[k] for k in range(len(self._actors))]
+
+    def hold(self, setting: FitSetting) -> None:
+        """Have every worker get ready for questions."""
+        self._setting = ray.put(setting)
+        ready = [actor.hold.remote(self._setting) for actor in self._actors]
         self._replace([k for k, one in enumerate(ready) if self._ended(one) is _DEAD])
 
     def slowest(self) -> tuple[int, float, float]:
@@ -239,13 +251,13 @@ class Workers:
         actor, before = self._actors[k], self._summaries[k]
         try:
             found = ray.get(reading)
-            if self._held:
-                if (found is None) != (before is None) or not _alike(found, before):
-                    raise InputError(
-                        f"{self._shards[k].name}: its rows are no longer those that the fit began with, expected files "
-                        "that do not change; start the fit anew."
-                    )
-                ray.get(actor.hold.remote(*self._held))
+            if before is not None and (found is None or not _alike(found, before)):
+                raise InputError(
+                    f"{self._shards[k].name}: its rows are no longer those that the fit began with, expected files "
+                    "that do not change; start the fit anew."
+                )
+            if self._setting is not None:
+                ray.get(actor.hold.remote(self._setting))
             self._summaries[k] = found
             for question, arguments in self._memory.questions():
                 ray.get(actor.answer.remote(None, question, *arguments))

@@ -12,7 +12,7 @@ from lastlayer.solvers.sampled_softmax import SampledSoftmaxRegression, SampledS
 from lastlayer.solvers.sigmoid_regression import SigmoidHead, SigmoidRegression, blocks_of, minimise_labels
 from lastlayer.solvers.softmax_regression import SoftmaxRegression, minimise
 from lastlayer.solvers.softmax_search import SearchState
-from lastlayer.solvers.standard_deviation import standard_deviations
+from lastlayer.solvers.standard_deviation import MomentsOfRows, deviations_of, scale_of, standard_deviations
 from lastlayer.solvers.training_rows import Line, Slope, TrainingRows, Uncertainty
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Line",
     "LocalLabels",
     "LocalRows",
+    "MomentsOfRows",
     "Optimum",
     "PenaltyPath",
     "RowAdaGrad",
@@ -36,7 +37,9 @@ __all__ = [
     "Uncertainty",
     "blocks_of",
     "descend",
+    "deviations_of",
     "minimise",
     "minimise_labels",
+    "scale_of",
     "standard_deviations",
 ]

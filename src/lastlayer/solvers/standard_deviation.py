@@ -5,7 +5,7 @@ Two passes, the second about the mean that the first found and corrected for wha
 equation 1.7). Each column is measured in a unit of its own, so that no square overflows or vanishes.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,43 @@ _BLOCK, _SPARSE_BLOCK = 1 << 16, 1 << 18
 _ROUNDING = 10
 
 
+class Moments(Protocol):
+    """What the standard deviations of columns (D,) are made of, asked of rows wherever they are, once each."""
+
+    def first(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The weighted mean of each column, to its rounding, and its largest absolute value."""
+        raise NotImplementedError
+
+    def second(
+        self, mean: NDArray[np.float64], inverse_unit: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted means of squared deviations and of deviations, of X times `inverse_unit` from `mean`."""
+        raise NotImplementedError
+
+
+class MomentsOfRows:
+    """Moments of rows that are held here, or what a part of all rows adds to them.
+
+    Args:
+      features: (N, D) array or CSR matrix.
+      share: (N,) float64 >= 0, each row's share of the weight of all rows.
+    """
+
+    def __init__(self, features: Any, share: NDArray[np.float64]):
+        self._rows = features, share
+        self._passes = (_sparse_first, _sparse_second) if sp.issparse(features) else (_dense_first, _dense_second)
+
+    def first(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See `Moments`."""
+        return self._passes[0](*self._rows)
+
+    def second(
+        self, mean: NDArray[np.float64], inverse_unit: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See `Moments`."""
+        return self._passes[1](*self._rows, mean, inverse_unit)
+
+
 def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """The standard deviation of each column under the weights, (D,) float64, in the column's own unit.
 
@@ -31,17 +68,25 @@ def standard_deviations(features: Any, row_weight: NDArray[np.float64]) -> NDArr
         `working_dtype`, a block at a time.
       row_weight: (N,) float64 >= 0, not all 0.
     """
-    share = row_weight / row_weight.sum()
-    first, second = (_sparse_first, _sparse_second) if sp.issparse(features) else (_dense_first, _dense_second)
-    mean, largest = first(features, share)
+    return deviations_of(MomentsOfRows(features, row_weight / row_weight.sum()), working_dtype(features.dtype))
+
+
+def deviations_of(moments: Moments, dtype: np.dtype[Any]) -> NDArray[np.float64]:
+    """`standard_deviations` of the columns that have these moments, measured in `dtype`."""
+    mean, largest = moments.first()
     # Powers of two: to divide by them rounds nothing.
     unit = np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000))
-    square, correction = second(features, share, mean / unit, 1.0 / unit)
+    square, correction = moments.second(mean / unit, 1.0 / unit)
     deviation = np.sqrt(np.maximum(square - correction**2, 0.0)) * unit
-    limits = np.finfo(working_dtype(features.dtype))
+    limits = np.finfo(dtype)
     rounding = _ROUNDING * limits.eps * np.abs(mean + correction * unit)
     deviation[deviation <= np.maximum(rounding, limits.tiny)] = 0.0
     return deviation
+
+
+def scale_of(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What columns of these standard deviations are divided by: constant ones stay as they are."""
+    return np.where(deviations > 0, deviations, 1.0)
 
 
 def _dense_blocks(features, share):

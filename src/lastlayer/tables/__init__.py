@@ -11,7 +11,7 @@ from lastlayer.tables.labels import cast_labels, label_array, label_column
 from lastlayer.tables.prediction_file import PREDICTION_KINDS, write_predictions
 from lastlayer.tables.rows_of_fit import rows_of, weighing
 from lastlayer.tables.score_columns import choose_scores
-from lastlayer.tables.shards import Shard, cut_shards, shared_paths
+from lastlayer.tables.shards import Shard, cut_shards, paths_for_workers
 from lastlayer.tables.spool_choice import SpoolChoice, Storage, choose_spool, left_to_the_solver
 from lastlayer.tables.table import Table, open_table
 from lastlayer.tables.weights import nothing_weighs, require_weight, weight_array
@@ -42,11 +42,11 @@ __all__ = [
     "match_features",
     "nothing_weighs",
     "open_table",
+    "paths_for_workers",
     "read_costs",
     "require_known_labels",
     "require_weight",
     "rows_of",
-    "shared_paths",
     "weighing",
     "weight_array",
     "write_predictions",

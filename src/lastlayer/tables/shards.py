@@ -68,8 +68,8 @@ class Shard:
         return source.part(piece.begin, piece.end)
 
 
-def shared_paths(data: object) -> list[str | os.PathLike[str]]:
-    """One file or pattern, or any number of them in order, as a list of what others can open too.
+def paths_for_workers(data: object) -> list[str | os.PathLike[str]]:
+    """One file or pattern, or any number of them in order, as a list of what other processes can open.
 
     Raises: TypeError for anything else; InputError for what one process alone can read, standard input and pipes.
     """
@@ -92,7 +92,7 @@ def cut_shards(table: Table, columns: Iterable[str], count: int, *, format: str 
     """`count` shards of as many rows each as can be, or fewer of one row; together, in order, they are the table.
 
     Args:
-      table: of files that others can open, see `shared_paths`.
+      table: of files that other processes can open, see `paths_for_workers`.
       columns: those that will be read.
       count: how many, >= 1.
       format: what the table was opened with.

@@ -132,7 +132,8 @@ def _file(path, kind):
         raise InputError(f"{path!r}: cannot be read ({failure}); check the path.") from None
     # Standard input under its own name may be a file of no suffix.
     text = "csv" if path.startswith("/dev/") else None
-    # A name that begins like an address is a file all the same, and Polars must not fetch it.
+    # Other processes have other folders; and a name that begins like an address is a file all the same, which Polars
+    # must not fetch.
     place = os.path.abspath(path)
     return _Input(path, place, kind_of(path, start, kind=kind, text=text), compression(start) is not None)
 
@@ -146,12 +147,17 @@ def _npy_source(inputs):
     name = inputs[0].name if len(inputs) == 1 else " ".join(entry.name for entry in inputs)
     with reading(inputs[0].name):
         frame = read_npy([(entry.name, entry.place) for entry in inputs])
-    return Source(name, frame.schema, tuple(entry.place for entry in inputs), _always(frame.lazy()))
+    return Source(name, frame.schema, tuple(path for entry in inputs for path in _paths(entry)), _always(frame.lazy()))
+
+
+def _paths(entry):
+    """Where other processes find a file: nowhere if it came through a stream."""
+    return (entry.place,) if isinstance(entry.place, str) else ()
 
 
 def _scanned(entry, wanted):
     name, place, kind = entry.name, entry.place, entry.kind
-    paths = (place,) if isinstance(place, str) else ()
+    paths = _paths(entry)
     with reading(name):
         if kind == "npz":
             schema, left_out, read = scan_npz(place, name, wanted)
