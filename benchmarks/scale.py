@@ -2,7 +2,7 @@
 
 Every size is drawn from a softmax model and written to two parquet files. A fit on Ray has workers of one thread each;
 beside it stands one process of as many threads. `seconds` is the search itself; reading the files and starting workers
-stand apart. A cost model of an iteration, fitted to some sizes, is checked on another before it is carried any further.
+stand apart. A model of what its questions cost, fitted to some sizes, is checked on another before it is carried on.
 
 With --pairs: one fit of some 20 s on one worker and on two, each in turn with one process, again and again.
 With --labels: fits of many labels a row on two workers, each in turn with one process of two threads.
@@ -19,6 +19,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,9 +32,13 @@ _SIZES = [(40_000, 64, 20), (160_000, 64, 20), (40_000, 64, 100), (40_000, 256, 
 _QUICK = [(10_000, 32, 10), (40_000, 32, 10), (10_000, 32, 40), (10_000, 96, 10), (20_000, 64, 20)]
 # A fit of 14 to 21 s in one process on the two cores where it was measured.
 _LONG = (1_200_000, 256, 100)
-_LARGE = [(400_000, 256, 100), (1_600_000, 256, 100), (400_000, 256, 400), (400_000, 768, 100), (1_000_000, 512, 200)]
-# What nobody has run: rows, features, classes, machines, cores of each, and bytes a second between two.
+# Workers keep the logits of each in a machine of 24 GB.
+_LARGE = [(400_000, 256, 100), (1_000_000, 256, 100), (400_000, 256, 400), (400_000, 768, 100), (600_000, 512, 200)]
+# What nobody has run: rows, features, classes, machines, cores of each, and bytes a second between two. An iteration
+# takes about two products whether logits are kept or not, as they are not here with one worker a machine.
 _BEYOND = (10**9, 1024, 1000, 64, 32, 1.25e9)
+# Questions that multiply a worker's rows with a head, or their residuals, and those that go through its logits.
+_PRODUCTS, _PASSES = ("set_direction", "step"), ("evaluate", "step", "add_offset")
 # How far off, on a size that it was not fitted to, a model of costs may be that is carried further.
 _TRUSTED = 0.25
 # Rows, features and labels.
@@ -60,20 +65,22 @@ def measure(*, quick, kills=False, large=False, pairs=None, labels=False):
             paths, X, y = written(Path(folder), *size)
             results += [measure_size(size, paths, X, y, count) for count in workers]
     ray.shutdown()
-    model = cost_model([run for run in results if tuple(run["size"]) != sizes[-1]])
     checked = [run for run in results if tuple(run["size"]) == sizes[-1]]
+    model = CostModel.of([run for run in results if run not in checked])
+    print(f"model of costs: {model}")
+    for run in results:
+        run["asked"], run["predicted"] = seconds_asked(run), model.seconds(run)
     for run in checked:
-        run["predicted"] = float(terms(run) @ model)
         print(
-            f"{run['workers']} workers, a size not fitted: by the model of costs {run['predicted']:.4f} s an "
-            f"iteration, {run['iteration']:.4f} s measured"
+            f"{run['workers']} workers, a size not fitted: questions took {run['asked']:.2f} s, by the model of costs "
+            f"{run['predicted']:.2f} s"
         )
-    off = max(abs(run["predicted"] / run["iteration"] - 1) for run in checked)
-    document = {"results": results, "model": model.tolist(), "off": off}
+    off = max(abs(run["predicted"] / run["asked"] - 1) for run in checked)
+    document = {"results": results, "model": model._asdict(), "off": off}
     if off > _TRUSTED:
         print(f"not extrapolated: the model of costs is {off:.0%} off a size that it was not fitted to; see --large")
         return document
-    return {**document, "extrapolated": extrapolated(model)}
+    return {**document, "extrapolated": extrapolated(model, checked[-1])}
 
 
 def written(folder, num_rows, num_features, num_classes, dtype=np.float32):
@@ -139,29 +146,76 @@ def measure_size(size, paths, X, y, count, *, threads=1, tol=1e-6, ray_first=Fal
     return run
 
 
-def terms(run):
-    """Of an iteration: products of a worker, numbers of the head, and one."""
+class CostModel(NamedTuple):
+    """What questions to workers of one thread take, in seconds.
+
+    product: a multiplication and an addition of a row with a head, or of a residual with a row. logit: one that a
+    question goes through. question: all but the computing of the slowest worker.
+    """
+
+    product: float
+    logit: float
+    question: float
+
+    def __str__(self):
+        return (
+            f"{self.product * 1e12:.3g} ps a product, {self.logit * 1e9:.3g} ns a logit, "
+            f"{self.question * 1e3:.3g} ms a question"
+        )
+
+    @classmethod
+    def of(cls, runs):
+        """The median of what a question takes, and of computing the least squares of the relative errors, >= 0."""
+        question = float(np.median([run["not_computing"] / times_asked(run) for run in runs]))
+        computing = [sum(cost["slowest"] for cost in run["traffic"].values()) for run in runs]
+        matrix = np.array([computed(run) for run in runs]) / np.array(computing)[:, None]
+        scale = matrix.max(axis=0)
+        product, logit = nnls(matrix / scale, np.ones(len(runs)))[0] / scale
+        return cls(float(product), float(logit), question)
+
+    def seconds(self, run):
+        """What the questions of a run take."""
+        products, logits = computed(run)
+        return products * self.product + logits * self.logit + times_asked(run) * self.question
+
+
+def computed(run):
+    """Products of a worker, and logits that it goes through, in all questions of a run."""
     rows, features, classes = run["size"]
-    return np.array([rows * features * classes / run["workers"], features * classes, 1.0])
+    asked = {name: cost["times"] for name, cost in run["traffic"].items()}
+    products, passes = (sum(asked.get(name, 0) for name in names) for names in (_PRODUCTS, _PASSES))
+    logits = rows * classes / run["workers"]
+    return products * logits * features, passes * logits
 
 
-def cost_model(runs):
-    """Seconds for each of `terms`, >= 0, of least squares of relative errors."""
-    matrix = np.array([terms(run) / run["iteration"] for run in runs])
-    return nnls(matrix, np.ones(len(runs)))[0]
+def times_asked(run):
+    return sum(cost["times"] for cost in run["traffic"].values())
 
 
-def extrapolated(model):
-    """What the model says of a fit that nobody has run: an extrapolation, in which cores and networks are assumed."""
+def seconds_asked(run):
+    return sum(cost["seconds"] for cost in run["traffic"].values())
+
+
+def extrapolated(model, like):
+    """What the model says of a fit that nobody has run: an extrapolation, in which cores and networks are assumed.
+
+    Beside the questions there is the solver's own work, and the start on a sample.
+
+    Args:
+      model: CostModel.
+      like: a run, whose iterations ask as many questions.
+    """
     rows, features, classes, machines, cores, bandwidth = _BEYOND
-    products = model[0] * rows * features * classes / (machines * cores)
-    head = model[1] * features * classes
+    run = {**like, "size": (rows, features, classes), "workers": machines * cores}
+    whole, (products, logits) = model.seconds(run) / like["iterations"], computed(run)
     moved = features * classes * (4 + 8) * np.log2(machines) / bandwidth
-    iteration = products + head + moved + model[2]
+    iteration = whole + moved
     print(
         f"EXTRAPOLATED, not measured: {rows:.0e} x {features} x {classes} on {machines} machines of {cores} cores, if "
         f"cores scale and the network moves {bandwidth / 1e9:.2f} GB/s: {iteration:.1f} s an iteration, of these "
-        f"{products:.1f} s products, {head:.2f} s work on the head where the solver runs, {moved:.2f} s moving it"
+        f"{products * model.product / like['iterations']:.1f} s products, "
+        f"{logits * model.logit / like['iterations']:.1f} s exponentials, {moved:.2f} s moving the head, "
+        f"{times_asked(like) * model.question / like['iterations']:.2f} s messages"
     )
     return {"size": [rows, features, classes], "machines": machines, "cores": cores, "iteration": iteration}
 
