@@ -121,11 +121,10 @@ def fit(
             raise ValueError("class_weight: every row that has a weight is of a class with factor 0.")
         dtype = dtype_of_fit(tol) or np.dtype(rows.dtype)
         penalty = penalty_of(C, total, len(rows.classes), dtype)
-        parameters = {"weights": rows.weights * factors, "C": C, "fit_intercept": fit_intercept}
-        parameters |= {"standardize": standardize}
         kept = None
         if checkpoint is not None:
-            fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
+            parameters = {"C": C, "fit_intercept": fit_intercept, "standardize": standardize}
+            fingerprint = fingerprint_of(shards, files.columns, rows, where, rows.weights * factors, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, SearchForm())
         start = None if kept is None else kept.read()
         scale = scale_of_features(workers, rows) if standardize else None

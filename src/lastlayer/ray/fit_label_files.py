@@ -105,9 +105,8 @@ def fit_labels(
         kept = None
         if checkpoint is not None:
             weights = np.concatenate([(rows.weight - rows.weights) * factors[:, 0], rows.weights * factors[:, 1]])
-            parameters = {"weights": weights, "C": C, "fit_intercept": fit_intercept}
-            parameters["standardize"] = standardize
-            fingerprint = fingerprint_of(shards, files.columns, rows, where, **parameters)
+            parameters = {"C": C, "fit_intercept": fit_intercept, "standardize": standardize}
+            fingerprint = fingerprint_of(shards, files.columns, rows, where, weights, **parameters)
             kept = FitCheckpoint(checkpoint, fingerprint, LabelForm(tol, max_iter))
         before = None if kept is None else kept.read()
         scale = scale_of_features(workers, rows) if standardize else None

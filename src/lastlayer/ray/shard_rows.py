@@ -17,9 +17,9 @@ from lastlayer.tables.label_lists import answers_of_lists
 class FitSetting(NamedTuple):
     """What the rows of a shard are told of the whole fit.
 
-    classes: (K,) those of all shards, sorted. factors: (K,) what the weights of each class's rows are multiplied with;
-    None with many labels a row, whose solver multiplies by itself. total: the sum of all rows' weights, multiplied.
-    dtype: what to compute in. scale: (D,) what columns are divided by, or None.
+    classes: (K,) those of all shards, sorted. factors: (K,) what the weights of each class's rows are multiplied with,
+    or None, as always with many labels a row, whose solver multiplies by itself. total: the sum of all rows' weights,
+    so multiplied. dtype: what to compute in. scale: (D,) what columns are divided by, or None.
     """
 
     classes: NDArray[Any]
