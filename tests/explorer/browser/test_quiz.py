@@ -4,6 +4,8 @@ from tests.explorer.browser.conftest import settled
 
 
 def posed(page, number):
+    """The question of that number, when it stands on the page and in its address, which follows the painted numbers."""
+    settled(page)
     page.wait_for_selector(f"#question[data-settled='{number}']", state="attached")
     return page.locator("#asked").inner_text()
 
@@ -34,7 +36,6 @@ def test_predict_then_see(open_page, explorer):
     page.keyboard.press("Enter")
     assert page.locator("#verdict").inner_text().startswith("No.")
     page.reload()
-    settled(page)
     assert posed(page, 2).startswith("If 1 is added to every score")
     assert page.locator("#verdict").inner_text() == ""
     page.get_by_label("Quiz: predict, then see").press("Space")
