@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 
 from lastlayer.kernels import _compile
+from lastlayer.kernels._kernel_file import KernelFile
 
 PROGRAM = """
 import numpy
@@ -139,7 +139,7 @@ def test_trap_29_a_full_disk(monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(numba.core.caching.IndexDataCacheFile, "save", full)
+    monkeypatch.setattr(KernelFile, "save", full)
     kernel = _compile.compiled(lambda x: x + 1)
     assert isinstance(kernel._cache, _compile._KernelCache)
     assert kernel(1) == 2

@@ -14,6 +14,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.event import Listener, register
 
 from lastlayer._stopwatch import compiled_for
+from lastlayer.kernels._kernel_file import KernelFile
 from lastlayer.kernels._turn import Turn
 
 
@@ -99,7 +100,8 @@ class _KernelCache(FunctionCache):
 
     def __init__(self, function):
         super().__init__(function)
-        self._cache_file._source_stamp = _stamp_of_folder()
+        base = self._impl.filename_base
+        self._cache_file = KernelFile(cache_path=self._cache_path, filename_base=base, source_stamp=_stamp_of_folder())
 
     def load_overload(self, sig, target_context):
         """What was compiled before; None where it is this process's turn to compile it."""
