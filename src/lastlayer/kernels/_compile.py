@@ -35,6 +35,8 @@ def compiled(function=None, *, fastmath: bool | set[str] = False, inline: bool =
         return lambda f: compiled(f, fastmath=fastmath, inline=inline)
     # Kernels allocate nothing, so nothing has to be counted: references cost more than the arithmetic of a short row.
     options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "boundscheck": False}
+    # C calls no kernel: an entry point for it would be compiled all the same.
+    options["no_cfunc_wrapper"] = True
     if inline:
         options["forceinline"] = True
     kernel: Any = numba.njit(fastmath=fastmath, **options)(function)
