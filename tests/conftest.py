@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 import signal
 
@@ -18,21 +19,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("lastlayer", deadline=None, max_examples=50)
 settings.load_profile("lastlayer")
 
-# Files of tests that wait for other processes more than they compute: they go first, beside others that compute. Last,
-# they would leave a core without work.
-_WAITING = (
+# Files that take long: they go first. Last, they would leave a core without work; the first of them wait for other
+# processes more than they compute.
+_LONG = (
     "tests/ray/",
     "tests/explorer/browser/",
     "tests/cli/test_process.py",
     "tests/torch/test_sharded",
     "tests/cli/",
+    "tests/torch/",
+    "tests/losses/",
+    "tests/test_package.py",
 )
 
 
 def pytest_collection_modifyitems(items):
-    """Put the files that wait first, and keep the order otherwise."""
+    """Put the files that take long first, and keep the order otherwise."""
 
     def turn(item):
-        return next((k for k, start in enumerate(_WAITING) if item.nodeid.startswith(start)), len(_WAITING))
+        return next((k for k, start in enumerate(_LONG) if item.nodeid.startswith(start)), len(_LONG))
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish():
+    """Keep modules and tests, which stay to the end, out of what the garbage collector goes through every time."""
+    gc.freeze()

@@ -237,7 +237,7 @@ def above_the_least(logits, labels, beta, weight=None):
         (1000, 1, 1, 0),
     ],
 )
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float16, marks=pytest.mark.thorough)])
 def test_of_many_float32_logits_the_loss_is_the_least(monkeypatch, num_classes, beta, scale, shift, dtype):
     monkeypatch.setattr("lastlayer.calibration.temperature._LARGE", 1)
     monkeypatch.setattr("lastlayer.calibration.temperature._FEWEST", 500)

@@ -26,7 +26,8 @@ def shell(line, *arguments, **options):
 @pytest.mark.parametrize(
     "arguments",
     [
-        *([], ["--help"], ["-V"], ["explain", "1", "2"]),
+        *([], ["--help"], ["-V"]),
+        pytest.param(["explain", "1", "2"], marks=pytest.mark.thorough),
         pytest.param(["explain", "--help"], marks=pytest.mark.thorough),
         pytest.param(["explain", "1", "2", "--json"], marks=pytest.mark.thorough),
     ],
@@ -39,6 +40,7 @@ def test_a_full_standard_output_is_2(arguments):
 
 
 @needs_a_full_device
+@pytest.mark.thorough
 def test_a_full_standard_output_of_every_command(table, model):
     for arguments in (["predict", model, table], ["evaluate", model, table, "--max-ece", "0"]):
         ran = shell('"$@" > /dev/full', *arguments)
@@ -62,17 +64,27 @@ def test_a_closed_standard_input_matters_to_who_reads_it(model):
     assert ran.stderr.startswith("error: standard input: cannot be read (it is closed)")
 
 
-@pytest.mark.parametrize(
-    "errors", ["2>&-", pytest.param("2>/dev/full", marks=[needs_a_full_device, pytest.mark.thorough])]
-)
-def test_errors_that_cannot_be_told_change_no_exit_code(table, tmp_path, errors):
-    assert shell(f'"$@" {errors}', "explain", "one").returncode == 2
+cannot_be_told = pytest.mark.parametrize("errors", ["2>&-", pytest.param("2>/dev/full", marks=needs_a_full_device)])
+
+
+@cannot_be_told
+def test_an_error_that_cannot_be_told_changes_no_exit_code(errors):
+    assert shell(f'"$@" {errors}', "--no-such-option").returncode == 2
+
+
+@pytest.mark.thorough
+@cannot_be_told
+def test_progress_that_cannot_be_told_changes_no_exit_code(table, tmp_path, errors):
     ran = shell(f'"$@" {errors}', *("fit", table, "--label", "kind", "--features", "width", "-o", tmp_path / "m"))
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("rows")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["explain", *map(str, range(5000))]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], pytest.param(["explain", *map(str, range(5000))], marks=pytest.mark.thorough)],
+    ids=["few", "many"],
+)
 def test_a_reader_that_leaves_is_no_error(arguments):
     reading, writing = os.pipe()
     os.close(reading)

@@ -33,7 +33,7 @@ def log_loss(model, X, Y, weight=None):
     return np.average(-np.where(Y, np.log(p), np.log1p(-p)).mean(axis=1), weights=weight)
 
 
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, np.float32])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, pytest.param(np.float32, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     "settings", [{}, {"standardize": True}, {"class_weight": "balanced"}, {"fit_intercept": False}]
 )

@@ -58,7 +58,12 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(_tiles, "SCRATCH", SMALL_TILES)
 
 
-@pytest.fixture(params=["one tile", "tiles of classes", "blocks of rows", "passes saved", "compiled kernels"])
+@pytest.fixture(
+    params=[
+        *("one tile", "tiles of classes", "compiled kernels"),
+        *(pytest.param(tiling, marks=pytest.mark.thorough) for tiling in ("blocks of rows", "passes saved")),
+    ]
+)
 def tiling(request, small_tiles, monkeypatch):
     """How the logits are divided; and with the passes over memory that are saved on a GPU."""
     whole, blocks = _tiles.Scratch(), _tiles.Scratch(on_cpu=12 * 9, least_classes=3)
@@ -170,7 +175,9 @@ def test_trap_11_every_option_with_every_other(biased, weighted, smoothing, igno
 @pytest.mark.skipif(not hasattr(F, "linear_cross_entropy"), reason="PyTorch is older than 2.13")
 @pytest.mark.parametrize("shape", ["a row", "rows", "rows of one", "positions"])
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
-@pytest.mark.parametrize("options", [None, {"batch_chunk_size": 2, "chunking_method": None}])
+@pytest.mark.parametrize(
+    "options", [None, pytest.param({"batch_chunk_size": 2, "chunking_method": None}, marks=pytest.mark.thorough)]
+)
 def test_the_answers_of_pytorch(shape, kind, options):
     rows = {"a row": (D,), "rows": (N, D), "rows of one": (1, D), "positions": (N, D)}[shape]
     positions = (2, 3) if shape == "positions" else ()

@@ -147,6 +147,7 @@ def test_trap_40_recorded_and_scripted(loss):
     torch.testing.assert_close(torch.jit.script(loss)(X, target), expected)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_trap_40_exported():
     """Classes in several dimensions; those in one are among the programs of test_export.py."""

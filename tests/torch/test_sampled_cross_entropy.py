@@ -86,7 +86,7 @@ def test_trap_13_gradients_of_any_order_are_finite_differences(kind, num_true):
 
 
 @both
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("reduction", ["mean", pytest.param("sum", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("num_true", [None, 3])
 def test_trap_12_and_13_gradients_of_the_reduced_loss(kind, reduction, num_true):
     input, weight, target, bias = problem(num_true=num_true, sizes=FEW)
@@ -164,7 +164,7 @@ def test_trap_19_tensors_of_ones_own_are_candidates_too(kind):
 @pytest.mark.parametrize("path", ["kernels"], indirect=True)  # which a compiled program never takes
 @pytest.mark.filterwarnings("ignore")
 @both
-@pytest.mark.parametrize("num_true", [None, 2])
+@pytest.mark.parametrize("num_true", [None, pytest.param(2, marks=pytest.mark.thorough)])
 def test_compiles_without_a_break_for_candidates_of_tensors(kind, num_true):
     torch._dynamo.reset()
     input, weight, target, bias = problem(num_true=num_true, sizes=FEW)
